@@ -1,0 +1,1 @@
+//! The REST API: tide routes, one file per OpenWhisk resource.

@@ -1,0 +1,1 @@
+//! What actions exist: the local catalogue in LMDB.

@@ -1,0 +1,1 @@
+//! One `Config`: flags over environment over defaults.

@@ -1,0 +1,3 @@
+//! The wire: HTTP/1.1 server and client on hyper and smol.
+
+pub mod client;

@@ -1,0 +1,1 @@
+//! The action proxy that runs inside a sandbox.
