@@ -1,6 +1,7 @@
 //! Where sandboxes come from: Docker containers, or locked-down children of the daemon.
 
 pub mod logs;
+pub mod proxy;
 
 use std::fmt;
 use std::io;
