@@ -2,139 +2,263 @@
 //!
 //! Reads go straight to the memory map and never block. Writes are handed to the writer thread,
 //! which commits in groups; a write's future is done when the commit that holds it is durable.
+//!
+//! Activations are in two parts, so that lists read only the first. The oldest go when there are
+//! too many, too large or too old ones, and when the store is full. Keys of namespaces are sealed.
 
-use std::fmt;
+mod environment;
+mod error;
+mod key_records;
+mod keys;
+mod layout;
+mod lock;
+mod operation;
+mod queue;
+mod read;
+mod retention;
+mod seal;
+#[cfg(test)]
+mod tests;
+mod types;
+mod writer;
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use smol::channel::bounded;
+
+pub use error::StoreError;
+pub use read::{Halves, Listed, Pending};
+pub use retention::Usage;
+pub use types::{
+    ActivationFilter, ActivationRow, CodeChange, Collection, EntityWrite, Expect, Progress, Stored,
+};
 
 use crate::entity::ActivationId;
+use environment::Environment;
+use keys::KeyRing;
+use lock::DaemonLock;
+use operation::Operation;
+use queue::{Queue, Queued};
+use retention::Limits;
+use writer::Writer;
 
-/// Which collection an entity is in. All share one key space per namespace (section 1.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Collection {
-    /// Actions.
-    Actions = 1,
-    /// Packages and bindings.
-    Packages = 2,
-    /// Triggers.
-    Triggers = 3,
-    /// Rules.
-    Rules = 4,
-}
-
-/// An entity as stored.
+/// How large the store may become, and what it keeps.
 #[derive(Clone, Debug)]
-pub struct Stored {
-    /// Its collection.
-    pub collection: Collection,
-    /// Its document without code: JSON, opaque to the store.
-    pub document: Vec<u8>,
-    /// Changes with every write, for optimistic concurrency.
-    pub revision: u64,
+pub struct Options {
+    /// Bytes that the store can grow to; rounded down to 64 KiB. A store that holds more already
+    /// keeps its size. Default: 1 GiB, and 64 MiB where addresses have 32 bits.
+    pub map_size: usize,
+    /// How long after its start an activation is kept. Default: 30 days.
+    pub max_age: Duration,
+    /// Bytes of activations with their indexes. Default: half of the default map size.
+    pub max_bytes: u64,
+    /// Number of activations. Default: 250,000.
+    pub max_count: u64,
 }
 
-/// What happens to the code of an entity when it is written.
-#[derive(Clone, Debug)]
-pub enum CodeChange {
-    /// It stays as it is.
-    Keep,
-    /// There is none from now on.
-    Remove,
-    /// It is replaced.
-    Set(Vec<u8>),
-}
-
-/// What must be there for a write to go through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expect {
-    /// Nothing: else [`StoreError::Exists`].
-    Absent,
-    /// This revision: else [`StoreError::Changed`].
-    Revision(u64),
-}
-
-/// A write of an entity.
-#[derive(Clone, Debug)]
-pub struct EntityWrite {
-    /// Namespace: first segment of the path.
-    pub namespace: String,
-    /// `ns/name` or `ns/package/name`.
-    pub path: String,
-    /// Its collection.
-    pub collection: Collection,
-    /// The document.
-    pub document: Vec<u8>,
-    /// The code.
-    pub code: CodeChange,
-    /// Milliseconds since 1970: lists are ordered by it.
-    pub updated: u64,
-    /// What must be there.
-    pub expect: Expect,
-}
-
-/// A finished activation as stored.
-#[derive(Clone, Debug)]
-pub struct ActivationRow {
-    /// Its id.
-    pub id: ActivationId,
-    /// Namespace that it is listed in.
-    pub namespace: String,
-    /// `action` or `package/action`.
-    pub filter_name: String,
-    /// Start in milliseconds since 1970.
-    pub start: u64,
-    /// The summary: JSON, opaque to the store.
-    pub head: Vec<u8>,
-    /// The rest (subject, response, logs): JSON, opaque to the store.
-    pub tail: Vec<u8>,
-}
-
-/// Which activations to list.
-#[derive(Clone, Debug, Default)]
-pub struct ActivationFilter {
-    /// `action` or `package/action`.
-    pub name: Option<String>,
-    /// Earliest start, inclusive.
-    pub since: Option<u64>,
-    /// Latest start, inclusive.
-    pub upto: Option<u64>,
-}
-
-/// How far an accepted activation has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Progress {
-    /// Not started: it is run after a restart.
-    Accepted = 0,
-    /// Started: it is closed as an internal error after a restart.
-    Started = 1,
-}
-
-/// Why the store did not do something.
-#[derive(Debug)]
-pub enum StoreError {
-    /// There is an entity of that path already.
-    Exists,
-    /// The entity is not at the expected revision any more.
-    Changed,
-    /// The store is full, and nothing more can be evicted.
-    Full,
-    /// Another process has the store open.
-    Locked(String),
-    /// Anything else: what failed, on what, and what to do.
-    Failed(String),
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exists => f.write_str("resource already exists"),
-            Self::Changed => f.write_str("Concurrent modification to resource detected."),
-            Self::Full => {
-                f.write_str("the store is full: delete entities, or give it a larger map")
-            }
-            Self::Locked(what) | Self::Failed(what) => f.write_str(what),
+impl Default for Options {
+    fn default() -> Self {
+        let map_size = if usize::BITS > 32 { 1 << 30 } else { 64 << 20 };
+        Options {
+            map_size,
+            max_age: Duration::from_secs(30 * 24 * 3600),
+            max_bytes: map_size as u64 / 2,
+            max_count: 250_000,
         }
     }
 }
 
-impl std::error::Error for StoreError {}
+/// The store. Clones share it; the last one closes it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+/// Closed in the order of the fields: the lock goes last.
+struct Inner {
+    queue: Arc<Queue>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    keys: KeyRing,
+    environment: Arc<Environment>,
+    _lock: Option<DaemonLock>,
+}
+
+impl Store {
+    /// Opens the store in `dir` for the daemon. Makes what is missing: the folder, closed to other
+    /// users, the store, the device key, and at the first start the key of `guest`.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if another daemon has it; [`StoreError::Failed`] if it is of another
+    /// word size or a newer format, if its device key is missing, not the right one or readable by
+    /// others, or if the operating system refuses something.
+    pub fn open(dir: &Path, options: Options) -> Result<Self, StoreError> {
+        environment::make_directory(dir)?;
+        let lock = DaemonLock::take(dir)?;
+        Self::start(dir, options, Some(lock))
+    }
+
+    /// Opens the store in `dir` for a tool, whether a daemon has it or not. Its size stays as it
+    /// is, and retention is left to the daemon.
+    ///
+    /// # Errors
+    /// As [`Self::open`], but never [`StoreError::Locked`].
+    pub fn open_shared(dir: &Path) -> Result<Self, StoreError> {
+        environment::make_directory(dir)?;
+        let options = Options {
+            max_age: Duration::MAX,
+            max_bytes: u64::MAX,
+            max_count: u64::MAX,
+            ..Options::default()
+        };
+        Self::start(dir, options, None)
+    }
+
+    fn start(dir: &Path, options: Options, lock: Option<DaemonLock>) -> Result<Self, StoreError> {
+        // A tool must not change the size of the map under a daemon.
+        let keep_size = lock.is_none() && dir.join("data.mdb").exists();
+        let map_size = (!keep_size).then_some(options.map_size);
+        let environment = Arc::new(Environment::open(dir, map_size)?);
+        let keys = KeyRing::open(&environment, dir)?;
+        let limits = Limits {
+            activations: options.max_count,
+            activation_bytes: options.max_bytes,
+            age: u64::try_from(options.max_age.as_millis()).unwrap_or(u64::MAX),
+            reserve: Limits::reserve_of(environment.map_size()),
+        };
+        let queue = Arc::new(Queue::default());
+        let writer = Writer::new(environment.clone(), queue.clone(), limits);
+        let writer = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| StoreError::file("cannot start the writer of", dir, &error))?;
+        let inner = Inner {
+            queue,
+            writer: Mutex::new(Some(writer)),
+            keys,
+            environment,
+            _lock: lock,
+        };
+        Ok(Store {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The id that this store's daemon has for ever: 16 hexadecimal digits.
+    pub fn daemon_id(&self) -> Result<String, StoreError> {
+        self.environment().daemon_id()
+    }
+
+    /// Writes what is queued and stops the writer; blocks until that is done. Writes that come
+    /// later fail; reads go on. Dropping the last clone does the same.
+    pub fn close(&self) {
+        self.inner.close();
+    }
+
+    /// Writes an entity; gives its revision.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] or [`StoreError::Changed`] if what is there is not what `expect`
+    /// says, [`StoreError::Full`].
+    pub fn put_entity(
+        &self,
+        write: EntityWrite,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send + 'static + use<> {
+        self.submit(Operation::PutEntity(write))
+    }
+
+    /// Removes an entity and its code.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] if it is not there, or not at this revision.
+    pub fn delete_entity(
+        &self,
+        path: &str,
+        revision: u64,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
+        self.submit_unit(Operation::DeleteEntity(path.to_owned(), revision))
+    }
+
+    /// Keeps what is needed to run an activation after a restart, until its record is put.
+    pub fn accept(
+        &self,
+        id: ActivationId,
+        document: Vec<u8>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
+        self.submit_unit(Operation::Accept(id, document))
+    }
+
+    /// Marks an accepted activation as started: it is not run again. Queued at once, like
+    /// [`Self::put_activation`].
+    pub fn mark_started(
+        &self,
+        id: ActivationId,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
+        self.submit_unit(Operation::MarkStarted(id))
+    }
+
+    /// Keeps the record of a finished activation; it is not pending any more from the same commit
+    /// on. Queued at once, also if the future is never polled. Where the file system is full, the
+    /// record is tried again later though the future fails.
+    pub fn put_activation(
+        &self,
+        row: ActivationRow,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
+        self.submit_unit(Operation::PutActivation(row))
+    }
+
+    fn submit_unit(
+        &self,
+        operation: Operation,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
+        let done = self.submit(operation);
+        async move { done.await.map(drop) }
+    }
+
+    /// Hands an operation to the writer, at once if there is room or it needs none, else when the
+    /// future is polled.
+    fn submit(
+        &self,
+        operation: Operation,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send + 'static + use<> {
+        let (reply, answer) = bounded(1);
+        let queue = self.inner.queue.clone();
+        let waiting = queue.offer(Queued { operation, reply });
+        async move {
+            if let Some(queued) = waiting {
+                queue.push(queued).await;
+            }
+            answer
+                .recv()
+                .await
+                .unwrap_or_else(|_| Err(StoreError::closed()))
+        }
+    }
+
+    fn environment(&self) -> &Environment {
+        &self.inner.environment
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        self.queue.close();
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if writer.is_some_and(|writer| writer.join().is_err()) {
+            log::error!("the writer of the store has failed: what was queued may be lost");
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,377 @@
+//! Opening the LMDB environment and its databases.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use heed::types::Bytes;
+use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, MdbError, WithoutTls};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::error::StoreError;
+use super::layout::FORMAT;
+
+/// A named database: bytes to bytes, in the order of the keys' bytes.
+pub(super) type Table = Database<'static, Bytes, Bytes>;
+
+/// A transaction that only reads.
+pub(super) type ReadTxn<'e> = heed::RoTxn<'e, WithoutTls>;
+
+/// Either kind of transaction.
+pub(super) type AnyTxn<'e> = heed::RoTxn<'e, heed::AnyTls>;
+
+/// Bits of a pointer: the file format of LMDB depends on it.
+const WORD_BITS: u32 = usize::BITS;
+
+/// Map sizes are rounded down to this: a multiple of the page size of every Linux on ARM and x86.
+const MAP_UNIT: usize = 64 * 1024;
+
+/// The environment and everything in it.
+pub(super) struct Environment {
+    env: Env<WithoutTls>,
+    /// Format, daemon id, marks of what was done once.
+    pub(super) meta: Table,
+    /// Path key → header and document.
+    pub(super) entities: Table,
+    /// Path key → code.
+    pub(super) code: Table,
+    /// Namespace, collection, updated, path → path key.
+    pub(super) entity_list: Table,
+    /// Id → document, and id with a mark → nothing.
+    pub(super) pending: Table,
+    /// Start, id → header and summary. Oldest first, so it serves retention too.
+    pub(super) heads: Table,
+    /// Start, id → the rest of the record.
+    pub(super) tails: Table,
+    /// Namespace or namespace and name, start, id → nothing.
+    pub(super) lists: Table,
+    /// Id → start.
+    pub(super) ids: Table,
+    /// Namespaces with their sealed keys, and uuids.
+    pub(super) keys: Table,
+}
+
+/// Names of the databases, in the order of the fields.
+const TABLES: [&str; 10] = [
+    "meta",
+    "entities",
+    "code",
+    "entity list",
+    "pending",
+    "activation heads",
+    "activation tails",
+    "activation lists",
+    "activation ids",
+    "keys",
+];
+
+const META_FORMAT: &[u8] = b"format";
+const META_WORD: &[u8] = b"word size";
+const META_EVICTION: &[u8] = b"last eviction";
+const META_DAEMON: &[u8] = b"daemon id";
+
+impl Environment {
+    /// Opens the environment in `dir`, and makes what is missing. `map_size` is in bytes; without
+    /// it a store keeps the size that it has.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`]: the directory cannot be made, the store is of another word size or
+    /// of a newer format, it is open in this process already, or LMDB fails.
+    pub(super) fn open(dir: &Path, map_size: Option<usize>) -> Result<Self, StoreError> {
+        let file = dir.join("data.mdb");
+        let header = read_header(&file)
+            .map_err(|error| StoreError::file("cannot read the store", &file, &error))?;
+        if let Some(bits) = word_size(&header).filter(|&bits| bits != WORD_BITS) {
+            return Err(wrong_word_size(dir, bits));
+        }
+        let mut options = EnvOpenOptions::new().read_txn_without_tls();
+        options.max_dbs(TABLES.len() as u32);
+        if let Some(size) = map_size {
+            options.map_size((size / MAP_UNIT).max(1) * MAP_UNIT);
+        }
+        let env = open_environment(&options, dir).map_err(|error| explain(dir, error))?;
+        // Slots of readers that were killed would keep old pages from being used again.
+        env.clear_stale_readers()?;
+        let tables = open_tables(&env, dir)?;
+        let [
+            meta,
+            entities,
+            code,
+            entity_list,
+            pending,
+            heads,
+            tails,
+            lists,
+            ids,
+            keys,
+        ] = tables;
+        Ok(Environment {
+            env,
+            meta,
+            entities,
+            code,
+            entity_list,
+            pending,
+            heads,
+            tails,
+            lists,
+            ids,
+            keys,
+        })
+    }
+
+    /// A snapshot to read from. Keep it short: it keeps old pages from being used again.
+    pub(super) fn read(&self) -> Result<ReadTxn<'_>, heed::Error> {
+        self.env.read_txn()
+    }
+
+    /// The one transaction that writes; waits for those of other processes.
+    pub(super) fn write(&self) -> Result<heed::RwTxn<'_>, heed::Error> {
+        self.env.write_txn()
+    }
+
+    /// Frees the slots of readers that were killed.
+    pub(super) fn clear_stale_readers(&self) -> Result<usize, heed::Error> {
+        self.env.clear_stale_readers()
+    }
+
+    /// Bytes that the store may grow to.
+    pub(super) fn map_size(&self) -> u64 {
+        self.env.info().map_size as u64
+    }
+
+    /// The id that this store's daemon has for ever: 16 hexadecimal digits.
+    pub(super) fn daemon_id(&self) -> Result<String, StoreError> {
+        let txn = self.read()?;
+        let id = self.meta.get(&txn, META_DAEMON)?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(id).into_owned())
+    }
+
+    /// Makes the transaction change something, so that its commit counts as one: LMDB uses pages
+    /// again only a number of commits after they were given back.
+    pub(super) fn mark_eviction(&self, txn: &mut heed::RwTxn<'_>) -> Result<(), heed::Error> {
+        let number = (txn.id() as u64).to_be_bytes();
+        self.meta.put(txn, META_EVICTION, &number)
+    }
+
+    /// Bytes of the pages of some databases.
+    pub(super) fn bytes_of(&self, txn: &AnyTxn, tables: &[Table]) -> Result<u64, heed::Error> {
+        let mut bytes = 0;
+        for table in tables {
+            let stat = table.stat(txn)?;
+            let pages = stat.branch_pages + stat.leaf_pages + stat.overflow_pages;
+            bytes += pages as u64 * u64::from(stat.page_size);
+        }
+        Ok(bytes)
+    }
+}
+
+/// Makes the folder of the store, closed to other users.
+pub(super) fn make_directory(dir: &Path) -> Result<(), StoreError> {
+    // Only the last folder is ours to close to others.
+    if let Some(parent) = dir.parent() {
+        fs::create_dir_all(parent)
+            .map_err(|error| StoreError::file("cannot make the folder", parent, &error))?;
+    }
+    match fs::DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(StoreError::file("cannot make the folder", dir, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[allow(unsafe_code)]
+fn open_environment(
+    options: &EnvOpenOptions<WithoutTls>,
+    dir: &Path,
+) -> Result<Env<WithoutTls>, heed::Error> {
+    let mut options = options.clone();
+    // SAFETY: `NO_READ_AHEAD` only changes how pages are read from storage. The map is of a file
+    // in a folder that is closed to other users, and which nothing but LMDB writes, under its
+    // locks; none of the flags that give up locks or syncing is set.
+    unsafe {
+        options.flags(EnvFlags::NO_READ_AHEAD);
+        options.open(dir)
+    }
+}
+
+fn open_tables(env: &Env<WithoutTls>, dir: &Path) -> Result<[Table; TABLES.len()], StoreError> {
+    let txn = env.write_txn()?;
+    let tables = env.create_databases_and_commit(txn, |opener, txn| {
+        let meta = opener.create_database::<Bytes, Bytes>(txn, Some(TABLES[0]))?;
+        match meta.get(txn, META_FORMAT)? {
+            None => {
+                meta.put(txn, META_FORMAT, &FORMAT.to_be_bytes())?;
+                meta.put(txn, META_WORD, &WORD_BITS.to_be_bytes())?;
+                meta.put(txn, META_DAEMON, random_daemon_id().as_bytes())?;
+            }
+            Some(format) => check_format(dir, format)?,
+        }
+        let mut tables = [meta; TABLES.len()];
+        for (table, name) in tables.iter_mut().zip(TABLES).skip(1) {
+            *table = opener.create_database(txn, Some(name))?;
+        }
+        Ok::<_, StoreError>(CommitOrAbort::<_, ()>::Commit(tables))
+    })?;
+    tables
+        .commit()
+        .ok_or_else(|| StoreError::Failed(format!("cannot set up the store in {}", dir.display())))
+}
+
+fn check_format(dir: &Path, format: &[u8]) -> Result<(), StoreError> {
+    let format = format
+        .try_into()
+        .map(u32::from_be_bytes)
+        .map_err(|_| StoreError::Failed(format!("the store in {} is damaged", dir.display())))?;
+    if format > FORMAT {
+        return Err(StoreError::Failed(format!(
+            "the store in {} has format {format}, and this owl knows formats up to {FORMAT}: \
+             use a newer owl, or another data directory",
+            dir.display()
+        )));
+    }
+    Ok(())
+}
+
+fn random_daemon_id() -> String {
+    let mut bytes = [0; 8];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .expect("the kernel gives random bytes");
+    format!("{:016x}", u64::from_be_bytes(bytes))
+}
+
+fn read_header(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut header = Vec::new();
+    match File::open(file) {
+        Ok(file) => file.take(32).read_to_end(&mut header)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    Ok(header)
+}
+
+/// Bits of a word of the machine that made an LMDB file, by its first bytes. The first page begins
+/// with a header that holds one word, and LMDB's magic number comes after it.
+fn word_size(header: &[u8]) -> Option<u32> {
+    const MAGIC: u32 = 0xBEEF_C0DE;
+    [(12, 32), (16, 64)].into_iter().find_map(|(at, bits)| {
+        let number = header.get(at..)?.first_chunk()?;
+        let magic = [u32::from_le_bytes(*number), u32::from_be_bytes(*number)].contains(&MAGIC);
+        magic.then_some(bits)
+    })
+}
+
+fn wrong_word_size(dir: &Path, bits: u32) -> StoreError {
+    StoreError::Failed(format!(
+        "the store in {} was made by a {bits}-bit owl, and this one is {WORD_BITS}-bit: use a \
+         {bits}-bit owl, or another data directory",
+        dir.display()
+    ))
+}
+
+fn explain(dir: &Path, error: heed::Error) -> StoreError {
+    let dir = dir.display();
+    StoreError::Failed(match error {
+        heed::Error::EnvAlreadyOpened => format!("the store in {dir} is already open"),
+        heed::Error::Mdb(MdbError::Invalid | MdbError::VersionMismatch) => format!(
+            "data.mdb in {dir} is not a store of owl, or is damaged: restore it from a backup, or \
+             use another data directory"
+        ),
+        heed::Error::Io(error) if error.kind() == ErrorKind::OutOfMemory => format!(
+            "cannot map the store in {dir} into memory: {error}: give it a smaller map size"
+        ),
+        error => format!("cannot open the store in {dir}: {error}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn word_sizes_by_the_header() {
+        let header = |at: usize| {
+            let mut header = [0; 32];
+            header[at..at + 4].copy_from_slice(&0xBEEF_C0DE_u32.to_ne_bytes());
+            header
+        };
+        assert_eq!(word_size(&header(12)), Some(32));
+        assert_eq!(word_size(&header(16)), Some(64));
+        assert_eq!(word_size(&header(20)), None);
+        assert_eq!(word_size(b""), None);
+    }
+
+    #[test]
+    fn a_store_knows_its_word_size() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Environment::open(dir.path(), Some(1 << 20)).unwrap());
+        let header = read_header(&dir.path().join("data.mdb")).unwrap();
+        assert_eq!(word_size(&header), Some(usize::BITS));
+    }
+
+    #[test]
+    fn a_store_of_the_other_word_size_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut header = [0; 4096];
+        let (at, bits) = if usize::BITS == 64 {
+            (12, 32)
+        } else {
+            (16, 64)
+        };
+        header[at..at + 4].copy_from_slice(&0xBEEF_C0DE_u32.to_ne_bytes());
+        fs::write(dir.path().join("data.mdb"), header).unwrap();
+        let error = Environment::open(dir.path(), None)
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains(&format!(
+            "{bits}-bit owl, and this one is {}-bit",
+            usize::BITS
+        )));
+    }
+
+    #[test]
+    fn a_file_that_is_no_store_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("data.mdb"), [1; 8192]).unwrap();
+        let error = Environment::open(dir.path(), None)
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("is not a store of owl"), "{error}");
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let environment = Environment::open(dir.path(), Some(1 << 20)).unwrap();
+        let mut txn = environment.write().unwrap();
+        let newer = (FORMAT + 1).to_be_bytes();
+        environment.meta.put(&mut txn, META_FORMAT, &newer).unwrap();
+        txn.commit().unwrap();
+        drop(environment);
+        let error = Environment::open(dir.path(), None)
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("has format 2") && error.contains("up to 1"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_daemon_id_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = || {
+            let environment = Environment::open(dir.path(), Some(1 << 20)).unwrap();
+            environment.daemon_id().unwrap()
+        };
+        let first = id();
+        assert_eq!(first.len(), 16);
+        assert_eq!(id(), first);
+    }
+}

@@ -1,0 +1,214 @@
+//! What can be written, and what each write does to the databases.
+
+use heed::RwTxn;
+
+use super::environment::Environment;
+use super::error::StoreError;
+use super::layout::{
+    EntityHeader, HeadHeader, entity_list_key, list_key, name_group, namespace_group, path_key,
+    pending_key, start_of, started_key, time_key,
+};
+use super::types::{ActivationRow, CodeChange, EntityWrite, Expect};
+use super::{key_records, retention};
+use crate::entity::ActivationId;
+
+/// One write. Either all of it is in a commit or nothing.
+pub(super) enum Operation {
+    /// Writes an entity.
+    PutEntity(EntityWrite),
+    /// Removes the entity of a path, with its code, if it is at a revision.
+    DeleteEntity(String, u64),
+    /// Keeps the document of an activation that has not run yet.
+    Accept(ActivationId, Vec<u8>),
+    /// Marks it as started.
+    MarkStarted(ActivationId),
+    /// Keeps the record of a finished activation in the place of the pending one.
+    PutActivation(ActivationRow),
+    /// Gives a namespace its uuid and sealed key.
+    PutKey(key_records::NewKey),
+    /// Removes the key of a namespace.
+    DeleteKey(String),
+}
+
+/// What an operation gave: a number, or a refusal that leaves the transaction as it was.
+pub(super) type Done = Result<u64, StoreError>;
+
+impl Operation {
+    /// About how many bytes the operation holds in memory and adds to the store.
+    pub(super) fn bytes(&self) -> u64 {
+        let payload = match self {
+            Self::PutEntity(write) => {
+                let code = match &write.code {
+                    CodeChange::Set(code) => code.len(),
+                    CodeChange::Keep | CodeChange::Remove => 0,
+                };
+                write.document.len() + code
+            }
+            Self::Accept(_, document) => document.len(),
+            Self::PutActivation(row) => row.head.len() + row.tail.len(),
+            Self::DeleteEntity(..)
+            | Self::MarkStarted(_)
+            | Self::PutKey(_)
+            | Self::DeleteKey(_) => 0,
+        };
+        payload as u64 + 512
+    }
+
+    /// Whether it belongs to an activation that was let in before.
+    pub(super) fn ends_activation(&self) -> bool {
+        matches!(self, Self::MarkStarted(_) | Self::PutActivation(_))
+    }
+
+    /// Writes into the transaction. `revision` is the one that an entity gets.
+    ///
+    /// # Errors
+    /// Those of LMDB, after which the transaction must be aborted. A refusal is not one of them:
+    /// it is found before anything is written.
+    pub(super) fn apply(
+        &self,
+        environment: &Environment,
+        txn: &mut RwTxn<'_>,
+        revision: u64,
+    ) -> Result<Done, heed::Error> {
+        match self {
+            Self::PutEntity(write) => put_entity(environment, txn, write, revision),
+            Self::DeleteEntity(path, revision) => delete_entity(environment, txn, path, *revision),
+            Self::Accept(id, document) => accept(environment, txn, id, document),
+            Self::MarkStarted(id) => mark_started(environment, txn, id),
+            Self::PutActivation(row) => put_activation(environment, txn, row),
+            Self::PutKey(key) => key_records::put(environment, txn, key),
+            Self::DeleteKey(namespace) => key_records::delete(environment, txn, namespace),
+        }
+    }
+}
+
+fn namespace_of(path: &str) -> &str {
+    path.split_once('/')
+        .map_or(path, |(namespace, _)| namespace)
+}
+
+fn header_of(
+    environment: &Environment,
+    txn: &RwTxn<'_>,
+    key: &[u8],
+) -> Result<Option<EntityHeader>, heed::Error> {
+    let record = environment.entities.get(txn, key)?;
+    Ok(record
+        .and_then(EntityHeader::split)
+        .map(|(header, _)| header))
+}
+
+fn put_entity(
+    environment: &Environment,
+    txn: &mut RwTxn<'_>,
+    write: &EntityWrite,
+    revision: u64,
+) -> Result<Done, heed::Error> {
+    let key = path_key(&write.path);
+    let old = header_of(environment, txn, &key)?;
+    match (write.expect, &old) {
+        (Expect::Absent, None) => {}
+        (Expect::Absent, Some(_)) => return Ok(Err(StoreError::Exists)),
+        (Expect::Revision(expected), Some(old)) if old.revision == expected => {}
+        (Expect::Revision(_), _) => return Ok(Err(StoreError::Changed)),
+    }
+    let list_key = |header: &EntityHeader| {
+        entity_list_key(
+            &write.namespace,
+            header.collection,
+            header.updated,
+            &write.path,
+        )
+    };
+    if let Some(old) = old {
+        environment.entity_list.delete(txn, &list_key(&old))?;
+    }
+    let header = EntityHeader {
+        collection: write.collection,
+        revision,
+        updated: write.updated,
+    };
+    environment.entity_list.put(txn, &list_key(&header), &key)?;
+    environment
+        .entities
+        .put(txn, &key, &header.record(&write.document))?;
+    match &write.code {
+        CodeChange::Keep => {}
+        CodeChange::Remove => {
+            environment.code.delete(txn, &key)?;
+        }
+        CodeChange::Set(code) => environment.code.put(txn, &key, code)?,
+    }
+    Ok(Ok(revision))
+}
+
+fn delete_entity(
+    environment: &Environment,
+    txn: &mut RwTxn<'_>,
+    path: &str,
+    revision: u64,
+) -> Result<Done, heed::Error> {
+    let key = path_key(path);
+    let Some(old) = header_of(environment, txn, &key)?.filter(|old| old.revision == revision)
+    else {
+        return Ok(Err(StoreError::Changed));
+    };
+    let list_key = entity_list_key(namespace_of(path), old.collection, old.updated, path);
+    environment.entity_list.delete(txn, &list_key)?;
+    environment.entities.delete(txn, &key)?;
+    environment.code.delete(txn, &key)?;
+    Ok(Ok(revision))
+}
+
+fn accept(
+    environment: &Environment,
+    txn: &mut RwTxn<'_>,
+    id: &ActivationId,
+    document: &[u8],
+) -> Result<Done, heed::Error> {
+    // One that has ended already (its end did not wait for room in the queue) is not pending.
+    if environment.ids.get(txn, id.as_bytes())?.is_none() {
+        environment.pending.put(txn, &pending_key(id), document)?;
+    }
+    Ok(Ok(0))
+}
+
+fn mark_started(
+    environment: &Environment,
+    txn: &mut RwTxn<'_>,
+    id: &ActivationId,
+) -> Result<Done, heed::Error> {
+    if environment.pending.get(txn, &pending_key(id))?.is_some() {
+        environment.pending.put(txn, &started_key(id), &[])?;
+    }
+    Ok(Ok(0))
+}
+
+fn put_activation(
+    environment: &Environment,
+    txn: &mut RwTxn<'_>,
+    row: &ActivationRow,
+) -> Result<Done, heed::Error> {
+    let known = environment.ids.get(txn, row.id.as_bytes())?;
+    if let Some(start) = known.and_then(start_of) {
+        retention::remove(environment, txn, &time_key(start, &row.id))?;
+    }
+    let key = time_key(row.start, &row.id);
+    let header = HeadHeader {
+        namespace: namespace_group(&row.namespace),
+        name: name_group(&row.namespace, &row.filter_name),
+    };
+    environment
+        .heads
+        .put(txn, &key, &header.record(&row.head))?;
+    environment.tails.put(txn, &key, &row.tail)?;
+    for group in [&header.namespace, &header.name] {
+        environment.lists.put(txn, &list_key(group, &key), &[])?;
+    }
+    environment
+        .ids
+        .put(txn, row.id.as_bytes(), &row.start.to_be_bytes())?;
+    environment.pending.delete(txn, &pending_key(&row.id))?;
+    environment.pending.delete(txn, &started_key(&row.id))?;
+    Ok(Ok(0))
+}

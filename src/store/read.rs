@@ -1,0 +1,224 @@
+//! Reading. Nothing here waits for a writer.
+
+use std::ops::Bound;
+
+use super::Store;
+use super::environment::{AnyTxn, Environment};
+use super::error::StoreError;
+use super::layout::{
+    EntityHeader, HeadHeader, ListKey, TimeKey, entity_list_prefix, list_range, name_group,
+    namespace_group, path_key, start_of, time_key, time_of_list_key,
+};
+use super::retention::Usage;
+use super::types::{ActivationFilter, Collection, Progress, Stored};
+use crate::entity::ActivationId;
+
+/// What [`Store::pending`] gives for each activation: id, progress, document.
+pub type Pending = (ActivationId, Progress, Vec<u8>);
+
+/// Head and tail of an activation.
+pub type Halves = (Vec<u8>, Vec<u8>);
+
+/// Head, and if it was asked for tail, of an activation in a list.
+pub type Listed = (Vec<u8>, Option<Vec<u8>>);
+
+impl Store {
+    /// The entity of a path.
+    pub fn entity(&self, path: &str) -> Result<Option<Stored>, StoreError> {
+        let environment = self.environment();
+        let txn = environment.read()?;
+        let record = environment.entities.get(&txn, &path_key(path))?;
+        record.map(stored).transpose()
+    }
+
+    /// The code of an entity.
+    pub fn code(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let environment = self.environment();
+        let txn = environment.read()?;
+        let code = environment.code.get(&txn, &path_key(path))?;
+        Ok(code.map(<[u8]>::to_vec))
+    }
+
+    /// Entities of a namespace, the last updated first.
+    pub fn list_entities(
+        &self,
+        namespace: &str,
+        collection: Collection,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let environment = self.environment();
+        let txn = environment.read()?;
+        let prefix = entity_list_prefix(namespace, collection);
+        let mut entities = Vec::new();
+        let list = environment.entity_list.rev_prefix_iter(&txn, &prefix)?;
+        for entry in list.skip(skip).take(limit) {
+            let (_, key) = entry?;
+            let record = environment.entities.get(&txn, key)?;
+            entities.push(stored(record.ok_or_else(damaged)?)?);
+        }
+        Ok(entities)
+    }
+
+    /// How many entities of a collection a namespace has.
+    pub fn count_entities(
+        &self,
+        namespace: &str,
+        collection: Collection,
+    ) -> Result<u64, StoreError> {
+        let environment = self.environment();
+        let txn = environment.read()?;
+        let prefix = entity_list_prefix(namespace, collection);
+        let list = environment.entity_list.prefix_iter(&txn, &prefix)?;
+        count(list)
+    }
+
+    /// The activations that were accepted and have not ended.
+    pub fn pending(&self) -> Result<Vec<Pending>, StoreError> {
+        let environment = self.environment();
+        let txn = environment.read()?;
+        let mut pending: Vec<Pending> = Vec::new();
+        for entry in environment.pending.iter(&txn)? {
+            let (key, document) = entry?;
+            let Some((id, mark)) = key.split_first_chunk() else {
+                return Err(damaged());
+            };
+            match (mark, pending.last_mut()) {
+                ([0], _) => {
+                    let id = ActivationId::from_bytes(*id);
+                    pending.push((id, Progress::Accepted, document.to_vec()));
+                }
+                (_, Some(last)) if last.0.as_bytes() == id => last.1 = Progress::Started,
+                _ => {}
+            }
+        }
+        Ok(pending)
+    }
+
+    /// Head and tail of an activation of a namespace.
+    pub fn activation(
+        &self,
+        namespace: &str,
+        id: ActivationId,
+    ) -> Result<Option<Halves>, StoreError> {
+        let environment = self.environment();
+        let txn = environment.read()?;
+        let start = environment.ids.get(&txn, id.as_bytes())?;
+        let Some(start) = start.and_then(start_of) else {
+            return Ok(None);
+        };
+        let key = time_key(start, &id);
+        let (header, head) = head_at(environment, &txn, &key)?;
+        if header.namespace != namespace_group(namespace) {
+            return Ok(None);
+        }
+        let tail = environment.tails.get(&txn, &key)?.ok_or_else(damaged)?;
+        Ok(Some((head.to_vec(), tail.to_vec())))
+    }
+
+    /// Heads, and if asked for tails, of the activations of a namespace, the last started first.
+    /// Costs the depth of the index and the page, whatever else is stored; `skip` costs its length.
+    pub fn activations(
+        &self,
+        namespace: &str,
+        filter: &ActivationFilter,
+        skip: usize,
+        limit: usize,
+        with_tail: bool,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let environment = self.environment();
+        let txn = environment.read()?;
+        let mut activations = Vec::new();
+        let Some(range) = filter_range(namespace, filter) else {
+            return Ok(activations);
+        };
+        let list = environment.lists.rev_range(&txn, &bounds(&range))?;
+        for entry in list.skip(skip).take(limit) {
+            let (key, _) = entry?;
+            let key = time_of_list_key(key).ok_or_else(damaged)?;
+            let (_, head) = head_at(environment, &txn, key)?;
+            let tail = match with_tail {
+                true => Some(
+                    environment
+                        .tails
+                        .get(&txn, key)?
+                        .ok_or_else(damaged)?
+                        .to_vec(),
+                ),
+                false => None,
+            };
+            activations.push((head.to_vec(), tail));
+        }
+        Ok(activations)
+    }
+
+    /// How many activations of a namespace pass the filter. Costs a step per activation.
+    pub fn count_activations(
+        &self,
+        namespace: &str,
+        filter: &ActivationFilter,
+    ) -> Result<u64, StoreError> {
+        let environment = self.environment();
+        let txn = environment.read()?;
+        match filter_range(namespace, filter) {
+            Some(range) => count(environment.lists.range(&txn, &bounds(&range))?),
+            None => Ok(0),
+        }
+    }
+
+    /// How much is stored.
+    pub fn usage(&self) -> Result<Usage, StoreError> {
+        let environment = self.environment();
+        let txn = environment.read()?;
+        Ok(environment.usage(&txn)?)
+    }
+}
+
+/// First and last key of the list that the filter names; none if no time is in it.
+fn filter_range(namespace: &str, filter: &ActivationFilter) -> Option<(ListKey, ListKey)> {
+    let group = match &filter.name {
+        Some(name) => name_group(namespace, name),
+        None => namespace_group(namespace),
+    };
+    let (since, upto) = (filter.since.unwrap_or(0), filter.upto.unwrap_or(u64::MAX));
+    (since <= upto).then(|| list_range(&group, since, upto))
+}
+
+fn bounds(range: &(ListKey, ListKey)) -> (Bound<&[u8]>, Bound<&[u8]>) {
+    (Bound::Included(&range.0), Bound::Included(&range.1))
+}
+
+fn count<T>(entries: impl Iterator<Item = Result<T, heed::Error>>) -> Result<u64, StoreError> {
+    let mut number = 0;
+    for entry in entries {
+        entry?;
+        number += 1;
+    }
+    Ok(number)
+}
+
+fn head_at<'t>(
+    environment: &Environment,
+    txn: &'t AnyTxn,
+    key: &TimeKey,
+) -> Result<(HeadHeader, &'t [u8]), StoreError> {
+    let record = environment.heads.get(txn, key)?;
+    record.and_then(HeadHeader::split).ok_or_else(damaged)
+}
+
+fn stored(record: &[u8]) -> Result<Stored, StoreError> {
+    let (header, document) = EntityHeader::split(record).ok_or_else(damaged)?;
+    Ok(Stored {
+        collection: header.collection,
+        document: document.to_vec(),
+        revision: header.revision,
+    })
+}
+
+fn damaged() -> StoreError {
+    StoreError::Failed(
+        "the store is damaged: an index names a record that is not there: restore data.mdb from a \
+         backup, or use another data directory"
+            .to_owned(),
+    )
+}

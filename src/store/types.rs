@@ -1,0 +1,105 @@
+//! What goes into the store and comes out of it.
+
+use crate::entity::ActivationId;
+
+/// Which collection an entity is in. All share one key space per namespace (section 1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Collection {
+    /// Actions.
+    Actions = 1,
+    /// Packages and bindings.
+    Packages = 2,
+    /// Triggers.
+    Triggers = 3,
+    /// Rules.
+    Rules = 4,
+}
+
+/// An entity as stored.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Its collection.
+    pub collection: Collection,
+    /// Its document without code: JSON, opaque to the store.
+    pub document: Vec<u8>,
+    /// Changes with every write, for optimistic concurrency.
+    pub revision: u64,
+}
+
+/// What happens to the code of an entity when it is written.
+#[derive(Clone, Debug)]
+pub enum CodeChange {
+    /// It stays as it is.
+    Keep,
+    /// There is none from now on.
+    Remove,
+    /// It is replaced.
+    Set(Vec<u8>),
+}
+
+/// What must be there for a write to go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Nothing: else [`StoreError::Exists`].
+    Absent,
+    /// This revision: else [`StoreError::Changed`].
+    Revision(u64),
+}
+
+/// A write of an entity.
+#[derive(Clone, Debug)]
+pub struct EntityWrite {
+    /// Namespace: first segment of the path.
+    pub namespace: String,
+    /// `ns/name` or `ns/package/name`.
+    pub path: String,
+    /// Its collection.
+    pub collection: Collection,
+    /// The document.
+    pub document: Vec<u8>,
+    /// The code.
+    pub code: CodeChange,
+    /// Milliseconds since 1970: lists are ordered by it.
+    pub updated: u64,
+    /// What must be there.
+    pub expect: Expect,
+}
+
+/// A finished activation as stored.
+#[derive(Clone, Debug)]
+pub struct ActivationRow {
+    /// Its id.
+    pub id: ActivationId,
+    /// Namespace that it is listed in.
+    pub namespace: String,
+    /// `action` or `package/action`.
+    pub filter_name: String,
+    /// Start in milliseconds since 1970.
+    pub start: u64,
+    /// The summary: JSON, opaque to the store.
+    pub head: Vec<u8>,
+    /// The rest (subject, response, logs): JSON, opaque to the store.
+    pub tail: Vec<u8>,
+}
+
+/// Which activations to list.
+#[derive(Clone, Debug, Default)]
+pub struct ActivationFilter {
+    /// `action` or `package/action`.
+    pub name: Option<String>,
+    /// Earliest start, inclusive.
+    pub since: Option<u64>,
+    /// Latest start, inclusive.
+    pub upto: Option<u64>,
+}
+
+/// How far an accepted activation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Progress {
+    /// Not started: it is run after a restart.
+    Accepted = 0,
+    /// Started: it is closed as an internal error after a restart.
+    Started = 1,
+}
