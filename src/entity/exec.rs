@@ -139,7 +139,9 @@ struct Sent<'a> {
 impl Sent<'_> {
     fn blackbox(&self) -> Result<NewExec, EntityError> {
         let image = self.image.and_then(text).ok_or_else(|| {
-            EntityError::malformed("'image' must be a string defined in 'exec' for 'blackbox' actions")
+            EntityError::malformed(
+                "'image' must be a string defined in 'exec' for 'blackbox' actions",
+            )
         })?;
         let image = image.trim().to_string();
         image.parse::<ImageName>()?;
@@ -274,10 +276,7 @@ pub(super) mod tests {
     }
 
     fn parse(json: &str) -> Result<NewExec, EntityError> {
-        NewExec::parse(
-            &RawValue::from_string(json.into()).unwrap(),
-            &TestKinds,
-        )
+        NewExec::parse(&RawValue::from_string(json.into()).unwrap(), &TestKinds)
     }
 
     fn detail(json: &str) -> String {
@@ -324,7 +323,12 @@ pub(super) mod tests {
             "'exec' must be a JSON object"
         );
         // 11.3-60
-        for json in ["{}", r#"{"code":"x"}"#, r#"{"kind":null}"#, r#"{"kind":20}"#] {
+        for json in [
+            "{}",
+            r#"{"code":"x"}"#,
+            r#"{"kind":null}"#,
+            r#"{"kind":20}"#,
+        ] {
             assert_eq!(detail(json), "'kind' must be a string defined in 'exec'");
         }
         let code = "'code' must be a string or attachment object defined in 'exec' for";

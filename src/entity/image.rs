@@ -81,7 +81,9 @@ fn is_registry(text: &str) -> bool {
         !label.is_empty()
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
+            && label
+                .bytes()
+                .all(|c| c.is_ascii_alphanumeric() || c == b'-')
     };
     host.split('.').all(label) && !port.is_empty() && port.bytes().all(|c| c.is_ascii_digit())
 }
@@ -91,16 +93,13 @@ fn is_registry(text: &str) -> bool {
 fn is_component(text: &str) -> bool {
     let separator = |c: char| matches!(c, '.' | '_' | '-');
     let runs_and_gaps = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || separator(c);
-    let gap_is_legal = |gap: &str| {
-        matches!(gap, "" | "." | "_" | "__") || gap.bytes().all(|c| c == b'-')
-    };
+    let gap_is_legal =
+        |gap: &str| matches!(gap, "" | "." | "_" | "__") || gap.bytes().all(|c| c == b'-');
     !text.is_empty()
         && text.chars().all(runs_and_gaps)
         && !text.starts_with(separator)
         && !text.ends_with(separator)
-        && text
-            .split(|c: char| !separator(c))
-            .all(gap_is_legal)
+        && text.split(|c: char| !separator(c)).all(gap_is_legal)
 }
 
 fn is_tag(text: &str) -> bool {

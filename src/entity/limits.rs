@@ -290,7 +290,10 @@ mod tests {
         assert_eq!(detail(r#"{"timeout":"1"}"#), "time limit malformed");
         assert_eq!(detail(r#"{"memory":{}}"#), "memory limit malformed");
         assert_eq!(detail(r#"{"logs":true}"#), "log limit malformed");
-        assert_eq!(detail(r#"{"concurrency":[]}"#), "concurrency limit malformed");
+        assert_eq!(
+            detail(r#"{"concurrency":[]}"#),
+            "concurrency limit malformed"
+        );
         assert_eq!(
             detail(r#"{"instances":""}"#),
             "instance concurrency limit malformed"

@@ -65,7 +65,9 @@ impl NewAction {
             parameters: sent.parameters.map(Parameters::parse).transpose()?,
             annotations: sent.annotations.map(Parameters::parse).transpose()?,
             del_annotations: sent.del_annotations.unwrap_or_default(),
-            limits: sent.limits.map_or(Ok(NewLimits::default()), NewLimits::parse)?,
+            limits: sent
+                .limits
+                .map_or(Ok(NewLimits::default()), NewLimits::parse)?,
             version,
             publish: sent.publish,
         })
@@ -321,7 +323,10 @@ mod tests {
             r#"{"annotations":{}}"#,
         ] {
             let error = parse(body).unwrap_err();
-            assert!(matches!(error, EntityError::Malformed(_)), "{body}: {error}");
+            assert!(
+                matches!(error, EntityError::Malformed(_)),
+                "{body}: {error}"
+            );
         }
     }
 
@@ -338,7 +343,10 @@ mod tests {
         };
         assert_eq!(check(1, 5), Ok(()));
         // 11.3-74 to 11.3-76
-        assert_eq!(check(0, 0), Err("exec larger than allowed: 1 > 0 bytes.".into()));
+        assert_eq!(
+            check(0, 0),
+            Err("exec larger than allowed: 1 > 0 bytes.".into())
+        );
         assert_eq!(
             check(1, 3),
             Err("parameters larger than allowed: 4 > 3 bytes.".into())
