@@ -1,52 +1,12 @@
-//! Actions (reference section 2.2).
+//! Actions as they are kept and shown (reference section 2.2).
 
-use std::sync::Arc;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::Parameters;
+use super::exec::Fields;
+use super::{ActionLimits, Exec, Parameters};
 
-/// What an action runs (reference section 2.2.1).
-#[derive(Clone, Debug)]
-pub enum Exec {
-    /// Code of a kind in the runtimes manifest.
-    Code {
-        /// Concrete kind.
-        kind: String,
-        /// Source text, or base64 when `binary`.
-        code: Arc<str>,
-        /// Whether `code` is base64.
-        binary: bool,
-        /// Entry point, if given.
-        main: Option<String>,
-    },
-    /// A user's image.
-    Blackbox {
-        /// The image as given.
-        image: String,
-        /// Code for it, if any.
-        code: Option<Arc<str>>,
-        /// Whether `code` is base64.
-        binary: bool,
-        /// Entry point, if given.
-        main: Option<String>,
-    },
-}
-
-/// Limits of an action (reference section 2.2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ActionLimits {
-    /// Milliseconds, separately for init and for each run.
-    pub timeout: u64,
-    /// MB of memory of the sandbox.
-    pub memory: u32,
-    /// MB of log kept per activation; 0 collects none.
-    pub logs: u32,
-    /// Concurrent activations in one sandbox.
-    pub concurrency: u32,
-    /// Cap of sandboxes, if set.
-    pub instances: Option<u32>,
-}
-
-/// An action, with its own parameters already merged over those of its package and binding.
+/// An action. Its code is kept apart.
 #[derive(Clone, Debug)]
 pub struct Action {
     /// `ns` or `ns/package`.
@@ -55,7 +15,7 @@ pub struct Action {
     pub name: String,
     /// What it runs.
     pub exec: Exec,
-    /// Default parameters.
+    /// Default parameters; for an invocation, merged over those of its package and binding.
     pub parameters: Parameters,
     /// Limits.
     pub limits: ActionLimits,
@@ -67,4 +27,128 @@ pub struct Action {
     pub annotations: Parameters,
     /// Last change, in milliseconds since 1970.
     pub updated: u64,
+    /// Revision in the store: tells this action from an earlier one of the same name and version.
+    pub revision: u64,
+}
+
+impl Action {
+    /// `ns/name` or `ns/package/name`: its key in the store, and `path` of its activations.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Reads a stored document; none if it is not one.
+    pub fn from_document(document: &[u8], revision: u64) -> Option<Self> {
+        let read: Document = serde_json::from_slice(document).ok()?;
+        Some(Action {
+            namespace: read.namespace,
+            name: read.name,
+            exec: read.exec.into(),
+            parameters: read.parameters,
+            limits: read.limits,
+            version: read.version,
+            publish: read.publish,
+            annotations: read.annotations,
+            updated: read.updated,
+            revision,
+        })
+    }
+
+    /// The document without code: what is stored, and what `code=false` shows.
+    pub fn document(&self) -> Vec<u8> {
+        self.json(None)
+    }
+
+    /// The document with the code, if there is any (reference section 2.2).
+    pub fn full(&self, code: Option<&str>) -> Vec<u8> {
+        self.json(code)
+    }
+
+    /// One row of a list (reference section 2.2.5).
+    pub fn list_element(&self) -> ListElement<'_> {
+        ListElement {
+            namespace: &self.namespace,
+            name: &self.name,
+            version: &self.version,
+            publish: self.publish,
+            annotations: &self.annotations,
+            limits: &self.limits,
+            exec: ListExec {
+                binary: self.exec.binary(),
+            },
+            updated: self.updated,
+        }
+    }
+
+    /// Whether the namespace's key is given to the code: also when nothing is said, as for actions
+    /// that are older than the annotation (reference section 7.2).
+    pub fn provides_api_key(&self) -> bool {
+        self.annotations
+            .is_truthy("provide-api-key")
+            .unwrap_or(true)
+    }
+
+    fn json(&self, code: Option<&str>) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct View<'a> {
+            namespace: &'a str,
+            name: &'a str,
+            exec: Fields<'a>,
+            parameters: &'a Parameters,
+            limits: &'a ActionLimits,
+            version: &'a str,
+            publish: bool,
+            annotations: &'a Parameters,
+            updated: u64,
+        }
+        serde_json::to_vec(&View {
+            namespace: &self.namespace,
+            name: &self.name,
+            exec: self.exec.fields(code),
+            parameters: &self.parameters,
+            limits: &self.limits,
+            version: &self.version,
+            publish: self.publish,
+            annotations: &self.annotations,
+            updated: self.updated,
+        })
+        .expect("texts and numbers are always valid JSON")
+    }
+}
+
+#[derive(Deserialize)]
+struct Document<'a> {
+    namespace: String,
+    name: String,
+    #[serde(borrow)]
+    exec: Fields<'a>,
+    parameters: Parameters,
+    limits: ActionLimits,
+    version: String,
+    publish: bool,
+    annotations: Parameters,
+    updated: u64,
+}
+
+/// One row of a list of actions.
+#[derive(Serialize)]
+pub struct ListElement<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    version: &'a str,
+    publish: bool,
+    annotations: &'a Parameters,
+    limits: &'a ActionLimits,
+    exec: ListExec,
+    updated: u64,
+}
+
+#[derive(Serialize)]
+struct ListExec {
+    binary: bool,
+}
+
+/// The annotation `exec` of an action: its kind.
+pub(super) fn exec_annotation(exec: &Exec) -> Box<RawValue> {
+    super::json::string(exec.kind())
 }

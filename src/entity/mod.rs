@@ -3,11 +3,27 @@
 mod action;
 mod activation;
 mod activation_id;
+mod activation_json;
+mod error;
+mod exec;
 mod identity;
+mod image;
+pub mod json;
+mod limits;
+pub mod names;
+mod new_action;
 mod parameters;
+mod version;
 
-pub use action::{Action, ActionLimits, Exec};
+pub use action::{Action, ListElement};
 pub use activation::{Activation, Response, Status};
 pub use activation_id::{ActivationId, ActivationIdError};
+pub use activation_json::{StoredActivation, record};
+pub use error::EntityError;
+pub use exec::{BLACKBOX, Exec, Kinds, NewExec, SEQUENCE};
 pub use identity::{Identity, Secret};
+pub use image::ImageName;
+pub use limits::{ActionLimits, ActionRanges, NewLimits, Range};
+pub use new_action::{NewAction, SizeLimits};
 pub use parameters::{Parameter, Parameters};
+pub use version::Version;

@@ -1,0 +1,267 @@
+//! The activation record as JSON (reference section 2.6).
+//!
+//! It is stored in two parts. The head is the summary that lists show; the tail is the rest.
+//! A full record is made of both by joining texts, so that results and logs are not parsed again.
+
+use serde::ser::SerializeSeq;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::{Activation, Response, Status};
+
+impl Activation {
+    /// The summary, as a list shows it.
+    pub fn head(&self) -> Vec<u8> {
+        to_vec(&Head {
+            namespace: &self.namespace,
+            name: &self.name,
+            version: &self.version,
+            publish: false,
+            annotations: Annotations(&self.annotations),
+            activation_id: self.id.to_string(),
+            start: self.start,
+            end: self.end,
+            cause: self.cause.map(|id| id.to_string()),
+            duration: self.end.map(|end| end.saturating_sub(self.start)),
+            status_code: self.end.map(|_| self.response.status as u8),
+        })
+    }
+
+    /// The rest of the record, with logs.
+    pub fn tail(&self) -> Vec<u8> {
+        self.tail_with(&self.logs)
+    }
+
+    /// The full record without logs, as a blocking caller gets it: they are collected later.
+    pub fn record_without_logs(&self) -> Vec<u8> {
+        splice(&self.head(), &self.tail_with(&[]))
+    }
+
+    fn tail_with(&self, logs: &[String]) -> Vec<u8> {
+        let measured = self.duration;
+        to_vec(&Tail {
+            duration: measured.or_else(|| Some(self.end?.saturating_sub(self.start))),
+            subject: &self.subject,
+            response: &self.response,
+            logs,
+        })
+    }
+}
+
+/// Joins a stored head and tail to the full record; none if they are not a head and a tail.
+pub fn record(head: &[u8], tail: &[u8]) -> Option<Vec<u8>> {
+    let is_object = |json: &[u8]| json.starts_with(b"{") && json.ends_with(b"}");
+    (is_object(head) && is_object(tail)).then(|| splice(head, tail))
+}
+
+/// Parts of a stored tail.
+#[derive(Deserialize)]
+pub struct StoredActivation<'a> {
+    /// `response`: what `.../result` shows.
+    #[serde(borrow)]
+    pub response: &'a RawValue,
+    /// `logs`: what `.../logs` shows.
+    #[serde(borrow)]
+    pub logs: &'a RawValue,
+}
+
+impl<'a> StoredActivation<'a> {
+    /// Reads a stored tail; none if it is not one.
+    pub fn from_tail(tail: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(tail).ok()
+    }
+}
+
+/// Puts two objects together, the first without the fields that the record does not have or has
+/// from the second.
+fn splice(head: &[u8], tail: &[u8]) -> Vec<u8> {
+    let head = head.strip_suffix(b"}").unwrap_or(head);
+    let head = without_number(head, b",\"statusCode\":");
+    let head = without_number(head, b",\"duration\":");
+    let tail = tail.strip_prefix(b"{").unwrap_or(tail);
+    let mut record = Vec::with_capacity(head.len() + 1 + tail.len());
+    record.extend_from_slice(head);
+    record.push(b',');
+    record.extend_from_slice(tail);
+    record
+}
+
+/// A text without the number field that it ends with, if it does.
+fn without_number<'a>(json: &'a [u8], key: &[u8]) -> &'a [u8] {
+    let digits = json.iter().rev().take_while(|c| c.is_ascii_digit()).count();
+    match json[..json.len() - digits].strip_suffix(key) {
+        Some(rest) if digits > 0 => rest,
+        _ => json,
+    }
+}
+
+/// `duration` and `statusCode` come last, where [`splice`] takes them off.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    version: &'a str,
+    publish: bool,
+    annotations: Annotations<'a>,
+    activation_id: String,
+    start: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_code: Option<u8>,
+}
+
+#[derive(Serialize)]
+struct Tail<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration: Option<u64>,
+    subject: &'a str,
+    response: &'a Response,
+    logs: &'a [String],
+}
+
+impl Serialize for Response {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct View<'a> {
+            status: &'static str,
+            success: bool,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            result: Option<&'a RawValue>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            size: Option<u64>,
+        }
+        View {
+            status: self.status.text(),
+            success: self.status == Status::Success,
+            result: self.result.as_deref(),
+            size: self.size,
+        }
+        .serialize(serializer)
+    }
+}
+
+struct Annotations<'a>(&'a [(&'static str, Box<RawValue>)]);
+
+impl Serialize for Annotations<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Annotation<'a> {
+            key: &'a str,
+            value: &'a RawValue,
+        }
+        let mut seq = serializer.serialize_seq(Some(self.0.len()))?;
+        for (key, value) in self.0 {
+            seq.serialize_element(&Annotation { key, value })?;
+        }
+        seq.end()
+    }
+}
+
+fn to_vec(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("texts and numbers are always valid JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ActivationId, json};
+    use super::*;
+
+    fn activation() -> Activation {
+        Activation {
+            id: ActivationId::from_bytes([0xab; 16]),
+            namespace: "guest".into(),
+            name: "hello".into(),
+            filter_name: "hello".into(),
+            subject: "guest".into(),
+            version: "0.0.1".into(),
+            cause: None,
+            start: 1000,
+            end: Some(1100),
+            duration: Some(81),
+            response: Response {
+                status: Status::Success,
+                result: Some(RawValue::from_string(r#"{"n":1.0}"#.into()).unwrap()),
+                size: Some(9),
+            },
+            logs: vec!["t stdout: \"hi\"".into()],
+            annotations: vec![("kind", json::string("quickjs:1"))],
+        }
+    }
+
+    fn text(json: Vec<u8>) -> String {
+        String::from_utf8(json).unwrap()
+    }
+
+    const ID: &str = "abababababababababababababababab";
+
+    #[test]
+    fn head_and_record() {
+        let activation = activation();
+        let common = format!(
+            concat!(
+                r#"{{"namespace":"guest","name":"hello","version":"0.0.1","publish":false,"#,
+                r#""annotations":[{{"key":"kind","value":"quickjs:1"}}],"#,
+                r#""activationId":"{}","start":1000,"end":1100"#
+            ),
+            ID
+        );
+        // 11.8-208: the summary's duration is the difference, the record's is what was measured.
+        assert_eq!(
+            text(activation.head()),
+            format!(r#"{common},"duration":100,"statusCode":0}}"#)
+        );
+        let response = r#"{"status":"success","success":true,"result":{"n":1.0},"size":9}"#;
+        assert_eq!(
+            text(record(&activation.head(), &activation.tail()).unwrap()),
+            format!(
+                r#"{common},"duration":81,"subject":"guest","response":{response},"logs":["t stdout: \"hi\""]}}"#
+            )
+        );
+        assert!(text(activation.record_without_logs()).ends_with(r#""logs":[]}"#));
+        // 11.8-203
+        let tail = activation.tail();
+        let stored = StoredActivation::from_tail(&tail).unwrap();
+        assert_eq!(stored.response.get(), response);
+        assert_eq!(stored.logs.get(), r#"["t stdout: \"hi\""]"#);
+    }
+
+    #[test]
+    fn without_an_end() {
+        let mut activation = activation();
+        activation.end = None;
+        activation.duration = None;
+        activation.cause = Some(activation.id);
+        activation.response = Response::error(Status::InternalError, "gone");
+        let head = text(activation.head());
+        assert!(head.ends_with(&format!(r#""start":1000,"cause":"{ID}"}}"#)));
+        let record = text(record(head.as_bytes(), &activation.tail()).unwrap());
+        assert!(record.contains(&format!(
+            concat!(
+                r#""cause":"{}","subject":"guest","#,
+                r#""response":{{"status":"whisk internal error","success":false,"#,
+                r#""result":{{"error":"gone"}}}}"#
+            ),
+            ID
+        )));
+    }
+
+    #[test]
+    fn duration_that_was_not_measured() {
+        let mut activation = activation();
+        activation.duration = None;
+        assert!(text(activation.record_without_logs()).contains(r#""duration":100,"subject""#));
+    }
+
+    #[test]
+    fn corrupt_parts() {
+        assert_eq!(record(b"", b"{}"), None);
+        assert_eq!(record(b"{}", b"[]"), None);
+        assert!(StoredActivation::from_tail(b"{}").is_none());
+    }
+}

@@ -1,0 +1,401 @@
+//! What an action runs (reference section 2.2.1).
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{EntityError, ImageName, json};
+
+/// The kind of actions that run a user's image.
+pub const BLACKBOX: &str = "blackbox";
+/// The kind of actions that run other actions.
+pub const SEQUENCE: &str = "sequence";
+
+/// What an action runs. Its code is kept apart, since only `/init` and reading the whole action
+/// need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exec {
+    /// Code of a kind in the runtimes manifest.
+    Code {
+        /// Concrete kind.
+        kind: String,
+        /// Whether the code is base64.
+        binary: bool,
+        /// Entry point, if given.
+        main: Option<String>,
+    },
+    /// A user's image.
+    Blackbox {
+        /// The image as given.
+        image: String,
+        /// Whether the code is base64; false if there is none.
+        binary: bool,
+        /// Entry point, if given.
+        main: Option<String>,
+    },
+}
+
+/// The kinds of code that there are: the runtimes manifest, as far as a document needs it.
+pub trait Kinds {
+    /// The concrete kind that a kind or an alias such as `nodejs:default` stands for, and whether
+    /// it needs `main`.
+    fn resolve(&self, kind: &str) -> Option<(&str, bool)>;
+
+    /// All concrete kinds, for the message that lists them.
+    fn names(&self) -> Vec<&str>;
+}
+
+/// An `exec` as a client sends it.
+#[derive(Debug)]
+pub struct NewExec {
+    /// What to run.
+    pub exec: Exec,
+    /// Its code: source text or base64. Only a blackbox may have none.
+    pub code: Option<String>,
+}
+
+impl Exec {
+    /// Concrete kind, or `blackbox`.
+    pub fn kind(&self) -> &str {
+        match self {
+            Exec::Code { kind, .. } => kind,
+            Exec::Blackbox { .. } => BLACKBOX,
+        }
+    }
+
+    /// Whether the code is base64.
+    pub fn binary(&self) -> bool {
+        match self {
+            Exec::Code { binary, .. } | Exec::Blackbox { binary, .. } => *binary,
+        }
+    }
+
+    /// Entry point, if given.
+    pub fn main(&self) -> Option<&str> {
+        match self {
+            Exec::Code { main, .. } | Exec::Blackbox { main, .. } => main.as_deref(),
+        }
+    }
+
+    /// The image of a blackbox.
+    pub fn image(&self) -> Option<&str> {
+        match self {
+            Exec::Code { .. } => None,
+            Exec::Blackbox { image, .. } => Some(image),
+        }
+    }
+
+    /// The document with or without code.
+    pub(super) fn fields<'a>(&'a self, code: Option<&'a str>) -> Fields<'a> {
+        Fields {
+            kind: self.kind().into(),
+            image: self.image().map(Into::into),
+            code: code.map(Into::into),
+            binary: self.binary(),
+            main: self.main().map(Into::into),
+        }
+    }
+}
+
+impl NewExec {
+    /// Parses the `exec` that a client sends, with OpenWhisk's messages.
+    pub fn parse(json: &RawValue, kinds: &dyn Kinds) -> Result<Self, EntityError> {
+        let sent: Sent = json::object(json)
+            .ok_or_else(|| EntityError::malformed("'exec' must be a JSON object"))?;
+        let kind = sent
+            .kind
+            .and_then(text)
+            .ok_or_else(|| EntityError::malformed("'kind' must be a string defined in 'exec'"))?;
+        let kind = kind.trim().to_ascii_lowercase();
+        match kind.as_str() {
+            BLACKBOX => sent.blackbox(),
+            SEQUENCE => Err(EntityError::Unsupported("sequences")),
+            _ => sent.code(&kind, kinds),
+        }
+    }
+
+    /// Bytes that count against the limit (reference section 1.9).
+    pub fn size(&self) -> u64 {
+        let parts = [self.code.as_deref(), self.exec.main(), self.exec.image()];
+        parts.iter().flatten().map(|part| part.len() as u64).sum()
+    }
+}
+
+/// An `exec` before its parts are checked, so that each can be refused with its own message.
+#[derive(Deserialize)]
+struct Sent<'a> {
+    #[serde(borrow)]
+    kind: Option<&'a RawValue>,
+    /// `jar` is its old name.
+    #[serde(borrow, alias = "jar")]
+    code: Option<&'a RawValue>,
+    #[serde(borrow)]
+    main: Option<&'a RawValue>,
+    #[serde(borrow)]
+    image: Option<&'a RawValue>,
+}
+
+impl Sent<'_> {
+    fn blackbox(&self) -> Result<NewExec, EntityError> {
+        let image = self.image.and_then(text).ok_or_else(|| {
+            EntityError::malformed(
+                "'image' must be a string defined in 'exec' for 'blackbox' actions",
+            )
+        })?;
+        let image = image.trim().to_string();
+        image.parse::<ImageName>()?;
+        let code = match self.code {
+            Some(code) => Some(text(code).ok_or_else(|| bad_code(BLACKBOX))?),
+            None => None,
+        };
+        let code = code.filter(|code| !code.trim().is_empty());
+        let exec = Exec::Blackbox {
+            image,
+            binary: code.as_deref().is_some_and(is_base64),
+            main: self.main(BLACKBOX)?,
+        };
+        Ok(NewExec { exec, code })
+    }
+
+    fn code(&self, kind: &str, kinds: &dyn Kinds) -> Result<NewExec, EntityError> {
+        let Some((kind, needs_main)) = kinds.resolve(kind) else {
+            return Err(unknown_kind(kind, kinds));
+        };
+        let code = self.code.and_then(text).ok_or_else(|| bad_code(kind))?;
+        let main = self.main(kind)?;
+        if needs_main && main.is_none() {
+            return Err(EntityError::malformed(format!(
+                "'main' must be a string defined in 'exec' for '{kind}' actions"
+            )));
+        }
+        let exec = Exec::Code {
+            kind: kind.into(),
+            binary: is_base64(&code),
+            main,
+        };
+        Ok(NewExec {
+            exec,
+            code: Some(code),
+        })
+    }
+
+    fn main(&self, kind: &str) -> Result<Option<String>, EntityError> {
+        let Some(main) = self.main else {
+            return Ok(None);
+        };
+        text(main).map(Some).ok_or_else(|| {
+            EntityError::malformed(format!(
+                "if defined, 'main' be a string in 'exec' for '{kind}' actions"
+            ))
+        })
+    }
+}
+
+fn text(json: &RawValue) -> Option<String> {
+    serde_json::from_str(json.get()).ok()
+}
+
+fn bad_code(kind: &str) -> EntityError {
+    EntityError::malformed(format!(
+        "'code' must be a string or attachment object defined in 'exec' for '{kind}' actions"
+    ))
+}
+
+fn unknown_kind(kind: &str, kinds: &dyn Kinds) -> EntityError {
+    let mut names = kinds.names();
+    names.extend([SEQUENCE, BLACKBOX]);
+    EntityError::malformed(format!(
+        "The specified runtime '{kind}' is not supported by this platform. Valid values are: '{}'.",
+        names.join("', '")
+    ))
+}
+
+/// Whether code is taken for base64. It is OpenWhisk's guess: the source text `main` is, too.
+fn is_base64(code: &str) -> bool {
+    let code = code.trim().as_bytes();
+    let padding = code.iter().rev().take_while(|&&c| c == b'=').count();
+    !code.is_empty()
+        && code.len().is_multiple_of(4)
+        && padding <= 2
+        && code[..code.len() - padding]
+            .iter()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/'))
+}
+
+/// An `exec` as it is stored (without code) and as clients get it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Fields<'a> {
+    kind: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    image: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<Cow<'a, str>>,
+    binary: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    main: Option<Cow<'a, str>>,
+}
+
+impl From<Fields<'_>> for Exec {
+    fn from(fields: Fields<'_>) -> Self {
+        let main = fields.main.map(Cow::into_owned);
+        match fields.image {
+            Some(image) => Exec::Blackbox {
+                image: image.into_owned(),
+                binary: fields.binary,
+                main,
+            },
+            None => Exec::Code {
+                kind: fields.kind.into_owned(),
+                binary: fields.binary,
+                main,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Kinds for the tests of this room.
+    pub(in crate::entity) struct TestKinds;
+
+    impl Kinds for TestKinds {
+        fn resolve(&self, kind: &str) -> Option<(&str, bool)> {
+            match kind {
+                "nodejs:20" | "nodejs:default" => Some(("nodejs:20", false)),
+                "java:8" => Some(("java:8", true)),
+                _ => None,
+            }
+        }
+
+        fn names(&self) -> Vec<&str> {
+            vec!["nodejs:20", "java:8"]
+        }
+    }
+
+    fn parse(json: &str) -> Result<NewExec, EntityError> {
+        NewExec::parse(&RawValue::from_string(json.into()).unwrap(), &TestKinds)
+    }
+
+    fn detail(json: &str) -> String {
+        match parse(json) {
+            Err(EntityError::Malformed(detail)) => detail,
+            other => panic!("{json}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn kinds() {
+        // 11.3-45
+        let new = parse(r#"{"kind":"nodejs:default","code":"x","binary":true}"#).unwrap();
+        assert_eq!(new.exec.kind(), "nodejs:20");
+        assert!(!new.exec.binary());
+        // 11.3-46
+        let new = parse(r#"{"kind":" NodeJS:20 ","jar":"","main":"go"}"#).unwrap();
+        assert_eq!(new.exec.kind(), "nodejs:20");
+        assert_eq!(new.exec.main(), Some("go"));
+        assert_eq!(new.code.as_deref(), Some(""));
+        assert_eq!(new.size(), 2);
+        // 11.3-61
+        for kind in ["nodejs", "nodejs:3", "go:default"] {
+            assert_eq!(
+                detail(&format!(r#"{{"kind":"{kind}","code":"x"}}"#)),
+                format!(
+                    "The specified runtime '{kind}' is not supported by this platform. Valid \
+                     values are: 'nodejs:20', 'java:8', 'sequence', 'blackbox'."
+                )
+            );
+        }
+        assert!(matches!(
+            parse(r#"{"kind":"sequence","components":[]}"#),
+            Err(EntityError::Unsupported("sequences"))
+        ));
+    }
+
+    #[test]
+    fn malformed() {
+        // 11.3-59
+        assert_eq!(detail("\"\""), "'exec' must be a JSON object");
+        assert_eq!(
+            detail(r#"["nodejs:20","x",null,null]"#),
+            "'exec' must be a JSON object"
+        );
+        // 11.3-60
+        for json in [
+            "{}",
+            r#"{"code":"x"}"#,
+            r#"{"kind":null}"#,
+            r#"{"kind":20}"#,
+        ] {
+            assert_eq!(detail(json), "'kind' must be a string defined in 'exec'");
+        }
+        let code = "'code' must be a string or attachment object defined in 'exec' for";
+        assert_eq!(
+            detail(r#"{"kind":"nodejs:default"}"#),
+            format!("{code} 'nodejs:20' actions")
+        );
+        assert_eq!(
+            detail(r#"{"kind":"blackbox","image":"x","code":{}}"#),
+            format!("{code} 'blackbox' actions")
+        );
+        assert_eq!(
+            detail(r#"{"kind":"nodejs:20","code":"x","main":1}"#),
+            "if defined, 'main' be a string in 'exec' for 'nodejs:20' actions"
+        );
+        // 11.3-63
+        assert_eq!(
+            detail(r#"{"kind":"java:8","code":"x"}"#),
+            "'main' must be a string defined in 'exec' for 'java:8' actions"
+        );
+        assert_eq!(
+            detail(r#"{"kind":"blackbox"}"#),
+            "'image' must be a string defined in 'exec' for 'blackbox' actions"
+        );
+        assert_eq!(
+            detail(r#"{"kind":"blackbox","image":"A B"}"#),
+            "could not parse image name"
+        );
+    }
+
+    #[test]
+    fn blackbox_code() {
+        // 11.3-64
+        for code in ["", r#","code":"""#, r#","code":" \n""#, r#","code":null"#] {
+            let new = parse(&format!(r#"{{"kind":"blackbox","image":"a/b"{code}}}"#)).unwrap();
+            assert_eq!(new.code, None);
+            assert!(!new.exec.binary());
+            assert_eq!(new.size(), 3);
+        }
+        // 11.3-65
+        let new = parse(r#"{"kind":"blackbox","image":"a/b","code":"RHViZWU="}"#).unwrap();
+        assert_eq!(new.code.as_deref(), Some("RHViZWU="));
+        assert!(new.exec.binary());
+    }
+
+    #[test]
+    fn base64_is_guessed() {
+        // 11.3-66
+        for yes in ["RHViZWU=", "main", " RHViZWU=\n", "AA==", "+/+/"] {
+            assert!(is_base64(yes), "{yes:?}");
+        }
+        for no in ["", "??", "mai", "A===", "====", "AA=A", "a b c d ", "mäin"] {
+            assert!(!is_base64(no), "{no:?}");
+        }
+    }
+
+    #[test]
+    fn stored_and_back() {
+        for json in [
+            r#"{"kind":"nodejs:20","code":"c","main":"m"}"#,
+            r#"{"kind":"blackbox","image":"a/b:c"}"#,
+        ] {
+            let exec = parse(json).unwrap().exec;
+            let stored = serde_json::to_string(&exec.fields(None)).unwrap();
+            assert!(!stored.contains("code"), "{stored}");
+            let back: Fields = serde_json::from_str(&stored).unwrap();
+            assert_eq!(Exec::from(back), exec);
+        }
+    }
+}
