@@ -112,8 +112,29 @@ impl Proxy {
         self.idle = None;
     }
 
-    /// Initialises the sandbox with a body of section 7.2, waiting for it to boot.
-    pub async fn init(&mut self, body: Bytes, timeout: Duration) -> Result<(), ActionFailure> {
+    /// Initialises the sandbox with a body of section 7.2.
+    ///
+    /// It may take `boot` to accept a connection (or `timeout`, if that is longer), and `timeout`
+    /// from then on: the boot of a runtime on a slow device is not the action's fault.
+    pub async fn init(
+        &mut self,
+        body: Bytes,
+        boot: Duration,
+        timeout: Duration,
+    ) -> Result<(), ActionFailure> {
+        match within(boot.max(timeout), self.connect_booting()).await {
+            Ok(Ok(wire)) => match Connection::open(&self.executor, wire).await {
+                Ok(connection) => self.idle = Some((connection, Instant::now())),
+                Err(error) => log::debug!("sandbox {}: {error}", self.sandbox.id()),
+            },
+            Ok(Err(error)) => {
+                log::debug!("cannot connect to sandbox {}: {error}", self.sandbox.id());
+                let ending = Ending::Unreachable;
+                let out_of_memory = self.out_of_memory(&ending, true).await;
+                return classify::init(ending, Duration::ZERO, timeout, out_of_memory);
+            }
+            Err(_) => return classify::init(Ending::TimedOut, timeout, timeout, false),
+        }
         let started = Instant::now();
         let ending = self
             .exchange("/init", body, MAX_INIT_ANSWER, started + timeout)

@@ -37,7 +37,8 @@ impl Activation {
         splice(&self.head(), &self.tail_with(&[]))
     }
 
-    fn tail_with(&self, logs: &[String]) -> Vec<u8> {
+    /// The rest of the record with these logs instead of its own.
+    pub fn tail_with(&self, logs: &[String]) -> Vec<u8> {
         let measured = self.duration;
         to_vec(&Tail {
             duration: measured.or_else(|| Some(self.end?.saturating_sub(self.start))),

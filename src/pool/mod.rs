@@ -1,6 +1,8 @@
 //! Which sandbox runs what: a pure state machine ([`state`]) and the [`driver`] that carries its
 //! decisions out.
 
+pub mod driver;
 pub mod state;
 
+pub use driver::{Driver, Grant, Lease, Queued, Statistics, Wait, Warm};
 pub use state::{Key, Refusal, Settings};

@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 pub struct Key(Arc<str>);
 
 impl Key {
-    /// The key of one state of an action for one invoking namespace. `updated` tells apart a
+    /// The key of one state of an action for one invoking namespace. `revision` tells apart a
     /// deleted and recreated action.
-    pub fn new(invoker: &str, action: &str, version: &str, updated: u64) -> Self {
-        Key(format!("{action}\0{invoker}\0{version}\0{updated}").into())
+    pub fn new(invoker: &str, action: &str, version: &str, revision: u64) -> Self {
+        Key(format!("{action}\0{invoker}\0{version}\0{revision}").into())
     }
 
     /// `ns/[package/]name` of the action.

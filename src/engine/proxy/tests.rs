@@ -123,7 +123,9 @@ fn nowhere() -> SocketAddr {
 }
 
 async fn init(proxy: &mut Proxy) -> Result<(), ActionFailure> {
-    proxy.init(Bytes::from_static(b"{}"), PATIENCE).await
+    proxy
+        .init(Bytes::from_static(b"{}"), Duration::ZERO, PATIENCE)
+        .await
 }
 
 async fn run(proxy: &mut Proxy) -> RunResult {
@@ -202,7 +204,10 @@ fn init_waits_for_the_server_to_listen() {
     // ... until the time limit.
     let failure = with_proxy(Scripted::at(nowhere()), async |proxy| {
         let limit = Duration::from_millis(80);
-        proxy.init(Bytes::new(), limit).await.expect_err("nobody")
+        proxy
+            .init(Bytes::new(), Duration::ZERO, limit)
+            .await
+            .expect_err("nobody")
     });
     assert!(failure.timed_out && !failure.retry);
     assert_eq!(

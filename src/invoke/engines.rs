@@ -1,0 +1,58 @@
+//! Which engine runs a kind.
+
+use std::sync::{Arc, RwLock};
+
+use crate::engine::Engine;
+
+/// The engines of this gateway. The Docker Engine may come, and be told of, later.
+pub struct Engines {
+    process: Arc<dyn Engine>,
+    docker: RwLock<Option<Docker>>,
+}
+
+#[derive(Clone)]
+struct Docker {
+    engine: Arc<dyn Engine>,
+    api_host: String,
+}
+
+impl Engines {
+    /// Only the process engine, for now.
+    pub fn new(process: Arc<dyn Engine>) -> Self {
+        Engines {
+            process,
+            docker: RwLock::new(None),
+        }
+    }
+
+    /// A Docker Engine answers; its containers reach the API at `api_host`.
+    pub fn set_docker(&self, engine: Arc<dyn Engine>, api_host: String) {
+        let mut docker = self
+            .docker
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        *docker = Some(Docker { engine, api_host });
+    }
+
+    /// Whether a Docker Engine has answered.
+    pub fn has_docker(&self) -> bool {
+        self.docker().is_some()
+    }
+
+    /// The Docker Engine and the URL under which its containers reach the API.
+    pub fn docker_engine(&self) -> Option<(Arc<dyn Engine>, String)> {
+        self.docker().map(|docker| (docker.engine, docker.api_host))
+    }
+
+    /// The process engine.
+    pub fn process_engine(&self) -> Arc<dyn Engine> {
+        self.process.clone()
+    }
+
+    fn docker(&self) -> Option<Docker> {
+        self.docker
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .clone()
+    }
+}

@@ -1,0 +1,333 @@
+//! One attempt to run an activation in the sandbox that it was given.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+
+use super::record::{Executed, Timing};
+use super::{Arguments, Call, Inner, arguments, now};
+use crate::engine::proxy::{Proxy, RunResult};
+use crate::engine::{Engine, SandboxSpec, StartError};
+use crate::entity::{Action, Activation, ActivationId, Exec, Status};
+use crate::pool::{Grant, Lease, Warm};
+
+/// How often an activation is moved to another sandbox before it is given up.
+pub const MOST_ATTEMPTS: usize = 3;
+
+/// What came of an attempt.
+pub enum Attempt {
+    /// It ran, or failed for good. The sandbox, if there is one, still holds its logs.
+    Finished(Box<Finished>),
+    /// The sandbox was dead or going down before it took the activation: try another.
+    Again,
+}
+
+/// An activation that has its result.
+pub struct Finished {
+    /// What happened.
+    pub executed: Executed,
+    /// The sandbox that it happened in.
+    pub used: Option<Used>,
+}
+
+/// The sandbox that ran an activation.
+pub struct Used {
+    lease: Lease,
+    warm: Warm,
+    /// Whether it may run further activations.
+    keep: bool,
+    /// Whether the proxy prints sentinels that are worth waiting for.
+    sentinels: bool,
+}
+
+impl Inner {
+    /// Runs an activation: starts and initialises a sandbox if it was given a place only.
+    pub async fn attempt(
+        &self,
+        call: &Call,
+        id: ActivationId,
+        received: Instant,
+        grant: Grant,
+    ) -> Attempt {
+        let merged = Arguments::merge(&call.action.parameters, call.payload.as_deref());
+        let merged = match merged {
+            Ok(merged) => merged,
+            Err(error) => {
+                let message = format!("The arguments are not a JSON object: {error}");
+                return failed(Status::ApplicationError, &message);
+            }
+        };
+        let run = arguments::Run {
+            action: &call.action,
+            identity: &call.identity,
+            id,
+            transaction_id: &call.transaction_id,
+            arguments: &merged,
+        };
+        let timeout = Duration::from_millis(call.action.limits.timeout);
+        let log_limit = u64::from(call.action.limits.logs) << 20;
+        match grant {
+            Grant::Warm(lease, mut warm) => {
+                let wait = received.elapsed();
+                let start = now();
+                let clock = Instant::now();
+                warm.sandbox.logs().begin(log_limit);
+                let body = run.run_body(start + call.action.limits.timeout);
+                let result = warm
+                    .proxy
+                    .run(Bytes::from(body), timeout, self.settings.max_response)
+                    .await;
+                let timing = Started {
+                    start,
+                    clock,
+                    wait,
+                    init: None,
+                };
+                self.ran(call, result, timing, lease, warm)
+            }
+            Grant::Cold(lease) => {
+                let (engine, spec) = match self.choose(call).await {
+                    Ok(chosen) => chosen,
+                    Err(message) => return failed(Status::InternalError, &message),
+                };
+                let sandbox = match engine.start(&spec).await {
+                    Ok(sandbox) => Arc::from(sandbox),
+                    Err(error) => return start_failed(&call.action.path(), error),
+                };
+                let mut warm = Warm {
+                    proxy: Proxy::new(self.executor.clone(), Arc::clone(&sandbox)),
+                    sandbox,
+                };
+                warm.sandbox.logs().begin(log_limit);
+                let wait = received.elapsed();
+                let start = now();
+                let clock = Instant::now();
+                let body = match self.code(&call.action) {
+                    Ok(code) => run.init_body(code.as_deref(), start + call.action.limits.timeout),
+                    Err(attempt) => {
+                        lease.discard(Some(warm));
+                        return attempt;
+                    }
+                };
+                let init = warm
+                    .proxy
+                    .init(Bytes::from(body), self.settings.boot_timeout, timeout)
+                    .await;
+                let timing = Started {
+                    start,
+                    clock,
+                    wait,
+                    init: Some(clock.elapsed()),
+                };
+                if let Err(failure) = init {
+                    let result = RunResult {
+                        response: failure.response,
+                        timed_out: failure.timed_out,
+                        keep: false,
+                        retry: failure.retry,
+                    };
+                    return self.ran(call, result, timing, lease, warm);
+                }
+                let body = run.run_body(now() + call.action.limits.timeout);
+                let result = warm
+                    .proxy
+                    .run(Bytes::from(body), timeout, self.settings.max_response)
+                    .await;
+                self.ran(call, result, timing, lease, warm)
+            }
+        }
+    }
+
+    /// The action's code, which only a cold start needs (reference section 4.6).
+    fn code(&self, action: &Action) -> Result<Option<String>, Attempt> {
+        let code = self.store.code(&action.path()).map_err(|error| {
+            log::error!("cannot read the code of {}: {error}", action.path());
+            failed(Status::InternalError, "Action could not be fetched.")
+        })?;
+        match code.map(String::from_utf8).transpose() {
+            Ok(None) if matches!(action.exec, Exec::Code { .. }) => Err(failed(
+                Status::ApplicationError,
+                "Action could not be found or may have been deleted.",
+            )),
+            Ok(code) => Ok(code),
+            Err(_) => Err(failed(
+                Status::InternalError,
+                "Action version is not compatible and cannot be invoked.",
+            )),
+        }
+    }
+
+    fn ran(
+        &self,
+        call: &Call,
+        result: RunResult,
+        started: Started,
+        lease: Lease,
+        warm: Warm,
+    ) -> Attempt {
+        if result.retry {
+            log::info!(
+                "sandbox {} is gone: {} runs elsewhere",
+                warm.sandbox.id(),
+                call.action.path()
+            );
+            lease.discard(Some(warm));
+            return Attempt::Again;
+        }
+        let duration = started.clock.elapsed().as_millis() as u64;
+        let executed = Executed {
+            start: started.start,
+            // The clock of the day may be set meanwhile; the end never lies before the start.
+            end: started.start + duration,
+            duration,
+            timing: Some(Timing {
+                wait: started.wait.as_millis() as u64,
+                init: started.init.map(|init| init.as_millis() as u64),
+                timed_out: result.timed_out,
+            }),
+            response: result.response,
+        };
+        let used = Used {
+            lease,
+            warm,
+            keep: result.keep,
+            sentinels: self.has_sentinels(&call.action.exec),
+        };
+        Attempt::Finished(Box::new(Finished {
+            executed,
+            used: Some(used),
+        }))
+    }
+
+    /// Collects the logs of a run and returns or removes its sandbox (reference sections 7.7
+    /// and 7.9).
+    pub async fn finish(&self, call: &Call, activation: &Activation, used: Used) -> Vec<String> {
+        let Used {
+            lease,
+            warm,
+            keep,
+            sentinels,
+        } = used;
+        let developer_error = activation.response.status == Status::DeveloperError;
+        let mut logs = Default::default();
+        let mut complete = true;
+        if call.action.limits.logs > 0 {
+            let mut collected = warm
+                .sandbox
+                .logs()
+                .collect(sentinels && !developer_error)
+                .await;
+            if developer_error {
+                collected.add_developer_error(SystemTime::now());
+            }
+            complete = !collected.incomplete;
+            logs = collected.lines;
+        }
+        if keep && complete {
+            lease.keep(warm);
+        } else {
+            lease.discard(Some(warm));
+        }
+        logs
+    }
+
+    /// Which engine runs a call's action, and in what.
+    async fn choose(&self, call: &Call) -> Result<(Arc<dyn Engine>, SandboxSpec), String> {
+        let action = &call.action;
+        let kind = action.exec.kind();
+        let (image, blackbox) = match &action.exec {
+            Exec::Blackbox { image, .. } => (
+                Some(image.clone()),
+                !self.manifest.is_native_blackbox(image),
+            ),
+            Exec::Code { kind, .. } => {
+                let runtime = self.manifest.kind(kind).ok_or_else(|| {
+                    format!("The kind '{kind}' is not in this gateway's runtimes manifest.")
+                })?;
+                match runtime.engine {
+                    crate::catalog::EngineKind::Process => (None, false),
+                    crate::catalog::EngineKind::Docker => (runtime.image.clone(), false),
+                }
+            }
+        };
+        let memory = action.limits.memory;
+        let mut spec = SandboxSpec {
+            kind: kind.to_string(),
+            pull: if blackbox {
+                self.settings.auto_pull
+            } else {
+                true
+            },
+            blackbox,
+            namespace: call.identity.namespace.clone(),
+            action: call.action.path(),
+            version: action.version.clone(),
+            memory,
+            cpu_shares: (1024 / (self.settings.pool_memory / memory.max(1)).max(1)).max(2),
+            env: Vec::new(),
+            image,
+        };
+        if spec.image.is_none() {
+            return Ok((self.engines.process_engine(), spec));
+        }
+        let Some((engine, api_host)) = self.engines.docker_engine() else {
+            return Err(format!(
+                "The kind '{kind}' needs a Docker Engine, and none answers on this gateway."
+            ));
+        };
+        spec.env.push(("__OW_API_HOST".to_string(), api_host));
+        Ok((engine, spec))
+    }
+
+    /// Whether an action's proxy prints sentinels (reference section 7.7).
+    fn has_sentinels(&self, exec: &Exec) -> bool {
+        match exec {
+            Exec::Blackbox { image, .. } => self.manifest.is_native_blackbox(image),
+            Exec::Code { kind, .. } => self
+                .manifest
+                .kind(kind)
+                .is_none_or(|runtime| runtime.sentinelled),
+        }
+    }
+}
+
+/// When a run began.
+struct Started {
+    start: u64,
+    clock: Instant,
+    wait: Duration,
+    init: Option<Duration>,
+}
+
+/// An activation that will not come to a run.
+pub fn not_run(status: Status, message: &str) -> Finished {
+    Finished {
+        executed: Executed::not_run(now(), status, message),
+        used: None,
+    }
+}
+
+/// An attempt that did not come to a run.
+fn failed(status: Status, message: &str) -> Attempt {
+    Attempt::Finished(Box::new(not_run(status, message)))
+}
+
+/// What a sandbox that could not be started means for the activation (reference section 7.8).
+fn start_failed(action: &str, error: StartError) -> Attempt {
+    log::warn!("{action}: {error}");
+    match error {
+        StartError::Pull { image, .. } => failed(
+            Status::DeveloperError,
+            &format!("Failed to pull container image '{image}'."),
+        ),
+        StartError::NotExecutable { image } => failed(
+            Status::DeveloperError,
+            &format!("executable file not found in image {image}"),
+        ),
+        StartError::Unavailable(_) | StartError::Failed(_) => failed(
+            Status::InternalError,
+            "Failed to provision resources to run the action.",
+        ),
+    }
+}

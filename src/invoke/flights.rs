@@ -1,0 +1,131 @@
+//! Activations in flight: counted per namespace for the concurrency throttle (reference section
+//! 1.13), and waited for when the daemon stops.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use smol::channel::{Receiver, Sender, bounded};
+
+/// The counters. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Flights {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    by_namespace: HashMap<Arc<str>, usize>,
+    total: usize,
+    /// Told, by being dropped, when nothing is in flight any more.
+    waiting: Vec<Sender<()>>,
+}
+
+/// One activation in flight, until it is dropped.
+pub struct Flight {
+    flights: Flights,
+    namespace: Arc<str>,
+}
+
+impl Flights {
+    /// Counts one more.
+    pub fn begin(&self, namespace: &str) -> Flight {
+        let mut state = self.lock();
+        state.total += 1;
+        let known = state.by_namespace.get_key_value(namespace);
+        let namespace = known.map_or_else(|| Arc::from(namespace), |(known, _)| known.clone());
+        *state.by_namespace.entry(namespace.clone()).or_default() += 1;
+        Flight {
+            flights: self.clone(),
+            namespace,
+        }
+    }
+
+    /// How many of a namespace are in flight.
+    pub fn of(&self, namespace: &str) -> usize {
+        self.lock()
+            .by_namespace
+            .get(namespace)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// How many are in flight in all.
+    pub fn total(&self) -> usize {
+        self.lock().total
+    }
+
+    /// Waits until nothing is in flight.
+    pub async fn none(&self) {
+        let receiver: Receiver<()> = {
+            let mut state = self.lock();
+            if state.total == 0 {
+                return;
+            }
+            let (sender, receiver) = bounded(1);
+            state.waiting.push(sender);
+            receiver
+        };
+        let _ = receiver.recv().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let mut state = self.flights.lock();
+        state.total -= 1;
+        if state.total == 0 {
+            state.waiting.clear();
+        }
+        if let Some(count) = state.by_namespace.get_mut(&self.namespace) {
+            *count -= 1;
+            if *count == 0 {
+                // Namespaces come and go: only those in use take memory.
+                state.by_namespace.remove(&self.namespace);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_per_namespace_and_forgets() {
+        let flights = Flights::default();
+        let first = flights.begin("a");
+        let second = flights.begin("a");
+        let other = flights.begin("b");
+        assert_eq!(
+            (flights.of("a"), flights.of("b"), flights.of("c")),
+            (2, 1, 0)
+        );
+        drop((first, other));
+        assert_eq!(
+            (flights.of("a"), flights.of("b"), flights.total()),
+            (1, 0, 1)
+        );
+        drop(second);
+        assert!(flights.lock().by_namespace.is_empty());
+        smol::block_on(flights.none());
+    }
+
+    #[test]
+    fn waits_for_the_last() {
+        let flights = Flights::default();
+        let flight = flights.begin("a");
+        let mut none = Box::pin(flights.none());
+        assert!(
+            smol::block_on(smol::future::poll_once(&mut none)).is_none(),
+            "one is still in flight"
+        );
+        drop(flight);
+        smol::block_on(none);
+    }
+}
