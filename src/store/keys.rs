@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use ring::hmac;
@@ -54,11 +54,12 @@ impl KeyRing {
     /// # Errors
     /// [`StoreError::Failed`] if there is no usable device key, or not that of this store.
     pub(super) fn open(environment: &Environment, dir: &Path) -> Result<Self, StoreError> {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         // The transaction keeps other processes from making a device key at the same time.
         let mut txn = environment.write()?;
         let meta = environment.meta;
         let check = meta.get(&txn, META_CHECK)?;
-        let sealer = Sealer::open(dir, check.is_none())?;
+        let sealer = Sealer::open(dir, credentials.as_deref(), check.is_none())?;
         match check {
             Some(check) if sealer.open_sealed(&CHECK_OWNER, check).is_none() => {
                 return Err(StoreError::Failed(format!(
@@ -209,5 +210,106 @@ impl Store {
     pub fn authenticate(&self, uuid: &str, key: &str) -> Result<Option<Identity>, StoreError> {
         let identity = self.key_of_uuid(uuid)?;
         Ok(identity.filter(|identity| self.inner.keys.same(identity.key.expose(), key)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Options;
+    use smol::block_on;
+
+    fn open(dir: &Path) -> Result<Store, StoreError> {
+        Store::open(dir, Options::with_map_size(1 << 20))
+    }
+
+    fn secret(letter: char) -> Secret {
+        Secret::new(letter.to_string().repeat(64))
+    }
+
+    #[test]
+    fn the_guest_is_made_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path()).unwrap();
+        let (namespace, uuid, key) = GUEST;
+        let guest = store.authenticate(uuid, key).unwrap().unwrap();
+        assert_eq!(
+            (guest.subject.as_str(), guest.namespace.as_str()),
+            (namespace, namespace)
+        );
+        block_on(store.delete_key(namespace)).unwrap();
+        assert!(store.authenticate(uuid, key).unwrap().is_none());
+        assert!(matches!(
+            block_on(store.delete_key(namespace)),
+            Err(StoreError::Changed)
+        ));
+        drop(store);
+        assert!(open(dir.path()).unwrap().keys().unwrap().is_empty());
+    }
+
+    #[test]
+    fn both_uuid_and_key_must_match() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path()).unwrap();
+        block_on(store.put_key("a", "uuid-a", &secret('a'))).unwrap();
+        block_on(store.put_key("b", "uuid-b", &secret('b'))).unwrap();
+        let namespace = |uuid: &str, key: &str| {
+            let identity = store.authenticate(uuid, key).unwrap();
+            identity.map(|identity| identity.namespace)
+        };
+        let (a, b) = (secret('a'), secret('b'));
+        assert_eq!(namespace("uuid-a", a.expose()).as_deref(), Some("a"));
+        assert_eq!(namespace("uuid-b", b.expose()).as_deref(), Some("b"));
+        assert_eq!(namespace("uuid-a", b.expose()), None);
+        assert_eq!(namespace("uuid-a", &a.expose()[..63]), None);
+        assert_eq!(namespace("uuid-a", ""), None);
+        for uuid in ["", "a", "uuid-c", &"u".repeat(600)] {
+            assert_eq!(namespace(uuid, a.expose()), None);
+        }
+    }
+
+    #[test]
+    fn a_uuid_or_namespace_has_one_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path()).unwrap();
+        let put = |namespace: &str, uuid: &str| {
+            block_on(store.put_key(namespace, uuid, &secret('x'))).map_err(|e| e.to_string())
+        };
+        put("a", "uuid-a").unwrap();
+        assert!(put("a", "uuid-b").is_err() && put("b", "uuid-a").is_err());
+        assert!(put("b", "").unwrap_err().contains("1 to 128 characters"));
+        assert!(put("b", &"u".repeat(129)).is_err());
+        put("b", &"u".repeat(128)).unwrap();
+    }
+
+    #[test]
+    fn no_key_is_in_the_files_in_the_clear() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path()).unwrap();
+        block_on(store.put_key("a", "uuid-a", &secret('a'))).unwrap();
+        drop(store);
+        let data = std::fs::read(dir.path().join("data.mdb")).unwrap();
+        let clear = |text: &[u8]| data.windows(text.len()).any(|part| part == text);
+        assert!(clear(b"uuid-a"), "the test looks in the wrong place");
+        assert!(!clear(secret('a').expose().as_bytes()) && !clear(GUEST.2.as_bytes()));
+    }
+
+    #[test]
+    fn another_device_key_or_none_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path()).unwrap());
+        let key = dir.path().join("device.key");
+        let kept = std::fs::read(&key).unwrap();
+        std::fs::remove_file(&key).unwrap();
+        let error = open(dir.path()).err().unwrap().to_string();
+        assert!(error.contains("device.key") && !key.exists(), "{error}");
+        let other = tempfile::tempdir().unwrap();
+        drop(open(other.path()).unwrap());
+        std::fs::rename(other.path().join("device.key"), &key).unwrap();
+        let error = open(dir.path()).err().unwrap().to_string();
+        assert!(error.contains("sealed with another device key"), "{error}");
+        // Writing keeps the mode of the file.
+        std::fs::write(&key, kept).unwrap();
+        open(dir.path()).unwrap();
     }
 }

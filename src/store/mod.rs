@@ -54,21 +54,27 @@ pub struct Options {
     pub map_size: usize,
     /// How long after its start an activation is kept. Default: 30 days.
     pub max_age: Duration,
-    /// Bytes of activations with their indexes. Default: half of the default map size.
+    /// Bytes of activations with their indexes. Default: three quarters of the map.
     pub max_bytes: u64,
     /// Number of activations. Default: 250,000.
     pub max_count: u64,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        let map_size = if usize::BITS > 32 { 1 << 30 } else { 64 << 20 };
+impl Options {
+    /// The defaults for a store that can grow to this many bytes.
+    pub const fn with_map_size(map_size: usize) -> Self {
         Options {
             map_size,
             max_age: Duration::from_secs(30 * 24 * 3600),
-            max_bytes: map_size as u64 / 2,
+            max_bytes: (map_size / 4 * 3) as u64,
             max_count: 250_000,
         }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::with_map_size(if usize::BITS > 32 { 1 << 30 } else { 64 << 20 })
     }
 }
 

@@ -26,32 +26,40 @@ pub(super) struct Sealer {
 }
 
 impl Sealer {
-    /// With the systemd credential if there is one, else with the key in `dir`. `make` makes that
-    /// one if it is missing; only one process may do so at a time.
+    /// With the systemd credential in the folder `credentials` if there is one, else with the key
+    /// in `dir`. `make` makes that one if it is missing; only one process may do so at a time.
     ///
     /// # Errors
     /// [`StoreError::Failed`] if there is no key, it is too short, or others than its owner may
     /// read it.
-    pub(super) fn open(dir: &Path, make: bool) -> Result<Self, StoreError> {
-        let credential = std::env::var_os("CREDENTIALS_DIRECTORY")
-            .map(|folder| Path::new(&folder).join(CREDENTIAL))
+    pub(super) fn open(
+        dir: &Path,
+        credentials: Option<&Path>,
+        make: bool,
+    ) -> Result<Self, StoreError> {
+        let credential = credentials
+            .map(|folder| folder.join(CREDENTIAL))
             .filter(|path| path.try_exists().unwrap_or(true));
-        match credential {
-            Some(path) => Self::from_file(path, false),
-            None => {
-                let path = dir.join("device.key");
-                if make && !path.exists() {
-                    make_device_key(&path).map_err(|error| {
-                        StoreError::file("cannot make the device key", &path, &error)
-                    })?;
-                }
-                Self::from_file(path, true)
-            }
+        if let Some(path) = credential {
+            // systemd decides who can read it.
+            return Self::from_file(path, false);
         }
+        let path = dir.join("device.key");
+        if make && !path.exists() {
+            make_device_key(&path)
+                .map_err(|error| StoreError::file("cannot make the device key", &path, &error))?;
+        }
+        Self::from_file(path, true)
     }
 
     fn from_file(source: PathBuf, check_mode: bool) -> Result<Self, StoreError> {
-        let failed = |error| StoreError::file("cannot read the device key", &source, &error);
+        let failed = |error: std::io::Error| {
+            StoreError::Failed(format!(
+                "cannot read the device key {}: {error}: the keys of this store are sealed with it, \
+                 so restore it, or give it as the systemd credential {CREDENTIAL}",
+                source.display()
+            ))
+        };
         if check_mode {
             let mode = fs::metadata(&source).map_err(failed)?.permissions().mode() & 0o777;
             if mode & 0o077 != 0 {
@@ -155,7 +163,7 @@ mod tests {
     #[test]
     fn sealed_and_opened_again() {
         let dir = tempfile::tempdir().unwrap();
-        let sealer = Sealer::open(dir.path(), true).unwrap();
+        let sealer = Sealer::open(dir.path(), None, true).unwrap();
         let sealed = sealer.seal(&["guest", "uuid"], "a secret");
         assert!(!sealed.windows(8).any(|part| part == b"a secret"));
         let opened = sealer.open_sealed(&["guest", "uuid"], &sealed).unwrap();
@@ -168,10 +176,10 @@ mod tests {
         );
         assert!(sealer.open_sealed(&["guest", "uuid"], b"short").is_none());
         assert_ne!(sealer.seal(&["guest", "uuid"], "a secret"), sealed);
-        let again = Sealer::open(dir.path(), false).unwrap();
+        let again = Sealer::open(dir.path(), None, false).unwrap();
         assert!(again.open_sealed(&["guest", "uuid"], &sealed).is_some());
         let elsewhere = tempfile::tempdir().unwrap();
-        let other = Sealer::open(elsewhere.path(), true).unwrap();
+        let other = Sealer::open(elsewhere.path(), None, true).unwrap();
         assert!(other.open_sealed(&["guest", "uuid"], &sealed).is_none());
     }
 
@@ -179,13 +187,16 @@ mod tests {
     fn the_file_is_closed_to_others_and_must_be() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("device.key");
-        Sealer::open(dir.path(), true).unwrap();
+        Sealer::open(dir.path(), None, true).unwrap();
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
         );
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let error = Sealer::open(dir.path(), true).err().unwrap().to_string();
+        let error = Sealer::open(dir.path(), None, true)
+            .err()
+            .unwrap()
+            .to_string();
         assert!(
             error.contains("mode 640") && error.contains("chmod 600"),
             "{error}"
@@ -195,9 +206,28 @@ mod tests {
     #[test]
     fn a_short_or_missing_key_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(Sealer::open(dir.path(), false).is_err());
+        assert!(Sealer::open(dir.path(), None, false).is_err());
         write_draft(&dir.path().join("device.key"), b"short").unwrap();
-        let error = Sealer::open(dir.path(), true).err().unwrap().to_string();
+        let error = Sealer::open(dir.path(), None, true)
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains("has 5 bytes"), "{error}");
+    }
+
+    #[test]
+    fn a_credential_comes_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let credentials = tempfile::tempdir().unwrap();
+        let open = || Sealer::open(dir.path(), Some(credentials.path()), true).unwrap();
+        assert_eq!(open().source(), dir.path().join("device.key"));
+        let credential = credentials.path().join(CREDENTIAL);
+        fs::write(&credential, [7; 50]).unwrap();
+        let sealer = open();
+        assert_eq!(sealer.source(), credential);
+        let sealed = sealer.seal(&["guest"], "a secret");
+        assert!(open().open_sealed(&["guest"], &sealed).is_some());
+        fs::write(&credential, [8; 50]).unwrap();
+        assert!(open().open_sealed(&["guest"], &sealed).is_none());
     }
 }

@@ -14,10 +14,7 @@ fn now() -> u64 {
 }
 
 fn small() -> Options {
-    Options {
-        map_size: 4 << 20,
-        ..Options::default()
-    }
+    Options::with_map_size(4 << 20)
 }
 
 fn open(dir: &Path) -> Store {

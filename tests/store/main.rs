@@ -34,11 +34,7 @@ fn second_process(test: &str, folder: &Path) -> Command {
 }
 
 fn open(folder: &Path) -> Store {
-    let options = Options {
-        map_size: 256 << 20,
-        ..Options::default()
-    };
-    Store::open(folder, options).unwrap()
+    Store::open(folder, Options::with_map_size(256 << 20)).unwrap()
 }
 
 fn row(id: ActivationId, tail: usize) -> ActivationRow {
