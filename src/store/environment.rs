@@ -11,6 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::error::StoreError;
 use super::layout::FORMAT;
+use super::map::Map;
 
 /// A named database: bytes to bytes, in the order of the keys' bytes.
 pub(super) type Table = Database<'static, Bytes, Bytes>;
@@ -30,6 +31,8 @@ const MAP_UNIT: usize = 64 * 1024;
 /// The environment and everything in it.
 pub(super) struct Environment {
     env: Env<WithoutTls>,
+    /// None where the kernel does not tell: then it stays as it is.
+    map: Option<Map>,
     /// Format, daemon id, marks of what was done once.
     pub(super) meta: Table,
     /// Path key → header and document.
@@ -108,6 +111,7 @@ impl Environment {
         ] = tables;
         Ok(Environment {
             env,
+            map: Map::of(&file),
             meta,
             entities,
             code,
@@ -134,6 +138,21 @@ impl Environment {
     /// Frees the slots of readers that were killed.
     pub(super) fn clear_stale_readers(&self) -> Result<usize, heed::Error> {
         self.env.clear_stale_readers()
+    }
+
+    /// To be told how many records were read and written, and their bytes: keeps what is mapped
+    /// small.
+    pub(super) fn looked_at(&self, records: usize, bytes: usize) {
+        if let Some(map) = &self.map {
+            map.looked_at(records, bytes);
+        }
+    }
+
+    /// Nothing is going to be looked at for a while.
+    pub(super) fn rest(&self) {
+        if let Some(map) = &self.map {
+            map.give_back();
+        }
     }
 
     /// Bytes that the store may grow to.
@@ -373,5 +392,32 @@ mod tests {
         let first = id();
         assert_eq!(first.len(), 16);
         assert_eq!(id(), first);
+    }
+
+    #[test]
+    fn resting_gives_pages_back_and_what_was_read_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let environment = Environment::open(dir.path(), Some(16 << 20)).unwrap();
+        let mut txn = environment.write().unwrap();
+        environment
+            .code
+            .put(&mut txn, b"key", &[7; 8 << 20])
+            .unwrap();
+        txn.commit().unwrap();
+        let mapped = || {
+            let smaps = fs::read_to_string("/proc/self/smaps").unwrap();
+            let file = fs::canonicalize(dir.path().join("data.mdb")).unwrap();
+            let (_, map) = smaps.split_once(file.to_str().unwrap()).unwrap();
+            let line = map.lines().find_map(|line| line.strip_prefix("Rss:"));
+            let kib = line.and_then(|line| line.split_whitespace().next());
+            kib.unwrap().parse::<usize>().unwrap()
+        };
+        let txn = environment.read().unwrap();
+        let code = environment.code.get(&txn, b"key").unwrap().unwrap();
+        assert!(code.iter().all(|byte| *byte == 7));
+        assert!(mapped() >= 8 << 10);
+        environment.rest();
+        assert_eq!(mapped(), 0);
+        assert!(code.iter().all(|byte| *byte == 7));
     }
 }

@@ -12,6 +12,7 @@ mod key_records;
 mod keys;
 mod layout;
 mod lock;
+mod map;
 mod operation;
 mod queue;
 mod read;

@@ -28,6 +28,7 @@ impl Store {
         let environment = self.environment();
         let txn = environment.read()?;
         let record = environment.entities.get(&txn, &path_key(path))?;
+        environment.looked_at(1, record.map_or(0, <[u8]>::len));
         record.map(stored).transpose()
     }
 
@@ -36,6 +37,7 @@ impl Store {
         let environment = self.environment();
         let txn = environment.read()?;
         let code = environment.code.get(&txn, &path_key(path))?;
+        environment.looked_at(1, code.map_or(0, <[u8]>::len));
         Ok(code.map(<[u8]>::to_vec))
     }
 
@@ -57,6 +59,7 @@ impl Store {
             let record = environment.entities.get(&txn, key)?;
             entities.push(stored(record.ok_or_else(damaged)?)?);
         }
+        environment.looked_at(entities.len(), 0);
         Ok(entities)
     }
 
@@ -69,8 +72,10 @@ impl Store {
         let environment = self.environment();
         let txn = environment.read()?;
         let prefix = entity_list_prefix(namespace, collection);
-        let list = environment.entity_list.prefix_iter(&txn, &prefix)?;
-        count(list)
+        count(
+            environment,
+            environment.entity_list.prefix_iter(&txn, &prefix)?,
+        )
     }
 
     /// The activations that were accepted and have not ended.
@@ -113,6 +118,7 @@ impl Store {
             return Ok(None);
         }
         let tail = environment.tails.get(&txn, &key)?.ok_or_else(damaged)?;
+        environment.looked_at(3, tail.len());
         Ok(Some((head.to_vec(), tail.to_vec())))
     }
 
@@ -138,16 +144,11 @@ impl Store {
             let key = time_of_list_key(key).ok_or_else(damaged)?;
             let (_, head) = head_at(environment, &txn, key)?;
             let tail = match with_tail {
-                true => Some(
-                    environment
-                        .tails
-                        .get(&txn, key)?
-                        .ok_or_else(damaged)?
-                        .to_vec(),
-                ),
+                true => Some(environment.tails.get(&txn, key)?.ok_or_else(damaged)?),
                 false => None,
             };
-            activations.push((head.to_vec(), tail));
+            environment.looked_at(1, head.len() + tail.map_or(0, <[u8]>::len));
+            activations.push((head.to_vec(), tail.map(<[u8]>::to_vec)));
         }
         Ok(activations)
     }
@@ -161,7 +162,7 @@ impl Store {
         let environment = self.environment();
         let txn = environment.read()?;
         match filter_range(namespace, filter) {
-            Some(range) => count(environment.lists.range(&txn, &bounds(&range))?),
+            Some(range) => count(environment, environment.lists.range(&txn, &bounds(&range))?),
             None => Ok(0),
         }
     }
@@ -188,13 +189,17 @@ fn bounds(range: &(ListKey, ListKey)) -> (Bound<&[u8]>, Bound<&[u8]>) {
     (Bound::Included(&range.0), Bound::Included(&range.1))
 }
 
-fn count<T>(entries: impl Iterator<Item = Result<T, heed::Error>>) -> Result<u64, StoreError> {
+fn count<T>(
+    environment: &Environment,
+    entries: impl Iterator<Item = Result<T, heed::Error>>,
+) -> Result<u64, StoreError> {
     let mut number = 0;
     for entry in entries {
         entry?;
         number += 1;
     }
-    Ok(number)
+    environment.looked_at(1, number * size_of::<ListKey>());
+    Ok(number as u64)
 }
 
 fn head_at<'t>(

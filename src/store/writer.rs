@@ -18,6 +18,9 @@ const EVICT_STEP: usize = 64;
 /// Commits after which the pages that one commit gave back can be used.
 const PAGES_COME_BACK: u32 = 2;
 
+/// About how many places of the file a record is in.
+const PLACES: usize = 4;
+
 /// How soon records that could not be written are tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -92,7 +95,11 @@ impl Writer {
             return RETRY;
         }
         match self.evict(EVICT_STEP, false) {
-            Ok(0) => self.next_expiry(),
+            Ok(0) => {
+                let patience = self.next_expiry();
+                self.environment.rest();
+                patience
+            }
             Ok(_) => Duration::ZERO,
             Err(error) => {
                 self.failed(&error.into());
@@ -181,6 +188,7 @@ impl Writer {
             })
             .collect::<Result<_, _>>()?;
         txn.commit()?;
+        environment.looked_at(PLACES * (operations.len() + 1), 0);
         Ok(results)
     }
 
@@ -203,6 +211,7 @@ impl Writer {
         }
         if forced || removed > 0 {
             txn.commit()?;
+            environment.looked_at(PLACES * (removed + 1), 0);
         }
         Ok(removed)
     }
