@@ -21,6 +21,9 @@ const PAGES_COME_BACK: u32 = 2;
 /// About how many places of the file a record is in.
 const PLACES: usize = 4;
 
+/// How long nothing must come before other work is done.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// How soon records that could not be written are tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -56,7 +59,7 @@ impl Writer {
             patience = match self.queue.take(patience) {
                 Work::Batch(batch) => {
                     self.serve(batch);
-                    Duration::ZERO
+                    PAUSE
                 }
                 Work::Idle => self.tidy(),
                 Work::Closed => break,
