@@ -90,7 +90,8 @@ impl KeyCommand {
 
     fn execute(self) -> Result<String, String> {
         let folder = self.data_dir.unwrap_or_else(|| {
-            let environment = |name: &str| std::env::var(name).ok();
+            let environment =
+                |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
             environment("OWL_DATA_DIR")
                 .map_or_else(|| default_data_dir(&environment), PathBuf::from)
         });

@@ -94,7 +94,7 @@ impl Writer {
     /// time until there is more of it.
     fn tidy(&mut self) -> Duration {
         self.flush_parked();
-        if self.failing {
+        if !self.parked.is_empty() {
             return RETRY;
         }
         match self.evict(EVICT_STEP, false) {
@@ -103,7 +103,10 @@ impl Writer {
                 self.environment.rest();
                 patience
             }
-            Ok(_) => Duration::ZERO,
+            Ok(_) => {
+                self.worked();
+                Duration::ZERO
+            }
             Err(error) => {
                 self.failed(&error.into());
                 RETRY
