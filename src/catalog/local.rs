@@ -92,12 +92,27 @@ impl Catalog {
         let path = action.path();
         // In this order: what is at its revision now was at it when the code was read, too.
         let code = self.store.code(&path)?;
-        let stored = self.store.entity(&path)?.ok_or(CatalogError::Missing)?;
-        if stored.revision != action.revision {
-            return Err(CatalogError::Changed);
+        let now = self.store.entity(&path)?.map(|stored| stored.revision);
+        if now != Some(action.revision) {
+            // The write that did this may not have come round to it yet.
+            self.cache().invalidate(&path);
+            return Err(now.map_or(CatalogError::Missing, |_| CatalogError::Changed));
         }
         code.map(|code| String::from_utf8(code).map_err(|_| CatalogError::Corrupt))
             .transpose()
+    }
+
+    /// An action with its code, as [`Catalog::action`] and [`Catalog::code`] at one revision.
+    pub fn action_with_code(&self, path: &str) -> Result<(Action, Option<String>), CatalogError> {
+        loop {
+            let stored = self.store.entity(path)?.ok_or(CatalogError::Missing)?;
+            let action = read(&stored)?;
+            match self.code(&action) {
+                // A write went between the two reads; there are none without end.
+                Err(CatalogError::Changed) => {}
+                code => return Ok((action, code?)),
+            }
+        }
     }
 
     /// Creates an action; gives it with its revision.
@@ -244,6 +259,8 @@ mod tests {
                 .await
                 .unwrap();
             assert_eq!(catalog.code(&kept).unwrap().as_deref(), Some("2"));
+            let (same, code) = catalog.action_with_code("guest/a").unwrap();
+            assert_eq!((same.revision, code.as_deref()), (kept.revision, Some("2")));
             let none = catalog.update(kept, CodeChange::Remove).await.unwrap();
             assert_eq!(catalog.code(&none).unwrap(), None);
             assert_eq!(catalog.count("guest").unwrap(), 1);
