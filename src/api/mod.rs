@@ -1,1 +1,132 @@
-//! The REST API: tide routes, one file per OpenWhisk resource.
+//! The REST API: one file per OpenWhisk resource.
+//!
+//! A request goes through [`dispatch`]: its path is taken apart ([`path`]), its key checked
+//! ([`auth`]), and the resource's own function called. tide's router is given one route that
+//! catches everything, because the rules of OpenWhisk's URLs (trailing slashes, a key before
+//! "not found", names that are percent-encoded) cannot be told to it.
+
+mod actions;
+mod activations;
+mod auth;
+mod body;
+mod dispatch;
+mod error;
+mod invoke;
+mod limits;
+mod namespaces;
+mod path;
+mod query;
+mod record_list;
+mod reply;
+mod settings;
+mod system;
+#[cfg(test)]
+mod tests;
+mod throttle;
+mod transaction;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+pub use invoke::Invoke;
+pub use settings::Settings;
+
+use crate::catalog::{Catalog, Manifest, ManifestKinds};
+use crate::store::Store;
+use throttle::{RateThrottle, Throttled};
+
+/// What the API works with. Clones share it.
+#[derive(Clone)]
+pub struct State(Arc<Inner>);
+
+struct Inner {
+    services: Services,
+    settings: Settings,
+    invocations: Mutex<RateThrottle>,
+}
+
+/// The rooms behind the API.
+pub struct Services {
+    /// Activations, and keys of namespaces.
+    pub store: Store,
+    /// Actions; over the same store.
+    pub catalog: Catalog,
+    /// Runs actions.
+    pub invoker: Arc<dyn Invoke>,
+    /// The kinds that there are.
+    pub manifest: Arc<Manifest>,
+    /// Whether a Docker engine answers; whoever watches the engine keeps it up to date.
+    pub docker: Arc<AtomicBool>,
+}
+
+impl State {
+    /// The API over these services.
+    pub fn new(services: Services, settings: Settings) -> Self {
+        State(Arc::new(Inner {
+            services,
+            settings,
+            invocations: Mutex::default(),
+        }))
+    }
+
+    fn store(&self) -> &Store {
+        &self.0.services.store
+    }
+
+    fn catalog(&self) -> &Catalog {
+        &self.0.services.catalog
+    }
+
+    fn invoker(&self) -> &dyn Invoke {
+        &*self.0.services.invoker
+    }
+
+    fn manifest(&self) -> &Manifest {
+        &self.0.services.manifest
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    fn docker_answers(&self) -> bool {
+        self.0.services.docker.load(Ordering::Relaxed)
+    }
+
+    fn kinds(&self) -> ManifestKinds<'_> {
+        self.manifest().kinds(self.docker_answers())
+    }
+
+    /// Counts an invocation of a namespace against its rate and its concurrency.
+    fn throttle_invocation(&self, namespace: &str, uuid: &str) -> Result<(), Throttled> {
+        let settings = self.settings();
+        self.0
+            .invocations
+            .lock()
+            // A count that was left half done is still a count.
+            .unwrap_or_else(PoisonError::into_inner)
+            .count(uuid, settings.invocations_per_minute, now())?;
+        throttle::concurrent(
+            self.invoker().in_flight(namespace),
+            settings.concurrent_invocations,
+        )
+    }
+}
+
+/// The server that answers the API: enter it with [`tide::Server::respond`].
+pub fn app(state: State) -> tide::Server<State> {
+    let mut server = tide::with_state(state);
+    server.at("/").all(dispatch::serve);
+    server.at("/*").all(dispatch::serve);
+    server
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |time| {
+            u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+        })
+}

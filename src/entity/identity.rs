@@ -4,6 +4,11 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+/// The uuid of OpenWhisk's well-known guest (reference section 10).
+pub const GUEST_UUID: &str = "23bc46b1-71f6-4ed5-8c54-816aa4f8c502";
+/// The key of OpenWhisk's well-known guest: anybody knows it, so it is not a secret.
+pub const GUEST_KEY: &str = "123zO3xZCLrMN6v2BKK1dXYFpXlPkccOFqm12CdAsMgRU4VrNZ9lyGVCGuMDGIwP";
+
 /// A text that must not be printed: `Debug` shows a mask, dropping it wipes it.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);

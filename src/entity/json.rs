@@ -117,7 +117,10 @@ mod tests {
     fn compact_leaves_strings_and_numbers() {
         let compacted = |text| compact(&raw(text)).get().to_string();
         assert_eq!(compacted("{ \"a b\" :\t[ 1 , 2 ]\n}"), "{\"a b\":[1,2]}");
-        assert_eq!(compacted(r#"" \" \\" "#.trim_end()), r#"" \" \\""#);
+        assert_eq!(
+            compacted(r#"[ "a \\" , "b \" c" ]"#),
+            r#"["a \\","b \" c"]"#
+        );
         assert_eq!(
             compacted("[1.50, 12345678901234567890]"),
             "[1.50,12345678901234567890]"

@@ -22,7 +22,7 @@ pub use activation_id::{ActivationId, ActivationIdError};
 pub use activation_json::{StoredActivation, record};
 pub use error::EntityError;
 pub use exec::{BLACKBOX, Exec, Kinds, NewExec, SEQUENCE};
-pub use identity::{Identity, Secret};
+pub use identity::{GUEST_KEY, GUEST_UUID, Identity, Secret};
 pub use image::ImageName;
 pub use limits::{ActionLimits, ActionRanges, NewLimits, Range};
 pub use members::Members;

@@ -14,14 +14,10 @@ use super::error::StoreError;
 use super::key_records::{self, KeyRecord, MAX_UUID, NewKey};
 use super::operation::Operation;
 use super::seal::Sealer;
-use crate::entity::{Identity, Secret};
+use crate::entity::{GUEST_KEY, GUEST_UUID, Identity, Secret};
 
 /// OpenWhisk's guest: the same on every installation, so anybody knows its key.
-const GUEST: (&str, &str, &str) = (
-    "guest",
-    "23bc46b1-71f6-4ed5-8c54-816aa4f8c502",
-    "123zO3xZCLrMN6v2BKK1dXYFpXlPkccOFqm12CdAsMgRU4VrNZ9lyGVCGuMDGIwP",
-);
+const GUEST: (&str, &str, &str) = ("guest", GUEST_UUID, GUEST_KEY);
 
 /// Opened keys that are kept in memory.
 const MAX_CACHED: usize = 256;

@@ -1,0 +1,107 @@
+//! Activations (reference section 3.7).
+
+use http_types::{Body, Response, StatusCode};
+use serde_json::json;
+
+use super::dispatch::Request;
+use super::error::ApiError;
+use super::path::View;
+use super::query::Query;
+use super::record_list::RecordList;
+use super::{auth, reply};
+use crate::entity::{ActivationId, StoredActivation, names, record};
+use crate::store::ActivationFilter;
+
+/// `GET .../activations`
+pub(super) fn list(request: &Request, namespace: &str) -> Result<Response, ApiError> {
+    let query = Query::of(request.http.url());
+    let page = query.page("activations")?;
+    let docs = query.flag("docs", false)?;
+    let filter = filter(&query)?;
+    auth::own(&request.identity, namespace, namespace)?;
+    if page.count && docs {
+        return Err(ApiError::new(
+            StatusCode::BadRequest,
+            "The parameter 'docs' is not permitted with 'count'.",
+        ));
+    }
+    let store = request.http.state().store();
+    if page.count {
+        let count = page.counted(store.count_activations(namespace, &filter)?);
+        return Ok(reply::json(StatusCode::Ok, &json!({"activations": count})));
+    }
+    let rows = store.activations(namespace, &filter, page.skip, page.limit, false)?;
+    let heads: Vec<Vec<u8>> = rows.into_iter().map(|(head, _)| head).collect();
+    let body = if docs {
+        let records = RecordList::new(store.clone(), namespace.into(), heads);
+        Body::from_reader(records, None)
+    } else {
+        array(&heads).into()
+    };
+    Ok(reply::json_text(StatusCode::Ok, body))
+}
+
+/// `GET .../activations/{id}`, `.../result` and `.../logs`
+pub(super) fn get(
+    request: &Request,
+    namespace: &str,
+    id: &str,
+    view: View,
+) -> Result<Response, ApiError> {
+    let bad_id = |error| ApiError::new(StatusCode::BadRequest, format!("{error}"));
+    let parsed: ActivationId = id.parse().map_err(bad_id)?;
+    auth::own(&request.identity, namespace, &format!("{namespace}/{id}"))?;
+    let found = request.http.state().store().activation(namespace, parsed)?;
+    let (head, tail) = found.ok_or_else(ApiError::missing)?;
+    let stored = || StoredActivation::from_tail(&tail).ok_or_else(ApiError::corrupt);
+    let text = match view {
+        View::Record => record(&head, &tail).ok_or_else(ApiError::corrupt)?,
+        View::Result => stored()?.response.get().into(),
+        View::Logs => format!("{{\"logs\":{}}}", stored()?.logs).into(),
+    };
+    Ok(reply::json_text(StatusCode::Ok, text))
+}
+
+/// `name`, `since` and `upto` of a list.
+fn filter(query: &Query<'_>) -> Result<ActivationFilter, ApiError> {
+    let name = match query.get("name") {
+        None => None,
+        Some(name) => {
+            names::activation_filter(name).map_err(|error| ApiError::query("name", error))?
+        }
+    };
+    Ok(ActivationFilter {
+        name,
+        since: time(query, "since")?,
+        upto: time(query, "upto")?,
+    })
+}
+
+/// Milliseconds since 1970. What is before counts as the beginning.
+fn time(query: &Query<'_>, parameter: &str) -> Result<Option<u64>, ApiError> {
+    let Some(value) = query.get(parameter) else {
+        return Ok(None);
+    };
+    match value.parse::<i64>() {
+        Ok(time) => Ok(Some(u64::try_from(time).unwrap_or(0))),
+        // The unit is milliseconds, and the text OpenWhisk's.
+        Err(_) => Err(ApiError::query(
+            parameter,
+            format_args!("Parameter is not a valid value for epoch seconds: {value}"),
+        )),
+    }
+}
+
+/// Documents as an array.
+fn array(documents: &[Vec<u8>]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(2 + documents.iter().map(|d| d.len() + 1).sum::<usize>());
+    text.push(b'[');
+    for (i, document) in documents.iter().enumerate() {
+        if i > 0 {
+            text.push(b',');
+        }
+        text.extend_from_slice(document);
+    }
+    text.push(b']');
+    text
+}

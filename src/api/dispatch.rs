@@ -1,0 +1,156 @@
+//! From a request to the resource that answers it.
+
+use std::sync::Arc;
+
+use http_types::{Method, Response, StatusCode};
+
+use super::error::ApiError;
+use super::path::{Resource, Route, route};
+use super::{
+    State, actions, activations, auth, body, invoke, limits, namespaces, reply, system, transaction,
+};
+use crate::entity::Identity;
+
+/// A request whose caller is known.
+pub(super) struct Request {
+    pub(super) http: tide::Request<State>,
+    pub(super) identity: Arc<Identity>,
+    pub(super) transaction: String,
+}
+
+type Answer = Result<Response, ApiError>;
+
+/// Answers any request.
+pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
+    let transaction = transaction::id(request.header(transaction::HEADER));
+    let is_api = matches!(
+        route(request.url().path()),
+        Route::ApiInfo | Route::Api(_) | Route::Web
+    );
+    let (mut response, handled) = match answer(request, &transaction).await {
+        Ok(response) => (response, true),
+        Err(error) => {
+            let handled = !error.is_rejection();
+            (error.into_response(&transaction), handled)
+        }
+    };
+    if is_api && handled {
+        reply::allow_origins(&mut response, reply::API_METHODS);
+    }
+    response.insert_header(transaction::HEADER, transaction);
+    Ok(response.into())
+}
+
+async fn answer(request: tide::Request<State>, transaction: &str) -> Answer {
+    let method = request.method();
+    // A copy, because the request is handed on while the route is looked at.
+    let path = request.url().path().to_string();
+    let route = route(&path);
+    if method == Method::Options {
+        let mut response = reply::text("OK");
+        reply::allow_origins(&mut response, reply::SYSTEM_METHODS);
+        return Ok(response);
+    }
+    let resource = match route {
+        Route::Api(resource) => resource,
+        Route::Web => return Err(ApiError::unsupported("web actions")),
+        Route::Unknown => return Err(ApiError::no_route()),
+        _ if method != Method::Get => return Err(ApiError::method("GET")),
+        Route::Info => return Ok(system::info(request.state())),
+        Route::Ping => return Ok(reply::text("pong")),
+        Route::Invokers => return Ok(system::invokers()),
+        Route::HealthyInvokers => return Ok(system::healthy_invokers()),
+        Route::InvokersReady => return Ok(system::invokers_ready()),
+        Route::ApiInfo => return Ok(system::api_info(request.state())),
+    };
+    let identity = auth::authenticate(
+        request.state().store(),
+        request.header("Authorization"),
+        request.peer_addr(),
+    )?;
+    let request = Request {
+        http: request,
+        identity: Arc::new(identity),
+        transaction: transaction.into(),
+    };
+    resource_answer(request, method, resource).await
+}
+
+async fn resource_answer(request: Request, method: Method, resource: Resource<'_>) -> Answer {
+    // What cannot be told is not done either.
+    let accept = request.http.header("Accept");
+    if accept.is_some_and(|accept| !body::accepts_json(accept.last().as_str())) {
+        return Err(ApiError::rejection(
+            StatusCode::NotAcceptable,
+            "Resource representation is only available with these types:\napplication/json",
+        ));
+    }
+    let own = &*request.identity.namespace;
+    match resource {
+        Resource::Unknown => Err(ApiError::no_route()),
+        Resource::Unsupported(collection) => Err(ApiError::unsupported(collection)),
+        Resource::Namespaces => match method {
+            Method::Get => Ok(namespaces::list(&request)),
+            _ => Err(ApiError::method("GET")),
+        },
+        Resource::Limits(namespace) => {
+            let namespace = namespace.namespace(own)?;
+            match method {
+                Method::Get => limits::get(&request, &namespace),
+                _ => Err(ApiError::method("GET")),
+            }
+        }
+        Resource::InnerLimits(namespace) => {
+            namespace.namespace(own)?;
+            match method {
+                Method::Get => Err(limits::inner()),
+                _ => Err(ApiError::method("GET")),
+            }
+        }
+        Resource::Actions(namespace) => {
+            let namespace = namespace.namespace(own)?;
+            match method {
+                Method::Get => actions::list(&request, &namespace),
+                _ => Err(ApiError::method("GET")),
+            }
+        }
+        Resource::Action(namespace, name) => {
+            let target = actions::Target::new(&namespace.namespace(own)?, &name.entity()?);
+            match method {
+                Method::Get => actions::get(&request, &target),
+                Method::Put => actions::put(request, target).await,
+                Method::Delete => actions::delete(&request, &target).await,
+                Method::Post => invoke::post(request, target).await,
+                _ => Err(ApiError::method("DELETE, GET, POST, PUT")),
+            }
+        }
+        Resource::PackageActions(namespace, package) => {
+            namespace.namespace(own)?;
+            package.entity()?;
+            match method {
+                Method::Get => Err(ApiError::unsupported("packages")),
+                _ => Err(ApiError::no_route()),
+            }
+        }
+        Resource::PackagedAction(namespace, package, name) => {
+            namespace.namespace(own)?;
+            package.entity()?;
+            name.entity()?;
+            Err(ApiError::unsupported("packages"))
+        }
+        Resource::Activations(namespace) => {
+            let namespace = namespace.namespace(own)?;
+            match method {
+                Method::Get => activations::list(&request, &namespace),
+                _ => Err(ApiError::method("GET")),
+            }
+        }
+        Resource::Activation(namespace, id, view) => {
+            let namespace = namespace.namespace(own)?;
+            match method {
+                Method::Get => activations::get(&request, &namespace, &id.decode(), view),
+                _ => Err(ApiError::method("GET")),
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Failures as OpenWhisk tells them (reference sections 1.6, 3 and Appendix A).
+
+use std::fmt;
+
+use http_types::{Response, StatusCode};
+use serde::Serialize;
+
+use super::reply;
+use super::throttle::Throttled;
+use crate::catalog::CatalogError;
+use crate::entity::EntityError;
+use crate::invoke::InvokeError;
+use crate::store::StoreError;
+
+/// A request that was not done.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    message: String,
+    /// Methods that the resource has, for status 405.
+    allow: Option<&'static str>,
+    /// Whether it was refused before a handler had finished, so that it has no CORS headers.
+    rejected: bool,
+}
+
+impl ApiError {
+    /// A failure that a handler tells.
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        ApiError {
+            status,
+            message: message.into(),
+            allow: None,
+            rejected: false,
+        }
+    }
+
+    /// A request that no handler took.
+    pub(super) fn rejection(status: StatusCode, message: impl Into<String>) -> Self {
+        ApiError {
+            rejected: true,
+            ..Self::new(status, message)
+        }
+    }
+
+    /// The path means nothing.
+    pub(super) fn no_route() -> Self {
+        Self::rejection(
+            StatusCode::NotFound,
+            "The requested resource could not be found.",
+        )
+    }
+
+    /// What the path means is not there.
+    pub(super) fn missing() -> Self {
+        CatalogError::Missing.into()
+    }
+
+    /// The resource does not have the method; `allow` names those that it has.
+    pub(super) fn method(allow: &'static str) -> Self {
+        ApiError {
+            allow: Some(allow),
+            ..Self::rejection(
+                StatusCode::MethodNotAllowed,
+                format!("HTTP method not allowed, supported methods: {allow}"),
+            )
+        }
+    }
+
+    /// The key is missing or wrong.
+    pub(super) fn unauthenticated(message: &'static str) -> Self {
+        Self::rejection(StatusCode::Unauthorized, message)
+    }
+
+    /// The resource, `ns` or `ns/name`, is somebody else's.
+    pub(super) fn forbidden(resource: &str) -> Self {
+        Self::new(
+            StatusCode::Forbidden,
+            format!("The supplied authentication is not authorized to access '{resource}'."),
+        )
+    }
+
+    /// A query parameter has a value that it may not have.
+    pub(super) fn query(parameter: &str, detail: impl fmt::Display) -> Self {
+        Self::rejection(
+            StatusCode::BadRequest,
+            format!("The query parameter '{parameter}' was malformed:\n{detail}"),
+        )
+    }
+
+    /// A stored document cannot be read.
+    pub(super) fn corrupt() -> Self {
+        CatalogError::Corrupt.into()
+    }
+
+    /// OWL does not do this.
+    pub(super) fn unsupported(what: &'static str) -> Self {
+        EntityError::Unsupported(what).into()
+    }
+
+    /// The answer, with the transaction's id as its code.
+    pub(super) fn into_response(self, transaction: &str) -> Response {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            error: &'a str,
+            code: &'a str,
+        }
+        let mut response = reply::json(
+            self.status,
+            &Body {
+                error: &self.message,
+                code: transaction,
+            },
+        );
+        if self.status == StatusCode::Unauthorized {
+            response.insert_header(
+                "WWW-Authenticate",
+                "Basic realm=\"OpenWhisk secure realm\",charset=UTF-8",
+            );
+        }
+        if let Some(allow) = self.allow {
+            response.insert_header("Allow", allow);
+        }
+        if self.status == StatusCode::InternalServerError
+            || self.status == StatusCode::ServiceUnavailable
+        {
+            log::warn!("[{transaction}] {}: {}", self.status, self.message);
+        }
+        response
+    }
+
+    /// Whether it was refused before a handler had finished.
+    pub(super) const fn is_rejection(&self) -> bool {
+        self.rejected
+    }
+}
+
+impl From<EntityError> for ApiError {
+    fn from(error: EntityError) -> Self {
+        let message = error.to_string();
+        match error {
+            EntityError::Malformed(_) => Self::rejection(StatusCode::BadRequest, message),
+            EntityError::Invalid(_) => Self::new(StatusCode::BadRequest, message),
+            EntityError::TooLarge { .. } => Self::new(StatusCode::PayloadTooLarge, message),
+            EntityError::Unsupported(_) => Self::new(StatusCode::NotImplemented, message),
+        }
+    }
+}
+
+impl From<CatalogError> for ApiError {
+    fn from(error: CatalogError) -> Self {
+        let status = match &error {
+            CatalogError::Missing => StatusCode::NotFound,
+            CatalogError::OtherCollection | CatalogError::Changed | CatalogError::Exists => {
+                StatusCode::Conflict
+            }
+            CatalogError::Corrupt => StatusCode::InternalServerError,
+            CatalogError::Store(error) => store_status(error),
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::new(store_status(&error), error.to_string())
+    }
+}
+
+impl From<Throttled> for ApiError {
+    fn from(throttled: Throttled) -> Self {
+        Self::new(StatusCode::TooManyRequests, throttled.to_string())
+    }
+}
+
+impl From<InvokeError> for ApiError {
+    fn from(error: InvokeError) -> Self {
+        match error {
+            InvokeError::Overloaded(text) => Self::new(StatusCode::TooManyRequests, text),
+            InvokeError::Unavailable(text) => Self::new(StatusCode::ServiceUnavailable, text),
+        }
+    }
+}
+
+const fn store_status(error: &StoreError) -> StatusCode {
+    match error {
+        StoreError::Exists | StoreError::Changed => StatusCode::Conflict,
+        StoreError::Full => StatusCode::ServiceUnavailable,
+        StoreError::Locked(_) | StoreError::Failed(_) => StatusCode::InternalServerError,
+    }
+}

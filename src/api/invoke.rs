@@ -1,0 +1,134 @@
+//! Invoking an action (reference section 4).
+
+use std::time::Duration;
+
+use http_types::{Response, StatusCode};
+use serde_json::json;
+
+use super::actions::{Target, check_supported};
+use super::dispatch::Request;
+use super::error::ApiError;
+use super::query::Query;
+use super::{body, reply};
+use crate::BoxFuture;
+use crate::entity::{Activation, ActivationId, Status, json};
+use crate::invoke::{Call, InvokeError, Invoker, Outcome};
+
+/// The header that names the activation.
+const ACTIVATION_HEADER: &str = "x-openwhisk-activation-id";
+
+/// What runs actions for the API.
+pub trait Invoke: Send + Sync {
+    /// Invokes an action.
+    fn invoke(&self, call: Call) -> BoxFuture<'_, Result<Outcome, InvokeError>>;
+
+    /// How many activations of a namespace are queued or running.
+    fn in_flight(&self, namespace: &str) -> usize;
+}
+
+impl Invoke for Invoker {
+    fn invoke(&self, call: Call) -> BoxFuture<'_, Result<Outcome, InvokeError>> {
+        Box::pin(Invoker::invoke(self, call))
+    }
+
+    fn in_flight(&self, namespace: &str) -> usize {
+        Invoker::in_flight(self, namespace)
+    }
+}
+
+/// What the query of an invocation asks for.
+struct Wanted {
+    /// How long to wait for the result; none: do not.
+    wait: Option<Duration>,
+    /// Only the result instead of the record.
+    result: bool,
+}
+
+/// `POST .../actions/{name}`. The order of the checks is that of sections 1.5 and 4.2: throttles,
+/// rights, size, form, existence.
+pub(super) async fn post(mut request: Request, target: Target) -> Result<Response, ApiError> {
+    let state = request.http.state().clone();
+    let identity = request.identity.clone();
+    state.throttle_invocation(&identity.namespace, &identity.uuid)?;
+    target.check_owner(&request)?;
+    let max = state.settings().max_payload;
+    body::check_length(&request.http, max, body::TooLarge::Request)?;
+    let wanted = wanted(
+        &Query::of(request.http.url()),
+        state.settings().longest_blocking,
+    )?;
+    let payload =
+        json::payload(body::read(&mut request.http, max, body::TooLarge::Request).await?)?;
+    let action = state.catalog().action(target.path())?;
+    if let Some(payload) = &payload
+        && action.annotations.is_true("final")
+        && json::overrides_defined(payload, &action.parameters)
+    {
+        return Err(ApiError::new(
+            StatusCode::BadRequest,
+            "Request defines parameters that are not allowed (e.g., reserved properties).",
+        ));
+    }
+    check_supported(&state, action.exec.kind())?;
+    let call = Call {
+        identity,
+        action,
+        binding: None,
+        payload,
+        transaction_id: request.transaction,
+        wait: wanted.wait,
+    };
+    Ok(match state.invoker().invoke(call).await? {
+        Outcome::Accepted(id) => accepted(id),
+        Outcome::Finished(activation) => finished(&activation, wanted.result),
+    })
+}
+
+fn wanted(query: &Query<'_>, longest: Duration) -> Result<Wanted, ApiError> {
+    let blocking = query.flag("blocking", false)?;
+    let result = query.flag("result", false)?;
+    let wait = match query.get("timeout") {
+        None => longest,
+        Some(timeout) => timeout
+            .parse()
+            .ok()
+            .map(Duration::from_millis)
+            .filter(|wait| !wait.is_zero() && *wait <= longest)
+            .ok_or_else(|| {
+                let max = longest.as_millis();
+                ApiError::query(
+                    "timeout",
+                    format_args!("Timeout must be number of milliseconds up to {max}."),
+                )
+            })?,
+    };
+    Ok(Wanted {
+        wait: blocking.then_some(wait),
+        result,
+    })
+}
+
+fn accepted(id: ActivationId) -> Response {
+    let id = id.to_string();
+    let mut response = reply::json(StatusCode::Accepted, &json!({"activationId": id}));
+    response.insert_header(ACTIVATION_HEADER, id);
+    response
+}
+
+/// The answer to a blocking caller (reference section 4.5). A result that is an array is answered
+/// bare, whatever was asked for.
+fn finished(activation: &Activation, result: bool) -> Response {
+    let status = match activation.response.status {
+        Status::Success => StatusCode::Ok,
+        Status::ApplicationError | Status::DeveloperError => StatusCode::BadGateway,
+        Status::InternalError => StatusCode::InternalServerError,
+    };
+    let text = match activation.response.result.as_deref() {
+        Some(value) if result || value.get().starts_with('[') => value.get().as_bytes().to_vec(),
+        None if result => b"{}".to_vec(),
+        _ => activation.record_without_logs(),
+    };
+    let mut response = reply::json_text(status, text);
+    response.insert_header(ACTIVATION_HEADER, activation.id.to_string());
+    response
+}

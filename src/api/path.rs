@@ -1,0 +1,254 @@
+//! Which resource a path means (reference sections 1.1 and 1.12).
+
+use std::borrow::Cow;
+
+use super::error::ApiError;
+use crate::entity::names;
+
+/// What a path means. Names are still percent-encoded: a key is checked before names are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route<'a> {
+    /// `/`
+    Info,
+    /// `/ping`
+    Ping,
+    /// `/invokers`
+    Invokers,
+    /// `/invokers/healthy/count`
+    HealthyInvokers,
+    /// `/invokers/ready`
+    InvokersReady,
+    /// `/api/v1`
+    ApiInfo,
+    /// `/api/v1/web/...`
+    Web,
+    /// Anything else under `/api/v1`: needs a key, whether it is there or not.
+    Api(Resource<'a>),
+    /// Anything else.
+    Unknown,
+}
+
+/// A resource under `/api/v1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resource<'a> {
+    /// `/namespaces`
+    Namespaces,
+    /// `/namespaces/{ns}/limits`
+    Limits(Encoded<'a>),
+    /// `/namespaces/{ns}/limits/{x}`
+    InnerLimits(Encoded<'a>),
+    /// `/namespaces/{ns}/actions`
+    Actions(Encoded<'a>),
+    /// `/namespaces/{ns}/actions/{name}`
+    Action(Encoded<'a>, Encoded<'a>),
+    /// `/namespaces/{ns}/actions/{package}/`
+    PackageActions(Encoded<'a>, Encoded<'a>),
+    /// `/namespaces/{ns}/actions/{package}/{name}`
+    PackagedAction(Encoded<'a>, Encoded<'a>, Encoded<'a>),
+    /// `/namespaces/{ns}/activations`
+    Activations(Encoded<'a>),
+    /// `/namespaces/{ns}/activations/{id}` and below
+    Activation(Encoded<'a>, Encoded<'a>, View),
+    /// A collection or an entity that OWL does not have: its collection.
+    Unsupported(&'static str),
+    /// Nothing.
+    Unknown,
+}
+
+/// Which part of an activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// All of it.
+    Record,
+    /// `/result`
+    Result,
+    /// `/logs`
+    Logs,
+}
+
+/// What a path means.
+pub(super) fn route(path: &str) -> Route<'_> {
+    // Clients whose API host ends with a slash send two of them.
+    let path = path.trim_start_matches('/');
+    let segments: Vec<&str> = path.split('/').collect();
+    match segments.as_slice() {
+        [""] => Route::Info,
+        ["ping"] => Route::Ping,
+        ["invokers"] | ["invokers", ""] => Route::Invokers,
+        ["invokers", "healthy", "count"] => Route::HealthyInvokers,
+        ["invokers", "ready"] => Route::InvokersReady,
+        ["api", "v1"] | ["api", "v1", ""] => Route::ApiInfo,
+        ["api", "v1", "web", _, ..] => Route::Web,
+        ["api", "v1", rest @ ..] => Route::Api(resource(rest)),
+        _ => Route::Unknown,
+    }
+}
+
+fn resource<'a>(segments: &[&'a str]) -> Resource<'a> {
+    match *segments {
+        ["namespaces"] | ["namespaces", ""] => Resource::Namespaces,
+        ["namespaces", namespace, collection, ref rest @ ..] => {
+            inside(Encoded(namespace), collection, rest)
+        }
+        _ => Resource::Unknown,
+    }
+}
+
+fn inside<'a>(namespace: Encoded<'a>, collection: &str, rest: &[&'a str]) -> Resource<'a> {
+    match (collection, rest) {
+        ("limits", [] | &[""]) => Resource::Limits(namespace),
+        ("limits", &[_]) => Resource::InnerLimits(namespace),
+        ("actions", [] | &[""]) => Resource::Actions(namespace),
+        ("actions", &[name]) => Resource::Action(namespace, Encoded(name)),
+        ("actions", &[package, ""]) => Resource::PackageActions(namespace, Encoded(package)),
+        ("actions", &[package, name]) => {
+            Resource::PackagedAction(namespace, Encoded(package), Encoded(name))
+        }
+        ("activations", [] | &[""]) => Resource::Activations(namespace),
+        ("activations", &[id] | &[id, ""]) => {
+            Resource::Activation(namespace, Encoded(id), View::Record)
+        }
+        ("activations", &[id, "result"]) => {
+            Resource::Activation(namespace, Encoded(id), View::Result)
+        }
+        ("activations", &[id, "logs"]) => Resource::Activation(namespace, Encoded(id), View::Logs),
+        ("packages", [] | &[_]) => Resource::Unsupported("packages"),
+        ("triggers", [] | &[_]) => Resource::Unsupported("triggers"),
+        ("rules", [] | &[_]) => Resource::Unsupported("rules"),
+        _ => Resource::Unknown,
+    }
+}
+
+/// A percent-encoded segment of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Encoded<'a>(pub(super) &'a str);
+
+impl<'a> Encoded<'a> {
+    /// The name of a namespace; `_` is the caller's.
+    pub(super) fn namespace(self, own: &str) -> Result<Cow<'a, str>, ApiError> {
+        if self.0 == "_" {
+            return Ok(Cow::Owned(own.into()));
+        }
+        let name = self.decode();
+        names::check_namespace(&name)?;
+        Ok(name)
+    }
+
+    /// The name of an entity or a package.
+    pub(super) fn entity(self) -> Result<Cow<'a, str>, ApiError> {
+        let name = self.decode();
+        names::check_entity_name(&name)?;
+        Ok(name)
+    }
+
+    /// The text. What is not UTF-8 becomes a character that no name may have.
+    pub(super) fn decode(self) -> Cow<'a, str> {
+        if !self.0.contains('%') {
+            return Cow::Borrowed(self.0);
+        }
+        let mut decoded = Vec::with_capacity(self.0.len());
+        let mut rest = self.0.as_bytes();
+        while let [first, tail @ ..] = rest {
+            let byte = match tail {
+                [high, low, ..] if *first == b'%' => hex(*high).zip(hex(*low)),
+                _ => None,
+            };
+            match byte {
+                Some((high, low)) => {
+                    decoded.push(high << 4 | low);
+                    rest = &tail[2..];
+                }
+                None => {
+                    decoded.push(*first);
+                    rest = tail;
+                }
+            }
+        }
+        Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
+    }
+}
+
+const fn hex(c: u8) -> Option<u8> {
+    match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 10),
+        b'A'..=b'F' => Some(c - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(path: &str) -> Resource<'_> {
+        match route(path) {
+            Route::Api(resource) => resource,
+            other => panic!("{path}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_a_key() {
+        assert_eq!(route("/"), Route::Info);
+        assert_eq!(route("/ping"), Route::Ping);
+        assert_eq!(route("/api/v1"), Route::ApiInfo);
+        assert_eq!(route("/api/v1/"), Route::ApiInfo);
+        assert_eq!(route("//api/v1/"), Route::ApiInfo);
+        assert_eq!(route("/invokers/"), Route::Invokers);
+        assert_eq!(route("/invokers/ready"), Route::InvokersReady);
+        assert_eq!(route("/invokers/healthy/count"), Route::HealthyInvokers);
+        assert_eq!(route("/api/v1/web/guest/default/a.json"), Route::Web);
+        assert_eq!(route("/api"), Route::Unknown);
+        assert_eq!(route("/ping/"), Route::Unknown);
+        assert_eq!(route("/api/v2/namespaces"), Route::Unknown);
+    }
+
+    #[test]
+    fn resources() {
+        let (ns, a, p) = (Encoded("_"), Encoded("a"), Encoded("p"));
+        assert_eq!(api("/api/v1/namespaces/"), Resource::Namespaces);
+        let of = |rest: &str| format!("/api/v1/namespaces/_/{rest}");
+        assert_eq!(api(&of("limits/")), Resource::Limits(ns));
+        assert_eq!(api(&of("limits/x")), Resource::InnerLimits(ns));
+        assert_eq!(api(&of("actions")), Resource::Actions(ns));
+        assert_eq!(api(&of("actions/")), Resource::Actions(ns));
+        assert_eq!(api(&of("actions/a")), Resource::Action(ns, a));
+        assert_eq!(api(&of("actions/p/")), Resource::PackageActions(ns, p));
+        assert_eq!(api(&of("actions/p/a")), Resource::PackagedAction(ns, p, a));
+        let activation = |view| Resource::Activation(ns, a, view);
+        assert_eq!(api(&of("activations/a")), activation(View::Record));
+        assert_eq!(api(&of("activations/a/")), activation(View::Record));
+        assert_eq!(api(&of("activations/a/logs")), activation(View::Logs));
+        assert_eq!(api(&of("activations/a/result")), activation(View::Result));
+        assert_eq!(api(&of("rules/r")), Resource::Unsupported("rules"));
+        for unknown in [
+            "",
+            "x",
+            "actions/p/a/",
+            "actions/p/a/b",
+            "activations/a/logs/",
+            "activations/a/bogus",
+            "triggers/t/",
+        ] {
+            assert_eq!(api(&of(unknown)), Resource::Unknown, "{unknown}");
+        }
+        assert_eq!(api("/api/v1/namespaces/_"), Resource::Unknown);
+        assert_eq!(api("/api/v1/x"), Resource::Unknown);
+    }
+
+    #[test]
+    fn decoding() {
+        let decoded = |text| Encoded(text).decode().into_owned();
+        assert_eq!(decoded("a%20b"), "a b");
+        assert_eq!(decoded("a%2Fb%2f"), "a/b/");
+        assert_eq!(decoded("%"), "%");
+        assert_eq!(decoded("%4"), "%4");
+        assert_eq!(decoded("%zz%41"), "%zzA");
+        assert_eq!(decoded("%c3%a9"), "é");
+        assert_eq!(decoded("%ff"), "\u{fffd}");
+        assert!(Encoded("%ff").entity().is_err());
+        assert_eq!(Encoded("_").namespace("guest").unwrap(), "guest");
+        assert_eq!(Encoded("a%20b").namespace("guest").unwrap(), "a b");
+    }
+}

@@ -1,0 +1,40 @@
+//! Answers (reference sections 1.6 and 1.7).
+
+use http_types::{Body, Response, StatusCode, mime};
+use serde::Serialize;
+
+/// `Access-Control-Allow-Methods` of the REST API.
+pub(super) const API_METHODS: &str = "GET, DELETE, POST, PUT, HEAD";
+/// `Access-Control-Allow-Methods` of everything else.
+pub(super) const SYSTEM_METHODS: &str = "OPTIONS, GET, POST";
+
+/// A JSON document.
+pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Response {
+    let text = serde_json::to_vec(document).expect("documents have text keys");
+    json_text(status, text)
+}
+
+/// A document that is JSON already.
+pub(super) fn json_text(status: StatusCode, text: impl Into<Body>) -> Response {
+    let mut response = Response::new(status);
+    response.set_content_type(mime::JSON);
+    response.set_body(text);
+    response
+}
+
+/// A plain text, with status 200.
+pub(super) fn text(text: &str) -> Response {
+    let mut response = Response::new(StatusCode::Ok);
+    response.set_body(text);
+    response
+}
+
+/// Adds the CORS headers that OpenWhisk has on its answers.
+pub(super) fn allow_origins(response: &mut Response, methods: &str) {
+    response.insert_header("Access-Control-Allow-Origin", "*");
+    response.insert_header(
+        "Access-Control-Allow-Headers",
+        "Authorization, Origin, X-Requested-With, Content-Type, Accept, User-Agent",
+    );
+    response.insert_header("Access-Control-Allow-Methods", methods);
+}

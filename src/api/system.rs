@@ -1,0 +1,75 @@
+//! What the server says about itself, to anybody (reference sections 1.1 and 1.11).
+
+use http_types::{Response, StatusCode};
+use serde_json::json;
+
+use super::{State, reply};
+
+/// `GET /`
+pub(super) fn info(state: &State) -> Response {
+    const MB: u64 = 1 << 20;
+    let settings = state.settings();
+    let ranges = &settings.actions;
+    let bytes = |mb: u32| u64::from(mb) * MB;
+    reply::json(
+        StatusCode::Ok,
+        &json!({
+            "description": "OpenWhisk",
+            "support": {
+                "github": "https://github.com/apache/openwhisk/issues",
+                "slack": "http://slack.openwhisk.org",
+            },
+            "api_paths": ["/api/v1"],
+            "limits": {
+                "actions_per_minute": settings.invocations_per_minute,
+                "triggers_per_minute": settings.fires_per_minute,
+                "concurrent_actions": settings.concurrent_invocations,
+                "sequence_length": settings.sequence_length,
+                "default_min_action_duration": ranges.timeout.min,
+                "default_max_action_duration": ranges.timeout.max,
+                "default_min_action_memory": bytes(ranges.memory.min),
+                "default_max_action_memory": bytes(ranges.memory.max),
+                "default_min_action_logs": bytes(ranges.logs.min),
+                "default_max_action_logs": bytes(ranges.logs.max),
+                "min_action_duration": ranges.timeout.min,
+                "max_action_duration": ranges.timeout.max,
+                "min_action_memory": bytes(ranges.memory.min),
+                "max_action_memory": bytes(ranges.memory.max),
+                "min_action_logs": bytes(ranges.logs.min),
+                "max_action_logs": bytes(ranges.logs.max),
+            },
+            "runtimes": state.manifest().info(state.docker_answers()),
+        }),
+    )
+}
+
+/// `GET /api/v1`
+pub(super) fn api_info(state: &State) -> Response {
+    let settings = state.settings();
+    reply::json(
+        StatusCode::Ok,
+        &json!({
+            "description": "OpenWhisk API",
+            "api_version": "1.0.0",
+            "api_version_path": "v1",
+            "build": settings.build,
+            "buildno": settings.build_number,
+            "swagger_paths": {"ui": "/docs", "api-docs": "/api-docs"},
+        }),
+    )
+}
+
+/// `GET /invokers`: the daemon reports itself as the only one.
+pub(super) fn invokers() -> Response {
+    reply::json(StatusCode::Ok, &json!({"invoker0/0": "up"}))
+}
+
+/// `GET /invokers/healthy/count`
+pub(super) fn healthy_invokers() -> Response {
+    reply::json(StatusCode::Ok, &1)
+}
+
+/// `GET /invokers/ready`
+pub(super) fn invokers_ready() -> Response {
+    reply::json(StatusCode::Ok, &json!({"healthy": "1/1"}))
+}

@@ -1,0 +1,216 @@
+//! The API without a wire: requests go straight into the server. Numbers such as `11.3-47` are
+//! those of the reference's checklist.
+
+mod actions;
+mod activations;
+mod invoke;
+mod system;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http_types::{Method, Url};
+use serde_json::{Value, json};
+
+use super::{Invoke, Services, Settings, State, app};
+use crate::BoxFuture;
+use crate::catalog::{Catalog, Manifest};
+use crate::entity::{ActivationId, GUEST_KEY, GUEST_UUID, Secret};
+use crate::invoke::{Call, InvokeError, Outcome};
+use crate::store::{Options, Store};
+
+/// What a [`Script`] answers to each call.
+type Answer = Box<dyn Fn(&Call) -> Result<Outcome, InvokeError> + Send>;
+
+/// Stands in for the invoker: answers as it was told, and remembers what it was asked.
+struct Script {
+    answer: Mutex<Answer>,
+    calls: Mutex<Vec<Call>>,
+    in_flight: AtomicUsize,
+}
+
+impl Invoke for Script {
+    fn invoke(&self, call: Call) -> BoxFuture<'_, Result<Outcome, InvokeError>> {
+        let answer = (self.answer.lock().unwrap())(&call);
+        self.calls.lock().unwrap().push(call);
+        Box::pin(async { answer })
+    }
+
+    fn in_flight(&self, _namespace: &str) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+/// A server over a store of its own.
+struct Api {
+    server: tide::Server<State>,
+    store: Store,
+    script: Arc<Script>,
+    docker: Arc<AtomicBool>,
+    _dir: tempfile::TempDir,
+}
+
+impl Api {
+    fn new() -> Self {
+        // The rates of the defaults are too low for a test that does much.
+        Self::with(Settings::with_rates(1000, 30, 60))
+    }
+
+    fn with(settings: Settings) -> Self {
+        let manifest = r#"{"runtimes":{"old":[{"kind":"old:1","deprecated":true,
+            "image":{"name":"old"}}]}}"#;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("runtimes.json");
+        std::fs::write(&file, manifest).unwrap();
+        let store = Store::open(&dir.path().join("store"), Options::default()).unwrap();
+        let script = Arc::new(Script {
+            answer: Mutex::new(Box::new(|_| Ok(Outcome::Accepted(ActivationId::random())))),
+            calls: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
+        });
+        let docker = Arc::new(AtomicBool::new(true));
+        let services = Services {
+            store: store.clone(),
+            catalog: Catalog::new(store.clone()),
+            invoker: script.clone(),
+            manifest: Arc::new(Manifest::load(&file).unwrap()),
+            docker: docker.clone(),
+        };
+        Api {
+            server: app(State::new(services, settings)),
+            store,
+            script,
+            docker,
+            _dir: dir,
+        }
+    }
+
+    fn get(&self, path: &str) -> Reply {
+        Ask::new(Method::Get, path).send(self)
+    }
+
+    fn delete(&self, path: &str) -> Reply {
+        Ask::new(Method::Delete, path).send(self)
+    }
+
+    fn put(&self, path: &str, body: Value) -> Reply {
+        Ask::new(Method::Put, path).json(body).send(self)
+    }
+
+    fn post(&self, path: &str, body: Value) -> Reply {
+        Ask::new(Method::Post, path).json(body).send(self)
+    }
+
+    /// Creates an action that does not matter.
+    fn create(&self, name: &str) -> Value {
+        let reply = self.put(&action(name), json!({"exec": exec("1")}));
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.value()
+    }
+
+    /// Makes a second namespace; gives its uuid.
+    fn other_namespace(&self) -> &'static str {
+        const UUID: &str = "8d6c32a3-0f0c-4b55-9b0e-111111111111";
+        let key = Secret::new("k".repeat(64));
+        smol::block_on(self.store.put_key("other", UUID, &key)).unwrap();
+        UUID
+    }
+}
+
+/// A request, by the guest unless said otherwise.
+struct Ask {
+    request: http_types::Request,
+}
+
+impl Ask {
+    fn new(method: Method, path: &str) -> Self {
+        let url = Url::parse(&format!("http://localhost{path}")).unwrap();
+        let mut request = http_types::Request::new(method, url);
+        request.set_peer_addr(Some("127.0.0.1:40000"));
+        Ask { request }.key(GUEST_UUID, GUEST_KEY)
+    }
+
+    fn header(mut self, name: &str, value: &str) -> Self {
+        self.request.insert_header(name, value);
+        self
+    }
+
+    fn key(self, uuid: &str, key: &str) -> Self {
+        let credentials = STANDARD.encode(format!("{uuid}:{key}"));
+        self.header("Authorization", &format!("Basic {credentials}"))
+    }
+
+    fn no_key(mut self) -> Self {
+        self.request.remove_header("Authorization");
+        self
+    }
+
+    fn peer(mut self, peer: &str) -> Self {
+        self.request.set_peer_addr(Some(peer));
+        self
+    }
+
+    fn json(self, body: Value) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
+    fn body(mut self, content_type: &str, body: impl Into<http_types::Body>) -> Self {
+        self.request.set_body(body);
+        self.header("Content-Type", content_type)
+    }
+
+    fn send(self, api: &Api) -> Reply {
+        smol::block_on(async {
+            let mut response: http_types::Response =
+                api.server.respond(self.request).await.unwrap();
+            Reply {
+                status: response.status().into(),
+                body: response.body_string().await.unwrap(),
+                response,
+            }
+        })
+    }
+}
+
+/// An answer with its body read.
+struct Reply {
+    status: u16,
+    body: String,
+    response: http_types::Response,
+}
+
+impl Reply {
+    fn header(&self, name: &str) -> Option<&str> {
+        Some(self.response.header(name)?.last().as_str())
+    }
+
+    fn value(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
+    }
+
+    /// Checks that this is an error of OpenWhisk's form; gives status and text.
+    fn error(&self) -> (u16, String) {
+        let value = self.value();
+        // 11.1-9
+        let object = value.as_object().expect("errors are objects");
+        assert_eq!(object.len(), 2, "{value}");
+        assert_eq!(value["code"].as_str(), self.header("X-Request-ID"));
+        assert_eq!(self.header("Content-Type"), Some("application/json"));
+        (self.status, value["error"].as_str().unwrap().into())
+    }
+
+    #[track_caller]
+    fn refused(&self, status: u16, text: &str) {
+        assert_eq!(self.error(), (status, text.into()));
+    }
+}
+
+fn action(name: &str) -> String {
+    format!("/api/v1/namespaces/_/actions/{name}")
+}
+
+fn exec(code: &str) -> Value {
+    json!({"kind": "nodejs:20", "code": code})
+}
