@@ -1,3 +1,4 @@
 //! The wire: HTTP/1.1 server and client on hyper and smol.
 
 pub mod client;
+pub mod server;

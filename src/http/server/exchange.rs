@@ -1,0 +1,165 @@
+//! One request and its answer: from hyper's types to tide's, and back.
+
+use std::sync::Arc;
+
+use http_body_util::BodyExt;
+use http_types::{Method, Url, Version};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+
+use super::body::{RequestBody, ResponseBody};
+use super::refusal::Refusal;
+use super::state::State;
+
+/// Bytes of a body that nobody wants which are read to keep the connection open.
+const WORTH_READING: u64 = 64 * 1024;
+
+/// Both ends of a connection, as text: `ip:port`, or `unix`.
+#[derive(Clone, Debug)]
+pub(super) struct Ends {
+    pub(super) peer: String,
+    pub(super) local: String,
+}
+
+/// Serves one request. What the gate or the body refuses is answered here, in place of the
+/// handler.
+pub(super) async fn serve<S>(
+    app: &tide::Server<S>,
+    ends: &Ends,
+    state: &Arc<State>,
+    request: Request<Incoming>,
+) -> Response<ResponseBody>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let refused = state.lock().refused_head.take();
+    if let Some(refusal) = refused {
+        return refusal.response(None);
+    }
+    let id = request.headers().get("x-request-id").cloned();
+    let awaits_continue = request.headers().contains_key(EXPECT);
+
+    let result = match to_tide(request, ends, state) {
+        Ok(request) => app.respond::<_, http_types::Response>(request).await,
+        Err(refusal) => return refusal.response(id.as_ref()),
+    };
+    let mut response = match result {
+        Ok(response) => from_tide(response),
+        Err(error) => {
+            log::error!("a request was not answered: {error}");
+            let failed = "There was an internal server error.";
+            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, failed).response(id.as_ref())
+        }
+    };
+    state.release();
+    let (refused, unread) = {
+        let mut state = state.lock();
+        (state.refused_body.take(), state.dropped.take())
+    };
+    if let Some(refusal) = refused {
+        return refusal.response(id.as_ref());
+    }
+    if let Some(body) = unread
+        && (awaits_continue || !skip(body).await)
+    {
+        // The rest of the body stands between this answer and a next request.
+        let mut state = state.lock();
+        state.refused_body = None;
+        state.unread = true;
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
+}
+
+/// Reads a body to its end, if that is announced to be near.
+async fn skip(mut body: Incoming) -> bool {
+    if !matches!(body.size_hint().exact(), Some(length) if length <= WORTH_READING) {
+        return false;
+    }
+    while let Some(frame) = body.frame().await {
+        if frame.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+fn to_tide(
+    request: Request<Incoming>,
+    ends: &Ends,
+    state: &Arc<State>,
+) -> Result<http_types::Request, Refusal> {
+    let (parts, body) = request.into_parts();
+    let method: Method = parts.method.as_str().parse().map_err(|_| {
+        let unknown = "HTTP method not supported.";
+        Refusal::new(StatusCode::NOT_IMPLEMENTED, unknown)
+    })?;
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
+    // `OPTIONS *` is about the server as a whole, which `/` stands for.
+    let target = if target == "*" { "/" } else { target };
+    // The host is of no use for finding a handler; a strange one must not bend the path.
+    let url = Url::parse(&format!("http://localhost{target}"))
+        .map_err(|_| Refusal::bad("The request target is malformed."))?;
+
+    let mut request = http_types::Request::new(method, url);
+    request.set_peer_addr(Some(&ends.peer));
+    request.set_local_addr(Some(&ends.local));
+    request.set_version(Some(match parts.version {
+        hyper::Version::HTTP_10 => Version::Http1_0,
+        _ => Version::Http1_1,
+    }));
+    for (name, value) in &parts.headers {
+        // The gate lets nothing through that is not ASCII.
+        if let Ok(value) = value.to_str() {
+            request.append_header(name.as_str(), value);
+        }
+    }
+    if !body.is_end_stream() {
+        let length = body.size_hint().exact();
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        let body = RequestBody::new(body, state.clone());
+        request.set_body(http_types::Body::from_reader(body, length));
+        if !parts.headers.contains_key(CONTENT_TYPE) {
+            // Which `set_body` made up.
+            request.remove_header(CONTENT_TYPE.as_str());
+        }
+    }
+    Ok(request)
+}
+
+fn from_tide(mut answer: http_types::Response) -> Response<ResponseBody> {
+    let mut response = Response::new(());
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status().into()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    for (name, values) in answer.iter() {
+        for value in values {
+            append(headers, name.as_str(), value.as_str());
+        }
+    }
+    // Last, as it makes up a content type for answers that have none.
+    response.map(|()| ResponseBody::from_tide(answer.take_body()))
+}
+
+/// Adds a header, unless it would break the framing of the answer: hyper alone decides that.
+fn append(headers: &mut HeaderMap, name: &str, value: &str) {
+    const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
+    if FRAMING.contains(&name) {
+        return;
+    }
+    match (
+        HeaderName::from_bytes(name.as_bytes()),
+        HeaderValue::from_str(value),
+    ) {
+        (Ok(name), Ok(value)) => {
+            headers.append(name, value);
+        }
+        // Without the value: it may be a secret.
+        _ => log::warn!("answer header left out: {name:?} or its value is malformed"),
+    }
+}
