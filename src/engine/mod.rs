@@ -1,5 +1,6 @@
 //! Where sandboxes come from: Docker containers, or locked-down children of the daemon.
 
+pub mod docker;
 pub mod logs;
 pub mod proxy;
 

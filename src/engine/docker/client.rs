@@ -1,0 +1,259 @@
+//! One call of the Engine API: address, version, time limit, errors.
+
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response};
+use miniserde::Deserialize;
+
+use crate::Executor;
+use crate::http::client::{Connection, ResponseStream, SendError, read_body, within};
+
+use super::error::DockerError;
+use super::host::Host;
+use super::json::parse;
+use super::version::{OLDEST, Version, negotiate};
+
+/// Bytes of an answer: a list of all images of a busy host has some 100 KB.
+const MAX_ANSWER: u64 = 16 << 20;
+
+/// Time limit of most calls (reference section 7.8).
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+
+/// A Docker Engine. Cheap to clone. Each call has its own connection, so that nothing has to be
+/// mended after the engine was restarted.
+#[derive(Clone)]
+pub struct Client {
+    executor: Executor,
+    host: Arc<Host>,
+    version: Arc<Mutex<Version>>,
+}
+
+/// One call.
+pub(super) struct Call {
+    /// For errors, as in `cannot {what}`.
+    pub(super) what: String,
+    pub(super) method: Method,
+    /// Path and query, without the version.
+    pub(super) path: String,
+    /// A JSON document.
+    pub(super) body: Option<String>,
+    /// Of the whole answer, or of the head of a stream.
+    pub(super) limit: Duration,
+}
+
+impl Call {
+    /// A call without a body.
+    pub(super) fn new(method: Method, path: impl Into<String>, what: impl Into<String>) -> Self {
+        Call {
+            what: what.into(),
+            method,
+            path: path.into(),
+            body: None,
+            limit: MINUTE,
+        }
+    }
+
+    fn late(&self) -> DockerError {
+        DockerError::TimedOut {
+            what: self.what.clone(),
+            seconds: self.limit.as_secs(),
+        }
+    }
+
+    fn broken(&self, reason: &dyn std::error::Error) -> DockerError {
+        broken(&self.what, reason)
+    }
+}
+
+/// What the engine says of itself, for negotiation and checks.
+#[derive(Deserialize)]
+struct Versions {
+    #[serde(rename = "ApiVersion")]
+    api_version: String,
+    #[serde(rename = "MinAPIVersion")]
+    min_api_version: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    message: String,
+}
+
+impl Client {
+    /// Finds an engine ([`Host::choose`]) and agrees with it on an API version.
+    pub async fn connect(executor: Executor, host: Option<&str>) -> Result<Client, DockerError> {
+        let client = Client {
+            executor,
+            host: Arc::new(Host::choose(host)?),
+            version: Arc::new(Mutex::new(OLDEST)),
+        };
+        client.negotiate().await?;
+        Ok(client)
+    }
+
+    /// Where the engine is.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The API version that was agreed on.
+    pub fn version(&self) -> Version {
+        *self.version.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Agrees on an API version: the engine may be another after a restart.
+    pub(super) async fn negotiate(&self) -> Result<Version, DockerError> {
+        let what = "ask for the API version";
+        let mut call = Call::new(Method::GET, "/version", what);
+        call.limit = Duration::from_secs(10);
+        // Without a version in the path, any engine answers.
+        let document = within(call.limit, self.read(&call, "/version".into()))
+            .await
+            .map_err(|_| call.late())??;
+        let versions: Versions = parse(what, &document)?;
+        let version = negotiate(&versions.api_version, versions.min_api_version.as_deref())?;
+        *self.version.lock().unwrap_or_else(PoisonError::into_inner) = version;
+        Ok(version)
+    }
+
+    pub(super) fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    /// Makes a call and reads its whole answer.
+    pub(super) async fn call(&self, call: Call) -> Result<Bytes, DockerError> {
+        within(call.limit, self.read(&call, self.versioned(&call.path)))
+            .await
+            .map_err(|_| call.late())?
+    }
+
+    /// Makes a call whose answer has no end. The time limit is for its head.
+    pub(super) async fn stream(&self, call: Call) -> Result<ResponseStream, DockerError> {
+        let (connection, response) =
+            within(call.limit, self.send(&call, self.versioned(&call.path)))
+                .await
+                .map_err(|_| call.late())??;
+        connection
+            .into_stream(response)
+            .await
+            .map_err(|error| call.broken(&error))
+    }
+
+    /// Path with the version in front.
+    pub(super) fn versioned(&self, path: &str) -> String {
+        format!("/v{}{path}", self.version())
+    }
+
+    async fn read(&self, call: &Call, path: String) -> Result<Bytes, DockerError> {
+        let (_connection, response) = self.send(call, path).await?;
+        read_body(response.into_body(), MAX_ANSWER)
+            .await
+            .map_err(|error| call.broken(&error))
+    }
+
+    /// Sends a request; an answer that is an error becomes one here.
+    async fn send(
+        &self,
+        call: &Call,
+        path: String,
+    ) -> Result<(Connection, Response<Incoming>), DockerError> {
+        let wire = self.wire().await?;
+        let mut connection = Connection::open(&self.executor, wire)
+            .await
+            .map_err(|error| call.broken(&error))?;
+        let mut request = Request::builder()
+            .method(call.method.clone())
+            .uri(path)
+            .header("Host", "docker");
+        if call.body.is_some() {
+            request = request.header("Content-Type", "application/json");
+        }
+        let body = call.body.clone().unwrap_or_default();
+        let request = request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| call.broken(&error))?;
+        let response = connection
+            .send(request)
+            .await
+            .map_err(|error| match error {
+                SendError::Broken(error) => call.broken(&error),
+                unsent => call.broken(&unsent),
+            })?;
+        if response.status().is_client_error() || response.status().is_server_error() {
+            return Err(refused(&call.what, response).await);
+        }
+        Ok((connection, response))
+    }
+
+    /// A fresh connection.
+    pub(super) async fn wire(&self) -> Result<Box<dyn crate::http::client::Wire>, DockerError> {
+        self.host
+            .connect()
+            .await
+            .map_err(|source| DockerError::Connect {
+                host: self.host.to_string(),
+                source,
+            })
+    }
+}
+
+/// A connection that broke.
+pub(super) fn broken(what: &str, mut reason: &dyn std::error::Error) -> DockerError {
+    // The innermost cause says what happened, the outer ones only where.
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    DockerError::Broken {
+        what: what.to_owned(),
+        reason: reason.to_string(),
+    }
+}
+
+/// The error that an answer holds.
+pub(super) async fn refused(what: &str, response: Response<Incoming>) -> DockerError {
+    let status = response.status().as_u16();
+    let body = read_body(response.into_body(), 64 << 10).await;
+    let body = body.unwrap_or_default();
+    let message = match parse::<Message>(what, &body) {
+        Ok(Message { message }) => message.trim().to_owned(),
+        Err(_) => String::from_utf8_lossy(&body).chars().take(200).collect(),
+    };
+    DockerError::Refused {
+        what: what.to_owned(),
+        status,
+        message,
+    }
+}
+
+/// Encodes a value for a query.
+pub(super) fn encode(value: &str) -> String {
+    let mut encoded = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(byte.into());
+            }
+            _ => write!(encoded, "%{byte:02X}").expect("writing to a text cannot fail"),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_values_are_encoded() {
+        assert_eq!(encode("a-b.c_d~9"), "a-b.c_d~9");
+        assert_eq!(
+            encode("{\"label\":[\"a=b c\"]}\u{e9}&"),
+            "%7B%22label%22%3A%5B%22a%3Db%20c%22%5D%7D%C3%A9%26"
+        );
+    }
+}

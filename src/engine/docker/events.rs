@@ -1,0 +1,200 @@
+//! What happens to containers without us: the events of the engine, and a sweep after each time
+//! that the engine was away.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_lite::future::zip;
+use hyper::Method;
+use miniserde::{Deserialize, json};
+use smol::Timer;
+
+use super::client::{Call, Client, broken, encode};
+use super::containers::ContainerSummary;
+use super::error::DockerError;
+use super::json::Lines;
+use super::registry::Registry;
+use super::{DAEMON_LABEL, remove_unused};
+
+/// Pauses before the engine is asked again, in milliseconds; the last one repeats.
+const PAUSES: [u64; 5] = [100, 250, 500, 1000, 2000];
+
+/// Some engines send the head of a stream only with its first item: any wait will do.
+const NO_LIMIT: Duration = Duration::from_secs(365 * 86_400);
+
+/// One event. Only these fields are left in API 1.52.
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "Type")]
+    kind: Option<String>,
+    #[serde(rename = "Action")]
+    action: Option<String>,
+    #[serde(rename = "Actor")]
+    actor: Option<Actor>,
+    #[serde(rename = "timeNano")]
+    time_nano: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Actor {
+    #[serde(rename = "Attributes")]
+    attributes: Option<std::collections::HashMap<String, String>>,
+}
+
+/// What an event means for a container of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Ended,
+    OutOfMemory,
+}
+
+/// Follows the events for as long as it is polled, through restarts of the engine.
+pub(super) async fn watch(client: Client, registry: Arc<Registry>, daemon: String) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let mut since = now.unwrap_or_default().as_nanos() as u64;
+    let mut pauses = PAUSES.iter();
+    loop {
+        // What happened before the stream began is told by `since` to the one, and by what is
+        // left to the other.
+        let sweep = sweep(&client, &registry, &daemon);
+        let follow = follow(&client, &registry, &daemon, &mut since);
+        let (swept, error) = zip(sweep, follow).await;
+        if swept.is_ok() {
+            pauses = PAUSES.iter();
+        }
+        log::warn!("the events of the Docker Engine ended, trying again: {error}");
+        loop {
+            let pause = pauses.next().unwrap_or(&PAUSES[PAUSES.len() - 1]);
+            Timer::after(Duration::from_millis(*pause)).await;
+            match client.negotiate().await {
+                Ok(_) => break,
+                Err(error) => log::debug!("{error}"),
+            }
+        }
+        log::info!("the Docker Engine at {} answers again", client.host());
+    }
+}
+
+/// Applies events until the stream ends, and tells why it did.
+async fn follow(
+    client: &Client,
+    registry: &Registry,
+    daemon: &str,
+    since: &mut u64,
+) -> DockerError {
+    let what = "follow events";
+    // By type only: not all engines filter by label as they should.
+    let filters = encode(r#"{"type":["container"]}"#);
+    let (seconds, nanos) = (*since / 1_000_000_000, *since % 1_000_000_000);
+    let path = format!("/events?since={seconds}.{nanos:09}&filters={filters}");
+    let mut call = Call::new(Method::GET, path, what);
+    call.limit = NO_LIMIT;
+    let mut stream = match client.stream(call).await {
+        Ok(stream) => stream,
+        Err(error) => return error,
+    };
+    let mut lines = Lines::default();
+    loop {
+        let chunk = match stream.chunk().await {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => return broken(what, &std::io::Error::other("the stream ended")),
+            Err(error) => return broken(what, &error),
+        };
+        lines.push(&chunk, |line| {
+            let Some(event) = read(line) else { return };
+            *since = event.time_nano.unwrap_or(*since);
+            if let Some((name, change)) = meaning(&event, daemon)
+                && let Some(fate) = registry.get(name)
+            {
+                log::debug!("container {name}: {change:?}");
+                match change {
+                    Change::Ended => fate.set_ended(),
+                    Change::OutOfMemory => fate.set_out_of_memory(),
+                }
+            }
+        });
+    }
+}
+
+fn read(line: &[u8]) -> Option<Event> {
+    json::from_str(std::str::from_utf8(line).ok()?).ok()
+}
+
+/// The container that an event is about, if it is one of this daemon's, and what it means.
+fn meaning<'a>(event: &'a Event, daemon: &str) -> Option<(&'a str, Change)> {
+    if event.kind.as_deref() != Some("container") {
+        return None;
+    }
+    let attributes = event.actor.as_ref()?.attributes.as_ref()?;
+    if attributes.get(DAEMON_LABEL)? != daemon {
+        return None;
+    }
+    let change = match event.action.as_deref()? {
+        // `died` and `remove` are Podman's.
+        "die" | "died" | "destroy" | "remove" => Change::Ended,
+        "oom" => Change::OutOfMemory,
+        _ => return None,
+    };
+    Some((attributes.get("name")?, change))
+}
+
+/// Notes which containers in use do not run any more, and removes those that nobody uses.
+async fn sweep(client: &Client, registry: &Arc<Registry>, daemon: &str) -> Result<(), DockerError> {
+    // Before the list is made: what is created after that is not in it, yet not gone.
+    let created = registry.created();
+    let containers = client.list_containers(DAEMON_LABEL, daemon).await?;
+    for (name, fate) in created {
+        let found = containers.iter().find(|container| container.name() == name);
+        if found.is_none_or(ContainerSummary::has_ended) {
+            fate.set_ended();
+        }
+    }
+    for error in remove_unused(client, registry, &containers).await {
+        log::warn!("{error}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(line: &str) -> Option<(String, Change)> {
+        let event = read(line.as_bytes())?;
+        meaning(&event, "d1").map(|(name, change)| (name.to_owned(), change))
+    }
+
+    #[test]
+    fn events_of_docker_and_podman() {
+        let of_docker = |action: &str| {
+            change(&format!(
+                r#"{{"status":"{action}","id":"c","from":"i","Type":"container","Action":"{action}",
+                "Actor":{{"ID":"c","Attributes":{{"owl.daemon":"d1","name":"owl_1","exitCode":"137"}}}},
+                "scope":"local","time":1700000000,"timeNano":1700000000000000001}}"#
+            ))
+        };
+        assert_eq!(of_docker("die"), Some(("owl_1".into(), Change::Ended)));
+        assert_eq!(
+            of_docker("oom"),
+            Some(("owl_1".into(), Change::OutOfMemory))
+        );
+        assert_eq!(of_docker("exec_start: sh"), None);
+        let of_podman = r#"{"Type":"container","Action":"died","Actor":{"ID":"c",
+            "Attributes":{"owl.daemon":"d1","name":"owl_1"}}}"#;
+        assert_eq!(change(of_podman), Some(("owl_1".into(), Change::Ended)));
+    }
+
+    #[test]
+    fn events_of_others_do_not_matter() {
+        for line in [
+            r#"{"Type":"container","Action":"die","Actor":{"Attributes":{"name":"db"}}}"#,
+            r#"{"Type":"container","Action":"die","Actor":{"Attributes":{"name":"x","owl.daemon":"d2"}}}"#,
+            r#"{"Type":"network","Action":"destroy","Actor":{"Attributes":{"name":"x","owl.daemon":"d1"}}}"#,
+            r#"{"Type":"container","Action":"die"}"#,
+            "{}",
+            "nonsense",
+        ] {
+            assert_eq!(change(line), None, "{line}");
+        }
+    }
+}

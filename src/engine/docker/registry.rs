@@ -1,0 +1,80 @@
+//! Which containers are in use, and what became of them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What is known of one container without asking.
+#[derive(Debug, Default)]
+pub(super) struct Fate {
+    created: AtomicBool,
+    ended: AtomicBool,
+    out_of_memory: AtomicBool,
+}
+
+impl Fate {
+    pub(super) fn is_created(&self) -> bool {
+        self.created.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_created(&self) {
+        self.created.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_ended(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_out_of_memory(&self) -> bool {
+        self.out_of_memory.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_out_of_memory(&self) {
+        self.out_of_memory.store(true, Ordering::Release);
+    }
+}
+
+/// The containers in use by name. A name is taken before its container is created, so that no
+/// sweep takes a container that is being made for one left over.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    fates: Mutex<HashMap<String, Arc<Fate>>>,
+}
+
+impl Registry {
+    pub(super) fn take(&self, name: &str) -> Arc<Fate> {
+        let fate = Arc::new(Fate::default());
+        self.lock().insert(name.to_owned(), fate.clone());
+        fate
+    }
+
+    pub(super) fn release(&self, name: &str) {
+        self.lock().remove(name);
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Arc<Fate>> {
+        self.lock().get(name).cloned()
+    }
+
+    /// All names that are taken.
+    pub(super) fn names(&self) -> HashSet<String> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// The names whose containers have been created.
+    pub(super) fn created(&self) -> Vec<(String, Arc<Fate>)> {
+        let fates = self.lock();
+        let created = fates.iter().filter(|(_, fate)| fate.is_created());
+        created
+            .map(|(name, fate)| (name.clone(), fate.clone()))
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Fate>>> {
+        self.fates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

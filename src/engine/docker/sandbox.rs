@@ -1,0 +1,209 @@
+//! One container that runs an action.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use smol::{Task, Timer};
+
+use crate::BoxFuture;
+use crate::engine::Sandbox;
+use crate::engine::logs::LogSink;
+use crate::http::client::{Endpoint, ResponseStream, Wire};
+
+use super::client::Client;
+use super::frames::Frames;
+use super::registry::{Fate, Registry};
+
+/// Port of the proxy in every image (reference section 7).
+const PORT: u16 = 8080;
+
+/// How long the engine may take to tell that a container was killed for memory.
+const MEMORY_WAIT: Duration = Duration::from_secs(2);
+
+/// Exit code of a process that was killed (128 + SIGKILL), as for memory.
+const KILLED: i64 = 137;
+
+/// A container from just before it is created until it is removed. Dropped without having been
+/// removed, it is removed in the background: a cancelled start leaves nothing behind.
+pub(super) struct Container {
+    client: Client,
+    registry: Arc<Registry>,
+    pub(super) name: String,
+    fate: Arc<Fate>,
+    removed: AtomicBool,
+}
+
+impl Container {
+    pub(super) fn new(client: Client, registry: Arc<Registry>, name: String) -> Self {
+        Container {
+            fate: registry.take(&name),
+            client,
+            registry,
+            name,
+            removed: AtomicBool::new(false),
+        }
+    }
+
+    /// Kills and removes it. If that fails, it is tried again after the next restart of the
+    /// engine or of the daemon.
+    pub(super) async fn remove(&self) {
+        if let Err(error) = self.client.remove_container(&self.name).await {
+            log::warn!("{error}");
+        }
+        self.removed.store(true, Ordering::Release);
+        self.fate.set_ended();
+    }
+
+    /// It exists now.
+    pub(super) fn set_created(&self) {
+        self.fate.set_created();
+    }
+
+    /// Nothing was created under this name.
+    pub(super) fn forget(self) {
+        self.removed.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        if self.removed.load(Ordering::Acquire) {
+            self.registry.release(&self.name);
+            return;
+        }
+        let (client, registry) = (self.client.clone(), self.registry.clone());
+        let name = std::mem::take(&mut self.name);
+        let removal = async move {
+            if let Err(error) = client.remove_container(&name).await {
+                log::warn!("{error}");
+            }
+            registry.release(&name);
+        };
+        self.client.executor().spawn(removal).detach();
+    }
+}
+
+/// A container that was started.
+pub(super) struct DockerSandbox {
+    id: String,
+    /// None if it ended before it could be asked for.
+    address: Option<IpAddr>,
+    logs: LogSink,
+    container: Container,
+    /// Feeds `logs` for as long as the container prints.
+    _pump: Task<()>,
+}
+
+impl DockerSandbox {
+    pub(super) fn new(
+        container: Container,
+        id: String,
+        address: Option<IpAddr>,
+        stream: ResponseStream,
+    ) -> Self {
+        let logs = LogSink::new();
+        let pump = pump(stream, logs.clone(), container.name.clone());
+        if address.is_none() {
+            container.fate.set_ended();
+        }
+        DockerSandbox {
+            id,
+            address,
+            logs,
+            _pump: container.client.executor().spawn(pump),
+            container,
+        }
+    }
+}
+
+/// Feeds what a container prints to its sink.
+async fn pump(mut stream: ResponseStream, logs: LogSink, name: String) {
+    let mut frames = Frames::default();
+    loop {
+        match stream.chunk().await {
+            Ok(Some(chunk)) => {
+                let now = SystemTime::now();
+                let push = |stream, payload: &[u8]| logs.push(stream, payload, now);
+                if frames.push(&chunk, push).is_err() {
+                    log::warn!("the logs of container {name} are not in frames: given up");
+                    break;
+                }
+            }
+            Ok(None) => break,
+            Err(error) => {
+                log::debug!("the logs of container {name} broke off: {error}");
+                break;
+            }
+        }
+    }
+    logs.close();
+}
+
+impl Sandbox for DockerSandbox {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn connect(&self) -> BoxFuture<'_, io::Result<Box<dyn Wire>>> {
+        Box::pin(async {
+            match self.address {
+                Some(address) => {
+                    let address = SocketAddr::new(address, PORT);
+                    Endpoint::Tcp(address).connect().await
+                }
+                None => Err(io::ErrorKind::ConnectionRefused.into()),
+            }
+        })
+    }
+
+    fn logs(&self) -> &LogSink {
+        &self.logs
+    }
+
+    fn has_exited(&self) -> bool {
+        self.container.fate.has_ended()
+    }
+
+    fn killed_for_memory(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async {
+            let started = Instant::now();
+            let mut pause = Duration::from_millis(5);
+            loop {
+                if self.container.fate.is_out_of_memory() {
+                    return true;
+                }
+                match self
+                    .container
+                    .client
+                    .inspect_container(&self.container.name)
+                    .await
+                {
+                    Ok(container) if container.state.oom_killed == Some(true) => return true,
+                    // It ended by itself. (For one that was killed the flag may still come.)
+                    Ok(container)
+                        if !container.state.running && container.state.exit_code != KILLED =>
+                    {
+                        return false;
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        log::debug!("{error}");
+                        return false;
+                    }
+                }
+                if started.elapsed() >= MEMORY_WAIT {
+                    return false;
+                }
+                Timer::after(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(100));
+            }
+        })
+    }
+
+    fn remove(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.container.remove())
+    }
+}
