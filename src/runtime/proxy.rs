@@ -1,0 +1,147 @@
+//! The protocol's state: one action, initialised once, run as often as asked.
+
+use std::os::fd::BorrowedFd;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use super::kind::Language;
+use super::message::{self, InitRequest};
+use super::output;
+use super::quickjs::{self, Engine};
+use super::reply::Reply;
+use super::signals::Signals;
+
+/// How long code may run on `/init` when no `__OW_DEADLINE` says so: OpenWhisk's default limit.
+const DEFAULT_INIT_TIME: Duration = Duration::from_secs(60);
+
+/// How long a run may take without a `deadline`: OpenWhisk's largest limit.
+const DEFAULT_RUN_TIME: Duration = Duration::from_secs(300);
+
+/// Added to the platform's deadline. The platform is to be first, so that the record says
+/// `timeout`; this proxy's own end is for callers that do not look at the clock.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// What the actions of this proxy are given.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The language of the one action.
+    pub language: Language,
+    /// What QuickJS may use.
+    pub limits: quickjs::Limits,
+}
+
+/// The proxy of one sandbox.
+pub struct Proxy {
+    settings: Settings,
+    signals: Rc<Signals>,
+    state: State,
+}
+
+enum State {
+    /// `/init` has not come.
+    Fresh,
+    /// Initialised.
+    Ready(Box<Engine>),
+    /// `/init` has failed: the platform takes another sandbox.
+    Failed,
+}
+
+impl Proxy {
+    /// A proxy that waits for `/init`.
+    pub fn new(settings: Settings, signals: Rc<Signals>) -> Self {
+        Proxy {
+            settings,
+            signals,
+            state: State::Fresh,
+        }
+    }
+
+    /// Answers `/init` (reference section 7.2).
+    pub fn init(&mut self, body: Vec<u8>) -> Reply {
+        if !matches!(self.state, State::Fresh) {
+            let message = "Cannot initialize the action more than once.";
+            eprintln!("Internal system error: {message}");
+            return Reply::error(403, message);
+        }
+        let loaded = message::parse_init(&body)
+            .map_err(|error| {
+                Reply::error(400, &format!("The request content was malformed: {error}"))
+            })
+            .and_then(|request| {
+                // The text is held twice from here on otherwise, and it may be 48 MB.
+                drop(body);
+                self.load(request)
+            });
+        match loaded {
+            Ok(engine) => {
+                self.state = State::Ready(Box::new(engine));
+                Reply::json(200, &br#"{"ok":true}"#[..])
+            }
+            Err(reply) => {
+                self.state = State::Failed;
+                output::end_activation();
+                reply
+            }
+        }
+    }
+
+    /// Answers `/run` (reference section 7.3).
+    pub fn run(&mut self, body: Vec<u8>) -> Reply {
+        let engine = match &mut self.state {
+            State::Ready(engine) => engine,
+            State::Fresh => return Reply::error(403, "The action has not been initialized."),
+            State::Failed => return Reply::error(403, "The action failed to initialize."),
+        };
+        let request = match message::parse_run(&body) {
+            Ok(request) => request,
+            Err(error) => {
+                let message = format!("The request content was malformed: {error}");
+                return Reply::error(400, &message);
+            }
+        };
+        let time = request.deadline.map_or(DEFAULT_RUN_TIME, |deadline| {
+            message::time_left(deadline, SystemTime::now()) + GRACE
+        });
+        let reply = engine.run(request.value, &request.env, time);
+        output::end_activation();
+        reply
+    }
+
+    /// Takes care of children that have ended. Some code: the action's own process is among them,
+    /// and the proxy is to end with that code.
+    pub fn look_after_children(&mut self) -> Option<u8> {
+        None
+    }
+
+    /// A descriptor that becomes readable when the action's process ends.
+    pub fn child_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn load(&self, request: InitRequest) -> Result<Engine, Reply> {
+        let Some(code) = &request.code else {
+            return Err(Reply::error(403, "Missing main/no code to execute."));
+        };
+        if request.binary {
+            return Err(Reply::init_failed(
+                "this kind takes JavaScript as text: zipped code needs a nodejs kind.",
+            ));
+        }
+        let mut engine = Engine::new(self.settings.limits, self.signals.clone())
+            .map_err(|error| Reply::init_failed(&format!("QuickJS does not start: {error}")))?;
+        let env: Vec<_> = std::env::vars()
+            .chain(request.env.iter().cloned())
+            .collect();
+        engine.load(code, &request.main, &env, init_time(&request.env))?;
+        Ok(engine)
+    }
+}
+
+fn init_time(env: &[(String, String)]) -> Duration {
+    env.iter()
+        .find(|(name, _)| name == "__OW_DEADLINE")
+        .and_then(|(_, deadline)| deadline.parse().ok())
+        .map_or(DEFAULT_INIT_TIME, |deadline| {
+            message::time_left(deadline, SystemTime::now()) + GRACE
+        })
+}

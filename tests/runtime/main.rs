@@ -1,0 +1,5 @@
+//! `owl runtime` from outside: the real binary, raw HTTP.
+
+mod client;
+mod http;
+mod quickjs;
