@@ -16,4 +16,5 @@ mod lists;
 mod misbehaving_images;
 mod misbehaving_quickjs;
 mod requests;
+mod runtimes;
 mod store_faults;
