@@ -1,0 +1,20 @@
+//! Black-box tests: the real `owl` binary, spoken to over HTTP as a client would.
+//!
+//! They need what `tests/run` prepares; `tests/README.md` says how to run them by hand. One crate
+//! for all of them, so that they are linked once.
+
+mod actions;
+mod activations;
+mod client;
+mod daemon;
+mod docker;
+mod engine_faults;
+mod invocation;
+mod lifecycle;
+mod limits;
+mod lists;
+mod misbehaving_images;
+mod misbehaving_quickjs;
+mod requests;
+mod runtimes;
+mod store_faults;
