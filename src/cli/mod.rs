@@ -1,27 +1,110 @@
 //! The commands, one file each.
 
+mod check;
+mod demo;
+mod key;
+mod node;
+mod rest;
 mod runtime;
+mod serve;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use argh::FromArgs;
 
-/// OpenWhisk-Light: the Apache OpenWhisk API for gateways
-#[derive(FromArgs, Debug)]
-struct Arguments {
+/// OpenWhisk-Light: the Apache OpenWhisk API for gateways. Without a command it serves.
+#[derive(FromArgs)]
+struct Owl {
+    /// print the version
+    #[argh(switch)]
+    version: bool,
+
     #[argh(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
-#[derive(FromArgs, Debug)]
+#[derive(FromArgs)]
 #[argh(subcommand)]
 enum Command {
+    Serve(serve::ServeCommand),
+    Demo(demo::DemoCommand),
+    Check(check::CheckCommand),
+    Key(key::KeyCommand),
     Runtime(runtime::RuntimeCommand),
 }
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    match argh::from_env::<Arguments>().command {
-        Command::Runtime(command) => command.run(),
+    let arguments = match arguments() {
+        Ok(arguments) => arguments,
+        Err(argument) => {
+            eprintln!("owl: the argument {argument:?} is not valid UTF-8");
+            return ExitCode::FAILURE;
+        }
+    };
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let owl = match Owl::from_args(&["owl"], &words) {
+        Ok(owl) => owl,
+        Err(exit) => {
+            return match exit.status {
+                Ok(()) => {
+                    println!("{}", exit.output);
+                    ExitCode::SUCCESS
+                }
+                Err(()) => {
+                    eprintln!("{}\nRun owl --help for more information.", exit.output);
+                    ExitCode::FAILURE
+                }
+            };
+        }
+    };
+    if owl.version {
+        println!("owl {}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
     }
+    match owl.command {
+        Some(Command::Serve(command)) => command.run(),
+        Some(Command::Demo(command)) => command.run(),
+        Some(Command::Check(command)) => command.run(),
+        Some(Command::Key(command)) => command.run(),
+        Some(Command::Runtime(command)) => command.run(),
+        // `arguments` names the command where nobody did.
+        None => ExitCode::FAILURE,
+    }
+}
+
+/// The arguments, with `serve` put in front where there is no command: plain `owl` serves.
+fn arguments() -> Result<Vec<String>, OsString> {
+    let mut arguments = std::env::args_os()
+        .skip(1)
+        .map(OsString::into_string)
+        .collect::<Result<Vec<_>, _>>()?;
+    let names_command = match arguments.first().map(String::as_str) {
+        None => false,
+        Some("--version" | "--help" | "-h" | "help") => true,
+        Some(first) => !first.starts_with('-'),
+    };
+    if !names_command {
+        arguments.insert(0, "serve".to_string());
+    }
+    Ok(arguments)
+}
+
+/// A value of this process's environment, if it is valid UTF-8.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Logs to standard error. Journald stamps lines itself, so there are no timestamps of ours.
+pub(crate) fn log_to_stderr(level: log::LevelFilter) {
+    let logger = simple_logger::SimpleLogger::new()
+        .with_level(level)
+        // Libraries speak of their own insides; at `debug` that drowns what OWL says.
+        .with_module_level("polling", log::LevelFilter::Warn)
+        .with_module_level("async_io", log::LevelFilter::Warn)
+        .with_module_level("tide", log::LevelFilter::Warn)
+        .with_module_level("hyper", log::LevelFilter::Warn);
+    // A second call in one process (tests) keeps the first logger.
+    let _ = logger.init();
 }

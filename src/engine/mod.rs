@@ -2,6 +2,7 @@
 
 pub mod docker;
 pub mod logs;
+pub mod process;
 pub mod proxy;
 
 use std::fmt;

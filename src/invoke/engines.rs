@@ -1,5 +1,6 @@
 //! Which engine runs a kind.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 
 use crate::engine::Engine;
@@ -8,6 +9,7 @@ use crate::engine::Engine;
 pub struct Engines {
     process: Arc<dyn Engine>,
     docker: RwLock<Option<Docker>>,
+    has_docker: Arc<AtomicBool>,
 }
 
 #[derive(Clone)]
@@ -22,6 +24,7 @@ impl Engines {
         Engines {
             process,
             docker: RwLock::new(None),
+            has_docker: Arc::default(),
         }
     }
 
@@ -32,11 +35,12 @@ impl Engines {
             .write()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         *docker = Some(Docker { engine, api_host });
+        self.has_docker.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a Docker Engine has answered.
-    pub fn has_docker(&self) -> bool {
-        self.docker().is_some()
+    /// Whether a Docker Engine has answered; changes when one does.
+    pub fn docker_flag(&self) -> Arc<AtomicBool> {
+        self.has_docker.clone()
     }
 
     /// The Docker Engine and the URL under which its containers reach the API.

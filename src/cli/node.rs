@@ -1,0 +1,360 @@
+//! A running daemon: store, engines, pool, API and servers, put together and taken apart.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use smol::channel::{Receiver, Sender, bounded};
+use smol::{Task, Timer};
+
+use crate::Executor;
+use crate::api;
+use crate::catalog::{Catalog, CatalogError, Manifest};
+use crate::config::{Config, DockerHost};
+use crate::engine::docker::{DockerEngine, DockerOptions};
+use crate::engine::process::{ProcessEngine, ProcessOptions};
+use crate::http::client::within;
+use crate::http::server::{Server, ServerOptions};
+use crate::invoke::{self, Engines, Invoker};
+use crate::pool;
+use crate::store::{Options, Store};
+
+/// Largest result of an action in bytes (reference section 7.6).
+const MAX_RESPONSE: u64 = 1 << 20;
+
+/// How much longer another action must have waited to take the place of a busy action's warm
+/// sandbox.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long a start waits for the Docker Engine's answer before it goes on without.
+const DOCKER_ANSWERS: Duration = Duration::from_secs(3);
+
+/// Longest pause between two attempts to find a Docker Engine that was not there at the start.
+const LONGEST_SEARCH_PAUSE: Duration = Duration::from_secs(60);
+
+/// MB of memory that a sandbox is thought to have when `cpu-shares` are computed: OpenWhisk's
+/// default.
+const MEMORY_OF_SANDBOX: usize = 256;
+
+/// Why the daemon cannot start: what failed, on what, and what to do.
+#[derive(Debug)]
+pub struct NodeError(String);
+
+impl NodeError {
+    /// `what` failed because of `error`.
+    pub fn new(what: &str, error: impl fmt::Display) -> Self {
+        NodeError(format!("{what}: {error}"))
+    }
+}
+
+impl fmt::Display for NodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NodeError {}
+
+/// A daemon that serves.
+pub struct Node {
+    shared: Arc<Shared>,
+    store: Store,
+    addresses: Vec<SocketAddr>,
+    drain: Duration,
+    /// Looks for a Docker Engine that was not there at the start.
+    _search: Option<Task<()>>,
+}
+
+/// What is needed when a Docker Engine is found, at the start or later.
+struct Shared {
+    executor: Executor,
+    engines: Arc<Engines>,
+    invoker: Invoker,
+    state: api::State,
+    config: Config,
+    /// Port that the daemon really listens on.
+    port: u16,
+    docker: Mutex<Option<Arc<DockerEngine>>>,
+    servers: Mutex<Servers>,
+}
+
+/// The servers that run, and how to end them.
+struct Servers {
+    running: Vec<Task<usize>>,
+    /// Dropped to end them all.
+    end: Option<Sender<()>>,
+    ended: Receiver<()>,
+}
+
+impl Node {
+    /// Starts a daemon: opens the store, listens, finds the engines, and settles what an earlier
+    /// run has left.
+    pub async fn start(executor: Executor, config: Config) -> Result<Node, NodeError> {
+        let manifest = Arc::new(match &config.runtimes {
+            Some(file) => Manifest::load(file)
+                .map_err(|error| NodeError::new("cannot use the runtimes manifest", error))?,
+            None => Manifest::built_in(),
+        });
+        let options = Options {
+            map_size: config.store_size,
+            max_age: config.activations_age,
+            max_bytes: config.store_size as u64 / 2,
+            max_count: config.activations_count,
+        };
+        let store = Store::open(&config.data_dir, options).map_err(|error| {
+            NodeError::new(
+                &format!("cannot open the store in {}", config.data_dir.display()),
+                error,
+            )
+        })?;
+        let listeners = listen(&config.bind, config.port)?;
+        let addresses: Vec<SocketAddr> = listeners
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect();
+
+        let process = ProcessEngine::new(executor.clone(), ProcessOptions::default());
+        let engines = Arc::new(Engines::new(process));
+        let capacity = config.host_capacity;
+        let pool = pool::Driver::new(
+            executor.clone(),
+            pool::Settings {
+                capacity,
+                queue_length: config.queue_length,
+                patience: PATIENCE,
+                idle: config.preemption.idle,
+            },
+        );
+        let invoker = Invoker::new(
+            executor.clone(),
+            store.clone(),
+            pool,
+            engines.clone(),
+            manifest.clone(),
+            invoke::Settings {
+                longest_wait: config.longest_wait,
+                boot_timeout: config.boot_timeout,
+                max_response: MAX_RESPONSE,
+                pool_memory: (capacity * MEMORY_OF_SANDBOX) as u32,
+                auto_pull: config.blackbox_auto_pull,
+            },
+        );
+        let catalog = Catalog::new(store.clone());
+        let state = api::State::new(
+            api::Services {
+                store: store.clone(),
+                catalog: catalog.clone(),
+                invoker: Arc::new(invoker.clone()),
+                manifest,
+                docker: engines.docker_flag(),
+            },
+            api::Settings::with_rates(
+                config.invocations_per_minute,
+                config.concurrent_invocations,
+                config.fires_per_minute,
+            ),
+        );
+        let (end, ended) = bounded(1);
+        let shared = Arc::new(Shared {
+            executor: executor.clone(),
+            engines,
+            invoker,
+            state,
+            port: addresses.first().map_or(config.port, SocketAddr::port),
+            config,
+            docker: Mutex::new(None),
+            servers: Mutex::new(Servers {
+                running: Vec::new(),
+                end: Some(end),
+                ended,
+            }),
+        });
+
+        let search = shared.clone().find_docker(&store).await?;
+        let recovered = shared
+            .invoker
+            .recover(&|path| match catalog.action(path) {
+                Ok(action) => Ok(Some(action)),
+                Err(CatalogError::Store(error)) => Err(error),
+                Err(_) => Ok(None),
+            })
+            .await
+            .map_err(|error| NodeError::new("cannot read what an earlier run has left", error))?;
+        if recovered != Default::default() {
+            log::info!(
+                "of an earlier run, {} invocations run now and {} were closed",
+                recovered.run,
+                recovered.closed
+            );
+        }
+        shared.serve(listeners)?;
+        Ok(Node {
+            drain: shared.config.drain_timeout,
+            shared,
+            store,
+            addresses,
+            _search: search,
+        })
+    }
+
+    /// Where the daemon listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Takes no new work, lets running activations finish within the grace time, removes every
+    /// sandbox and closes the store.
+    pub async fn stop(self) {
+        let running = {
+            let mut servers = lock(&self.shared.servers);
+            servers.end = None;
+            std::mem::take(&mut servers.running)
+        };
+        let servers = async {
+            for server in running {
+                server.await;
+            }
+        };
+        smol::future::zip(self.shared.invoker.drain(self.drain), servers).await;
+        let docker = lock(&self.shared.docker).take();
+        if let Some(docker) = docker {
+            for error in docker.remove_all().await {
+                log::warn!("{error}");
+            }
+        }
+        let store = self.store;
+        smol::unblock(move || store.close()).await;
+    }
+}
+
+impl Shared {
+    /// Looks for the Docker Engine. One that is named in the settings is waited for as long as
+    /// it takes, like one that may come later at a usual place: in the background.
+    async fn find_docker(self: Arc<Self>, store: &Store) -> Result<Option<Task<()>>, NodeError> {
+        if self.config.docker == DockerHost::None {
+            return Ok(None);
+        }
+        let daemon_id = store
+            .daemon_id()
+            .map_err(|error| NodeError::new("cannot read the daemon's id", error))?;
+        let options = docker_options(&self.config, daemon_id);
+        let connected = within(
+            DOCKER_ANSWERS,
+            DockerEngine::connect(self.executor.clone(), options.clone()),
+        )
+        .await;
+        let reason = match connected {
+            Ok(Ok(docker)) => {
+                self.use_docker(docker);
+                return Ok(None);
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} s", DOCKER_ANSWERS.as_secs()),
+        };
+        log::warn!("no Docker Engine: {reason}; actions run in QuickJS until one answers");
+        let shared = self.clone();
+        Ok(Some(self.executor.spawn(async move {
+            let mut pause = Duration::from_secs(2);
+            loop {
+                Timer::after(pause).await;
+                match DockerEngine::connect(shared.executor.clone(), options.clone()).await {
+                    Ok(docker) => return shared.use_docker(docker),
+                    Err(error) => log::debug!("no Docker Engine: {error}"),
+                }
+                pause = (pause * 2).min(LONGEST_SEARCH_PAUSE);
+            }
+        })))
+    }
+
+    /// Puts a Docker Engine to use: listens where its containers can reach the API, and removes
+    /// the containers of an earlier run.
+    fn use_docker(self: &Arc<Self>, docker: Arc<DockerEngine>) {
+        let gateway = docker.gateway();
+        let everywhere = self.config.bind.iter().any(IpAddr::is_unspecified);
+        if let Some(address) = gateway.filter(|address| {
+            !everywhere && !address.is_loopback() && !self.config.bind.contains(address)
+        }) {
+            let listening =
+                listen(&[address], self.port).and_then(|listeners| self.serve(listeners));
+            match listening {
+                Ok(()) => log::info!("actions reach the API at http://{address}:{}", self.port),
+                Err(error) => log::warn!("actions cannot reach the API: {error}"),
+            }
+        }
+        let api_host = self.config.api_host.clone().unwrap_or_else(|| {
+            let address = gateway.unwrap_or(self.config.bind[0]);
+            format!("http://{}", SocketAddr::new(address, self.port))
+        });
+        self.engines.set_docker(docker.clone(), api_host);
+        *lock(&self.docker) = Some(docker.clone());
+        self.executor
+            .spawn(async move {
+                for error in docker.remove_leftovers().await {
+                    log::warn!("{error}");
+                }
+            })
+            .detach();
+    }
+
+    /// Serves the API on listeners until the daemon stops.
+    fn serve(&self, listeners: Vec<TcpListener>) -> Result<(), NodeError> {
+        let options = ServerOptions {
+            grace: self.config.drain_timeout,
+            ..ServerOptions::default()
+        };
+        let app = api::app(self.state.clone());
+        let mut server = Server::new(self.executor.clone(), app, options);
+        for listener in listeners {
+            server
+                .listen(listener)
+                .map_err(|error| NodeError::new("cannot listen", error))?;
+        }
+        let mut servers = lock(&self.servers);
+        let ended = servers.ended.clone();
+        let task = self.executor.spawn(server.run(async move {
+            let _ = ended.recv().await;
+        }));
+        servers.running.push(task);
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// How the Docker Engine is used under these settings.
+pub fn docker_options(config: &Config, daemon_id: String) -> DockerOptions {
+    DockerOptions {
+        host: match &config.docker {
+            DockerHost::At(host) => Some(host.clone()),
+            DockerHost::Usual | DockerHost::None => None,
+        },
+        network: config.network.clone(),
+        daemon_id,
+    }
+}
+
+/// Binds the addresses. With port 0 the first takes a free one, and the others the same.
+fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, NodeError> {
+    let mut port = port;
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let address = SocketAddr::new(*address, port);
+        let listener = TcpListener::bind(address).map_err(|error| {
+            let advice = match error.kind() {
+                std::io::ErrorKind::AddrInUse => "; another program has it: set OWL_PORT",
+                _ => "",
+            };
+            NodeError(format!("cannot listen on {address}: {error}{advice}"))
+        })?;
+        if let Ok(bound) = listener.local_addr() {
+            port = bound.port();
+        }
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}

@@ -1,0 +1,168 @@
+//! `owl serve`: the daemon.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use argh::FromArgs;
+use async_signal::{Signal, Signals};
+use smol::stream::StreamExt;
+
+use super::node::{Node, NodeError};
+use crate::config::{self, Config};
+
+macro_rules! serve_command {
+    ($($(#[doc = $help:literal])* $field:ident => $name:literal;)*) => {
+        /// Start the daemon. Settings come from flags, then the environment, then defaults.
+        #[derive(FromArgs)]
+        #[argh(subcommand, name = "serve")]
+        pub struct ServeCommand {
+            /// print every setting with its value and source, and exit
+            #[argh(switch)]
+            print_config: bool,
+            $(
+                $(#[doc = $help])*
+                #[argh(option, arg_name = "value")]
+                $field: Option<String>,
+            )*
+        }
+
+        impl ServeCommand {
+            /// The flags that were given, by the name of their setting.
+            fn flags(&self) -> Vec<(&'static str, String)> {
+                let mut flags = Vec::new();
+                $(
+                    if let Some(value) = &self.$field {
+                        flags.push(($name, value.clone()));
+                    }
+                )*
+                flags
+            }
+        }
+    };
+}
+
+serve_command! {
+    /// addresses to listen on, separated by commas (OWL_BIND, 127.0.0.1)
+    bind => "OWL_BIND";
+    /// port to listen on; 0 takes a free one (OWL_PORT, 3000)
+    port => "OWL_PORT";
+    /// folder of the store (OWL_DATA_DIR)
+    data_dir => "OWL_DATA_DIR";
+    /// error, warn, info, debug or trace (OWL_LOG_LEVEL, info)
+    log_level => "OWL_LOG_LEVEL";
+    /// file with a runtimes manifest (OWL_RUNTIMES)
+    runtimes => "OWL_RUNTIMES";
+    /// where the Docker Engine is, or none (DOCKER_HOST)
+    docker_host => "DOCKER_HOST";
+    /// docker network of the action containers (OWL_NET_NAME)
+    net_name => "OWL_NET_NAME";
+    /// sandboxes at the same time (OWL_HOST_CAPACITY, 5)
+    host_capacity => "OWL_HOST_CAPACITY";
+    /// recycle idle sandboxes by watermarks (OWL_PREEMPTION_ENABLED, false)
+    preemption_enabled => "OWL_PREEMPTION_ENABLED";
+    /// seconds between two checks (OWL_PREEMPTION_PERIOD, 10)
+    preemption_period => "OWL_PREEMPTION_PERIOD";
+    /// fraction at which recycling starts (OWL_PREEMPTION_HIGH, 0.75)
+    preemption_high => "OWL_PREEMPTION_HIGH";
+    /// fraction at which recycling stops (OWL_PREEMPTION_LOW, 0.25)
+    preemption_low => "OWL_PREEMPTION_LOW";
+    /// seconds after which an idle sandbox goes (OWL_PREEMPTION_IDLE, 600)
+    preemption_idle => "OWL_PREEMPTION_IDLE";
+    /// seconds that a sandbox has to accept a connection (OWL_ACTION_INIT_TIMEOUT, 10)
+    action_init_timeout => "OWL_ACTION_INIT_TIMEOUT";
+    /// tries to get a sandbox (OWL_RETRIES_NUMBER, 1000)
+    retries_number => "OWL_RETRIES_NUMBER";
+    /// milliseconds between tries (OWL_RETRIES_TIMEOUT, 100)
+    retries_timeout => "OWL_RETRIES_TIMEOUT";
+    /// invocations that may wait (OWL_QUEUE_LENGTH, 1000)
+    queue_length => "OWL_QUEUE_LENGTH";
+    /// url of the master OpenWhisk (OWL_NEXT_OPENWHISK)
+    next_openwhisk => "OWL_NEXT_OPENWHISK";
+    /// invoke on the master when out of capacity (OWL_DELEGATE_ON_FAILURE, false)
+    delegate_on_failure => "OWL_DELEGATE_ON_FAILURE";
+    /// pull images of blackbox actions (OWL_BLACKBOX_AUTO_PULL, true)
+    blackbox_auto_pull => "OWL_BLACKBOX_AUTO_PULL";
+    /// url under which actions reach OWL (OWL_API_HOST)
+    api_host => "OWL_API_HOST";
+    /// invocations of a namespace in a minute (OWL_INVOCATIONS_PER_MINUTE, 60)
+    invocations_per_minute => "OWL_INVOCATIONS_PER_MINUTE";
+    /// invocations of a namespace in flight (OWL_CONCURRENT_INVOCATIONS, 30)
+    concurrent_invocations => "OWL_CONCURRENT_INVOCATIONS";
+    /// trigger fires of a namespace in a minute (OWL_FIRES_PER_MINUTE, 60)
+    fires_per_minute => "OWL_FIRES_PER_MINUTE";
+    /// size of the store in MiB (OWL_STORE_SIZE)
+    store_size => "OWL_STORE_SIZE";
+    /// seconds that activation records are kept (OWL_ACTIVATIONS_AGE, 604800)
+    activations_age => "OWL_ACTIVATIONS_AGE";
+    /// activation records that are kept (OWL_ACTIVATIONS_COUNT, 100000)
+    activations_count => "OWL_ACTIVATIONS_COUNT";
+    /// seconds that running activations have to finish at the end (OWL_DRAIN_TIMEOUT, 30)
+    drain_timeout => "OWL_DRAIN_TIMEOUT";
+}
+
+impl ServeCommand {
+    /// Runs the daemon until SIGTERM or SIGINT.
+    pub fn run(self) -> ExitCode {
+        let config = match Config::read(&self.flags(), &super::environment) {
+            Ok(config) => config,
+            Err(error) => {
+                eprintln!("owl: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
+        if self.print_config {
+            print!("{config}");
+            return ExitCode::SUCCESS;
+        }
+        super::log_to_stderr(config.log_level);
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for name in config::unknown_names(names) {
+            log::warn!("{name} is not a setting of OWL: see owl serve --print-config");
+        }
+        for name in config.without_effect() {
+            log::warn!("{name} is set, but has no effect in this version");
+        }
+        match serve(config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                log::error!("{error}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// Runs the daemon: one thread for everything asynchronous.
+fn serve(config: Config) -> Result<(), NodeError> {
+    let executor = Arc::new(smol::Executor::new());
+    smol::block_on(executor.clone().run(async move {
+        // From here on a signal is not lost, even if it comes while the node starts.
+        let mut signals = Signals::new([Signal::Term, Signal::Int])
+            .map_err(|error| NodeError::new("cannot listen to signals", error))?;
+        let node = Node::start(executor, config).await?;
+        for address in node.addresses() {
+            log::info!("listening on http://{address}");
+        }
+        let signal = signals.next().await;
+        log::info!("stopping ({signal:?})");
+        node.stop().await;
+        log::info!("stopped");
+        Ok(())
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SETTINGS;
+
+    #[test]
+    fn every_setting_has_its_flag() {
+        for setting in SETTINGS {
+            let flag = setting.flag();
+            let command = ServeCommand::from_args(&["serve"], &[&flag, "x"])
+                .unwrap_or_else(|exit| panic!("{flag}: {}", exit.output));
+            assert_eq!(command.flags(), [(setting.name, "x".to_string())]);
+        }
+    }
+}
