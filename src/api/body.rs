@@ -1,14 +1,12 @@
 //! Bodies of requests (reference sections 1.8 and 1.9).
 
 use http_types::StatusCode;
-use smol::io::AsyncBufReadExt;
+use http_types::headers::HeaderValues;
 
 use super::State;
 use super::error::ApiError;
 use crate::entity::EntityError;
-
-/// Bytes that a body gets room for before any of them has come.
-const FIRST_ROOM: usize = 1 << 20;
+use crate::http::server::{RequestBodyError, read_request_body};
 
 /// What is told about a body that is too large.
 #[derive(Clone, Copy)]
@@ -56,46 +54,30 @@ pub(super) async fn read(
 ) -> Result<Vec<u8>, ApiError> {
     check_length(request, max, too_large)?;
     let announced = request.len();
-    let content_type = request
-        .header("Content-Type")
-        .map(|values| values.last().as_str().to_string());
-    let mut body = request.take_body();
-    let broken = |error: std::io::Error| {
-        ApiError::rejection(
-            StatusCode::BadRequest,
-            format!("The request content could not be read: {error}"),
-        )
-    };
-    if body.fill_buf().await.map_err(broken)?.is_empty() {
-        return Ok(Vec::new());
+    let wrong_type = check_type(request.header("Content-Type")).err();
+    // Whether a body of unknown length is empty is seen only when it has been read.
+    if announced.is_some_and(|length| length > 0)
+        && let Some(wrong) = wrong_type
+    {
+        return Err(wrong);
     }
-    check_type(content_type.as_deref())?;
-    // Announcing bytes is cheap, so memory for many of them is not taken on the announcement
-    // alone; when the first have come, the rest gets its room at once and is never moved again.
-    let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(FIRST_ROOM));
-    loop {
-        let chunk = body.fill_buf().await.map_err(broken)?;
-        let length = chunk.len();
-        if length == 0 {
-            return Ok(bytes);
-        }
-        let total = bytes.len() + length;
-        if total as u64 > max {
-            return Err(too_large.error(total as u64, max));
-        }
-        if total > bytes.capacity()
-            && let Some(announced) = announced
-        {
-            bytes.reserve_exact(announced.max(total) - bytes.len());
-        }
-        bytes.extend_from_slice(chunk);
-        body.consume(length);
+    let bytes = read_request_body(request.take_body(), max)
+        .await
+        .map_err(|error| match error {
+            RequestBodyError::TooLong(is) => too_large.error(is, max),
+            RequestBodyError::Failed(_) => {
+                ApiError::rejection(StatusCode::BadRequest, error.to_string())
+            }
+        })?;
+    match wrong_type {
+        Some(wrong) if !bytes.is_empty() => Err(wrong),
+        _ => Ok(bytes),
     }
 }
 
 /// Only JSON will do; parameters such as a character set do not matter.
-fn check_type(content_type: Option<&str>) -> Result<(), ApiError> {
-    let content_type = content_type.unwrap_or("application/octet-stream");
+fn check_type(header: Option<&HeaderValues>) -> Result<(), ApiError> {
+    let content_type = header.map_or("application/octet-stream", |values| values.last().as_str());
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());
@@ -136,14 +118,20 @@ pub(super) fn accepts_json(accept: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http_types::headers::HeaderValue;
+
     use super::*;
 
     #[test]
     fn content_types() {
-        assert!(check_type(Some("application/json")).is_ok());
-        assert!(check_type(Some("Application/JSON; charset=utf-8")).is_ok());
-        assert!(check_type(Some("text/plain")).is_err());
-        assert!(check_type(Some("application/json5")).is_err());
+        let is_json = |value: &str| {
+            let value: HeaderValue = value.parse().unwrap();
+            check_type(Some(&value.into())).is_ok()
+        };
+        assert!(is_json("application/json"));
+        assert!(is_json("Application/JSON; charset=utf-8"));
+        assert!(!is_json("text/plain"));
+        assert!(!is_json("application/json5"));
         assert!(check_type(None).is_err());
     }
 

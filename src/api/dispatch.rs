@@ -23,11 +23,11 @@ type Answer = Result<Response, ApiError>;
 /// Answers any request.
 pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
     let transaction = transaction::id(request.header(transaction::HEADER));
-    let is_api = matches!(
-        route(request.url().path()),
-        Route::ApiInfo | Route::Api(_) | Route::Web
-    );
-    let (mut response, handled) = match answer(request, &transaction).await {
+    // A copy, because the request is handed on while the route is looked at.
+    let path = request.url().path().to_string();
+    let route = route(&path);
+    let is_api = matches!(route, Route::ApiInfo | Route::Api(_) | Route::Web);
+    let (mut response, handled) = match answer(request, route, &transaction).await {
         Ok(response) => (response, true),
         Err(error) => {
             let handled = !error.is_rejection();
@@ -41,11 +41,8 @@ pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
     Ok(response.into())
 }
 
-async fn answer(request: tide::Request<State>, transaction: &str) -> Answer {
+async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &str) -> Answer {
     let method = request.method();
-    // A copy, because the request is handed on while the route is looked at.
-    let path = request.url().path().to_string();
-    let route = route(&path);
     if method == Method::Options {
         let mut response = reply::text("OK");
         reply::allow_origins(&mut response, reply::SYSTEM_METHODS);

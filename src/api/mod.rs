@@ -1,7 +1,7 @@
 //! The REST API: one file per OpenWhisk resource.
 //!
-//! A request goes through [`dispatch`]: its path is taken apart ([`path`]), its key checked
-//! ([`auth`]), and the resource's own function called. tide's router is given one route that
+//! A request goes through `dispatch`: its path is taken apart (`path`), its key checked (`auth`),
+//! and the resource's own function called. tide's router is given one route that
 //! catches everything, because the rules of OpenWhisk's URLs (trailing slashes, a key before
 //! "not found", names that are percent-encoded) cannot be told to it.
 
