@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod image;
 mod runtime;
 
 use std::process::ExitCode;
@@ -16,12 +17,14 @@ struct Arguments {
 #[derive(FromArgs, Debug)]
 #[argh(subcommand)]
 enum Command {
+    Image(image::ImageCommand),
     Runtime(runtime::RuntimeCommand),
 }
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     match argh::from_env::<Arguments>().command {
+        Command::Image(command) => command.run(),
         Command::Runtime(command) => command.run(),
     }
 }
