@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod image;
 mod key;
 mod node;
 mod rest;
@@ -31,6 +32,7 @@ enum Command {
     Demo(demo::DemoCommand),
     Check(check::CheckCommand),
     Key(key::KeyCommand),
+    Image(image::ImageCommand),
     Runtime(runtime::RuntimeCommand),
 }
 
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
         Some(Command::Demo(command)) => command.run(),
         Some(Command::Check(command)) => command.run(),
         Some(Command::Key(command)) => command.run(),
+        Some(Command::Image(command)) => command.run(),
         Some(Command::Runtime(command)) => command.run(),
         // `arguments` names the command where nobody did.
         None => ExitCode::FAILURE,

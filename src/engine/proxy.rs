@@ -2,11 +2,13 @@
 
 mod answer;
 mod classify;
+mod keep_alive;
 #[cfg(test)]
 mod tests;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -22,12 +24,10 @@ use crate::http::client::{Connection, SendError, Wire, within};
 
 use super::Sandbox;
 use answer::Answer;
+use keep_alive::KeepAlive;
 
 /// Bytes that an answer to `/init` may have (reference section 7.4).
 const MAX_INIT_ANSWER: u64 = 1 << 20;
-
-/// How long an idle connection is trusted. Servers close theirs without telling: node after 5 s.
-const MAX_IDLE: Duration = Duration::from_secs(3);
 
 /// Pauses between attempts to connect to a sandbox that is booting: short at first, since they
 /// add to a cold start; the last one repeats (reference section 7.4).
@@ -84,8 +84,7 @@ enum Ending {
 pub struct Proxy {
     executor: Executor,
     sandbox: Arc<dyn Sandbox>,
-    /// A connection that nothing is under way on, and since when.
-    idle: Option<(Connection, Instant)>,
+    keep_alive: KeepAlive,
     /// A run went well, and none badly since: if the sandbox cannot be reached now, then it died
     /// while idle and not of what the next action does.
     warm: bool,
@@ -97,7 +96,7 @@ impl Proxy {
         Proxy {
             executor,
             sandbox,
-            idle: None,
+            keep_alive: KeepAlive::new(),
             warm: false,
         }
     }
@@ -109,7 +108,7 @@ impl Proxy {
 
     /// Closes the connection. To be called before the sandbox is frozen (reference section 7.10).
     pub fn disconnect(&mut self) {
-        self.idle = None;
+        self.keep_alive.close();
     }
 
     /// Initialises the sandbox with a body of section 7.2.
@@ -122,23 +121,26 @@ impl Proxy {
         boot: Duration,
         timeout: Duration,
     ) -> Result<(), ActionFailure> {
-        match within(boot.max(timeout), self.connect_booting()).await {
-            Ok(Ok(wire)) => match Connection::open(&self.executor, wire).await {
-                Ok(connection) => self.idle = Some((connection, Instant::now())),
-                Err(error) => log::debug!("sandbox {}: {error}", self.sandbox.id()),
-            },
-            Ok(Err(error)) => {
-                log::debug!("cannot connect to sandbox {}: {error}", self.sandbox.id());
-                let ending = Ending::Unreachable;
-                let out_of_memory = self.out_of_memory(&ending, true).await;
-                return classify::init(ending, Duration::ZERO, timeout, out_of_memory);
-            }
+        let connection = match within(boot.max(timeout), self.connect_booting()).await {
+            Ok(Ok(wire)) => self.open(wire).await,
+            Ok(Err(error)) => Err(self.unreachable(&error)),
             Err(_) => return classify::init(Ending::TimedOut, timeout, timeout, false),
-        }
+        };
         let started = Instant::now();
-        let ending = self
-            .exchange("/init", body, MAX_INIT_ANSWER, started + timeout)
-            .await;
+        let ending = match connection {
+            Ok(connection) => {
+                let request = request("/init", body);
+                let deadline = started + timeout;
+                let ending = self
+                    .exchange(request, Some(connection), MAX_INIT_ANSWER, deadline)
+                    .await;
+                // The first run has a connection of its own. To wait and see whether this one
+                // stays open would cost more.
+                self.keep_alive.close();
+                ending
+            }
+            Err(ending) => ending,
+        };
         let elapsed = started.elapsed();
         let out_of_memory = self.out_of_memory(&ending, elapsed < timeout).await;
         classify::init(ending, elapsed, timeout, out_of_memory)
@@ -148,8 +150,14 @@ impl Proxy {
     /// kept (reference section 7.6).
     pub async fn run(&mut self, body: Bytes, timeout: Duration, max_response: u64) -> RunResult {
         let started = Instant::now();
+        let connection = self.keep_alive.take().await;
         let ending = self
-            .exchange("/run", body, max_response, started + timeout)
+            .exchange(
+                request("/run", body),
+                connection,
+                max_response,
+                started + timeout,
+            )
             .await;
         let elapsed = started.elapsed();
         let dead_when_warm = self.warm && matches!(ending, Ending::Unreachable);
@@ -166,55 +174,63 @@ impl Proxy {
         ask && broken && self.sandbox.killed_for_memory().await
     }
 
-    async fn exchange(&mut self, path: &str, body: Bytes, max: u64, deadline: Instant) -> Ending {
-        let request = Request::post(path)
-            .header(HOST, "localhost:8080")
-            .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT, "application/json")
-            .body(Full::new(body))
-            .expect("a constant path and constant headers are valid");
+    /// Sends a request, over a connection that is there or a new one, until a time limit.
+    async fn exchange(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        connection: Option<Connection>,
+        max: u64,
+        deadline: Instant,
+    ) -> Ending {
         let sandbox = self.sandbox.clone();
-        self.attempt(request, max)
-            .or(watch(&*sandbox, deadline))
+        let sent = AtomicBool::new(false);
+        self.attempt(request, connection, max, &sent)
+            .or(watch(&*sandbox, deadline, &sent))
             .await
     }
 
     /// Sends a request, without a time limit. A connection is put back only after a whole answer:
     /// a dropped future or a broken one closes it.
-    async fn attempt(&mut self, mut request: Request<Full<Bytes>>, max: u64) -> Ending {
-        if let Some((mut connection, since)) = self.idle.take()
-            && since.elapsed() < MAX_IDLE
-            && !connection.is_closed()
-        {
+    async fn attempt(
+        &mut self,
+        mut request: Request<Full<Bytes>>,
+        connection: Option<Connection>,
+        max: u64,
+        sent: &AtomicBool,
+    ) -> Ending {
+        if let Some(mut connection) = connection {
+            sent.store(true, Ordering::Relaxed);
             match connection.send(request).await {
                 Ok(response) => return self.finish(connection, response, max).await,
                 Err(SendError::Unsent(unsent)) => request = *unsent,
                 Err(SendError::Broken(error)) => return self.broken(&error),
             }
+            sent.store(false, Ordering::Relaxed);
         }
-        let connected = if request.uri().path() == "/init" {
-            self.connect_booting().await
-        } else {
-            within(RECONNECT, self.sandbox.connect())
-                .await
-                .unwrap_or_else(|late| Err(late.into()))
+        if self.sandbox.has_exited() {
+            return self.unreachable(&io::ErrorKind::NotConnected.into());
+        }
+        let connected = within(RECONNECT, self.sandbox.connect()).await;
+        let connection = match connected.unwrap_or_else(|late| Err(late.into())) {
+            Ok(wire) => self.open(wire).await,
+            Err(error) => Err(self.unreachable(&error)),
         };
-        let wire = match connected {
-            Ok(wire) => wire,
-            Err(error) => {
-                log::debug!("cannot connect to sandbox {}: {error}", self.sandbox.id());
-                return Ending::Unreachable;
-            }
-        };
-        let mut connection = match Connection::open(&self.executor, wire).await {
+        let mut connection = match connection {
             Ok(connection) => connection,
-            Err(error) => return self.broken(&error),
+            Err(ending) => return ending,
         };
+        sent.store(true, Ordering::Relaxed);
         match connection.send(request).await {
             Ok(response) => self.finish(connection, response, max).await,
-            Err(SendError::Unsent(_)) => Ending::Unreachable,
+            Err(SendError::Unsent(_)) => self.unreachable(&io::ErrorKind::NotConnected.into()),
             Err(SendError::Broken(error)) => self.broken(&error),
         }
+    }
+
+    async fn open(&self, wire: Box<dyn Wire>) -> Result<Connection, Ending> {
+        Connection::open(&self.executor, wire)
+            .await
+            .map_err(|error| self.broken(&error))
     }
 
     async fn finish(
@@ -226,7 +242,7 @@ impl Proxy {
         match Answer::read(response, max).await {
             Ok(answer) => {
                 if answer.truncated.is_none() {
-                    self.idle = Some((connection, Instant::now()));
+                    self.keep_alive.put(connection);
                 }
                 Ending::Answer(answer)
             }
@@ -237,6 +253,11 @@ impl Proxy {
     fn broken(&self, error: &hyper::Error) -> Ending {
         log::debug!("connection to sandbox {} broke: {error}", self.sandbox.id());
         Ending::Broken
+    }
+
+    fn unreachable(&self, error: &io::Error) -> Ending {
+        log::debug!("cannot connect to sandbox {}: {error}", self.sandbox.id());
+        Ending::Unreachable
     }
 
     /// Connects to a sandbox whose server may not listen yet. The caller sets the time limit.
@@ -255,8 +276,18 @@ impl Proxy {
     }
 }
 
+/// A request of the protocol.
+fn request(path: &'static str, body: Bytes) -> Request<Full<Bytes>> {
+    Request::post(path)
+        .header(HOST, "localhost:8080")
+        .header(CONTENT_TYPE, "application/json")
+        .header(ACCEPT, "application/json")
+        .body(Full::new(body))
+        .expect("a constant path and constant headers are valid")
+}
+
 /// Ends when the time limit passes or the sandbox is gone, whichever is first.
-async fn watch(sandbox: &dyn Sandbox, deadline: Instant) -> Ending {
+async fn watch(sandbox: &dyn Sandbox, deadline: Instant, sent: &AtomicBool) -> Ending {
     loop {
         let now = Instant::now();
         if now >= deadline {
@@ -266,7 +297,10 @@ async fn watch(sandbox: &dyn Sandbox, deadline: Instant) -> Ending {
         Timer::at(deadline.min(now + EXIT_CHECK)).await;
         // Asked before the pause: an answer that was sent before the end is still on its way.
         if gone {
-            return Ending::Broken;
+            return match sent.load(Ordering::Relaxed) {
+                true => Ending::Broken,
+                false => Ending::Unreachable,
+            };
         }
     }
 }

@@ -65,7 +65,7 @@ struct Created {
 
 /// A container as it is now.
 #[derive(Debug, Deserialize)]
-pub struct Container {
+pub struct InspectedContainer {
     /// Its full id.
     #[serde(rename = "Id")]
     pub id: String,
@@ -161,7 +161,7 @@ impl Client {
     }
 
     /// Looks at a container, by id or name.
-    pub async fn inspect_container(&self, name: &str) -> Result<Container, DockerError> {
+    pub async fn inspect_container(&self, name: &str) -> Result<InspectedContainer, DockerError> {
         let what = format!("inspect container {name}");
         let path = format!("/containers/{}/json", encode(name));
         parse(
@@ -230,7 +230,7 @@ mod tests {
         let document = br#"{"Id":"c1","Name":"/a","State":{"Status":"exited","Running":false,
             "OOMKilled":true,"ExitCode":137,"Error":""},
             "NetworkSettings":{"SandboxID":"","Networks":{"bridge":{"IPAMConfig":null,"IPAddress":""}}}}"#;
-        let container: Container = parse("inspect", document).expect("is one");
+        let container: InspectedContainer = parse("inspect", document).expect("is one");
         assert!(!container.state.running && container.state.oom_killed == Some(true));
         assert_eq!(container.state.exit_code, 137);
         let networks = container.network_settings.networks.expect("has networks");

@@ -30,7 +30,7 @@ use crate::{BoxFuture, Executor};
 
 pub use client::Client;
 pub use containers::{
-    Container, ContainerState, ContainerSummary, EndpointSettings, NetworkSettings,
+    ContainerState, ContainerSummary, EndpointSettings, InspectedContainer, NetworkSettings,
 };
 pub use error::DockerError;
 pub use host::Host;
@@ -41,7 +41,7 @@ pub use version::Version;
 
 use network::Place;
 use registry::Registry;
-use sandbox::DockerSandbox;
+use sandbox::{Container, DockerSandbox};
 
 /// Label that names the daemon which a container belongs to.
 pub const DAEMON_LABEL: &str = "owl.daemon";
@@ -202,33 +202,16 @@ impl DockerEngine {
         &self,
         spec: &SandboxSpec,
         image: &str,
-    ) -> Result<(sandbox::Container, String), DockerError> {
-        let settings = start::container(&self.daemon, &self.place.network, image, spec);
-        let mut attempts = 0..NAMES;
+    ) -> Result<(Container, String), DockerError> {
+        let mut attempt = 1;
         loop {
             let counter = self.counter.fetch_add(1, Ordering::Relaxed);
             let name = start::container_name(&self.daemon, counter, spec);
-            let container =
-                sandbox::Container::new(self.client.clone(), self.registry.clone(), name);
-            attempts.next();
-            match self
-                .client
-                .create_container(&container.name, &settings)
-                .await
-            {
-                Ok(id) => {
-                    container.set_created();
-                    return Ok((container, id));
-                }
-                Err(error) => {
-                    let again = error.is_conflict() && !attempts.is_empty();
-                    if matches!(error, DockerError::Refused { .. }) {
-                        container.forget();
-                    }
-                    if !again {
-                        return Err(error);
-                    }
-                }
+            let settings = start::container(&self.daemon, &self.place.network, image, spec);
+            let (client, registry) = (self.client.clone(), self.registry.clone());
+            match Container::create(client, registry, name, settings).await {
+                Err(error) if error.is_conflict() && attempt < NAMES => attempt += 1,
+                result => return result,
             }
         }
     }
@@ -236,7 +219,7 @@ impl DockerEngine {
     /// Starts a container that was created. If that fails, dropping it removes it.
     async fn launch(
         &self,
-        container: sandbox::Container,
+        container: Container,
         id: String,
         image: &str,
     ) -> Result<DockerSandbox, StartError> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use smol::channel::bounded;
 use smol::{Task, Timer};
 
 use crate::BoxFuture;
@@ -14,6 +15,8 @@ use crate::engine::logs::LogSink;
 use crate::http::client::{Endpoint, ResponseStream, Wire};
 
 use super::client::Client;
+use super::containers::CreateContainer;
+use super::error::DockerError;
 use super::frames::Frames;
 use super::registry::{Fate, Registry};
 
@@ -37,14 +40,49 @@ pub(super) struct Container {
 }
 
 impl Container {
-    pub(super) fn new(client: Client, registry: Arc<Registry>, name: String) -> Self {
-        Container {
+    /// Creates a container and gives its id, too. If nobody waits for that any more, it is
+    /// removed as soon as it exists: the engine goes on creating it in any case.
+    pub(super) async fn create(
+        client: Client,
+        registry: Arc<Registry>,
+        name: String,
+        settings: CreateContainer,
+    ) -> Result<(Container, String), DockerError> {
+        let executor = client.executor().clone();
+        let container = Container {
             fate: registry.take(&name),
             client,
             registry,
             name,
             removed: AtomicBool::new(false),
-        }
+        };
+        let (sender, receiver) = bounded(1);
+        let creation = async move {
+            let created = container
+                .client
+                .create_container(&container.name, &settings)
+                .await;
+            let result = match created {
+                Ok(id) => {
+                    container.fate.set_created();
+                    Ok((container, id))
+                }
+                Err(error) => {
+                    // After a refusal there is nothing to remove; after a broken connection
+                    // there may be.
+                    let refused = matches!(error, DockerError::Refused { .. });
+                    container.removed.store(refused, Ordering::Release);
+                    Err(error)
+                }
+            };
+            // Not received, it is dropped here.
+            drop(sender.try_send(result));
+        };
+        executor.spawn(creation).detach();
+        receiver
+            .recv()
+            .await
+            .expect("the creation above sends in any case")
     }
 
     /// Kills and removes it. If that fails, it is tried again after the next restart of the
@@ -55,16 +93,6 @@ impl Container {
         }
         self.removed.store(true, Ordering::Release);
         self.fate.set_ended();
-    }
-
-    /// It exists now.
-    pub(super) fn set_created(&self) {
-        self.fate.set_created();
-    }
-
-    /// Nothing was created under this name.
-    pub(super) fn forget(self) {
-        self.removed.store(true, Ordering::Release);
     }
 }
 

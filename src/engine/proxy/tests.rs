@@ -157,7 +157,7 @@ const ENDED: &str =
     r#"{"error":"The action did not produce a valid response and exited unexpectedly."}"#;
 
 #[test]
-fn one_init_and_many_runs_go_over_one_connection() {
+fn one_init_and_many_runs() {
     // 297
     let (address, thread) = server(|listener| {
         let mut peer = Peer::of(&listener);
@@ -167,6 +167,8 @@ fn one_init_and_many_runs_go_over_one_connection() {
         assert!(head.contains("\r\naccept: application/json\r\n"));
         assert_eq!(body, "{}");
         peer.answer(200, "{\"ok\":true}");
+        // All runs come over one connection.
+        let mut peer = Peer::of(&listener);
         for _ in 0..3 {
             let (head, body) = peer.request();
             assert!(head.starts_with("post /run http/1.1\r\n"), "{head}");
@@ -323,6 +325,24 @@ fn a_server_that_closes_after_each_answer_gets_a_connection_for_each() {
 }
 
 #[test]
+fn a_server_that_closes_without_a_word_never_breaks_a_run() {
+    let (address, thread) = server(|listener| {
+        for _ in 0..6 {
+            let mut peer = Peer::of(&listener);
+            peer.request();
+            peer.answer(200, "{}");
+        }
+    });
+    with_proxy(Scripted::at(address), async |proxy| {
+        init(proxy).await.expect("initialises");
+        for _ in 0..5 {
+            assert!(run(proxy).await.keep);
+        }
+    });
+    thread.join().expect("the server is content");
+}
+
+#[test]
 fn a_connection_is_opened_anew_after_a_disconnect() {
     let (address, thread) = server(|listener| {
         for _ in 0..2 {
@@ -422,12 +442,32 @@ fn a_warm_sandbox_found_dead_means_elsewhere() {
         peer.request();
         peer.answer(200, "{}");
     });
-    with_proxy(Scripted::at(address), async |proxy| {
+    let sandbox = Scripted::at(address);
+    with_proxy(sandbox.clone(), async |proxy| {
         assert!(run(proxy).await.keep);
         thread.join().expect("the server is content");
         let result = run(proxy).await;
         assert!(result.retry && !result.keep && !result.timed_out);
     });
+
+    // Known to have ended, it is not even tried: its address may be another's.
+    let (address, thread) = server(|listener| {
+        let mut peer = Peer::of(&listener);
+        peer.request();
+        peer.answer(200, "{}");
+        listener.set_nonblocking(true).expect("is open");
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(listener.accept().is_err(), "it was tried");
+    });
+    let sandbox = Scripted::at(address);
+    with_proxy(sandbox.clone(), async |proxy| {
+        assert!(run(proxy).await.keep);
+        proxy.disconnect();
+        sandbox.exited.store(true, Ordering::Relaxed);
+        let result = run(proxy).await;
+        assert!(result.retry && !result.keep && !result.timed_out);
+    });
+    thread.join().expect("the server is content");
 }
 
 #[test]
