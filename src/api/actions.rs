@@ -104,6 +104,7 @@ pub(super) async fn delete(request: &Request, target: &Target) -> Result<Respons
     let (action, code) = catalog.action_with_code(&target.path)?;
     let document = action.full(code.as_deref());
     catalog.delete(&action).await?;
+    request.http.state().invoker().retire(&target.path);
     Ok(reply::json_text(StatusCode::Ok, document))
 }
 
@@ -154,7 +155,9 @@ async fn write(
         Some(old) => {
             let action = new.update(old, ranges, now())?;
             check_supported(state, action.exec.kind())?;
-            Ok(catalog.update(action, code).await?)
+            let updated = catalog.update(action, code).await?;
+            state.invoker().retire(&target.path);
+            Ok(updated)
         }
     }
 }

@@ -24,6 +24,9 @@ pub trait Invoke: Send + Sync {
 
     /// How many activations of a namespace are queued or running.
     fn in_flight(&self, namespace: &str) -> usize;
+
+    /// The action of a path was changed or deleted: its sandboxes are of no more use.
+    fn retire(&self, path: &str);
 }
 
 impl Invoke for Invoker {
@@ -33,6 +36,10 @@ impl Invoke for Invoker {
 
     fn in_flight(&self, namespace: &str) -> usize {
         Invoker::in_flight(self, namespace)
+    }
+
+    fn retire(&self, path: &str) {
+        Invoker::retire(self, path);
     }
 }
 

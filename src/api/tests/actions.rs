@@ -400,3 +400,17 @@ fn bad_lists() {
         }
     }
 }
+
+// 11.7-191, 11.7-192
+#[test]
+fn changed_and_deleted_actions_lose_their_sandboxes() {
+    let api = Api::new();
+    api.create("hello");
+    assert!(api.script.retired.lock().unwrap().is_empty());
+    assert_eq!(api.put(&overwrite("hello"), json!({})).status, 200);
+    assert_eq!(api.delete(&action("hello")).status, 200);
+    assert_eq!(
+        *api.script.retired.lock().unwrap(),
+        ["guest/hello", "guest/hello"]
+    );
+}

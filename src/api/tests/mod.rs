@@ -28,6 +28,7 @@ type Answer = Box<dyn Fn(&Call) -> Result<Outcome, InvokeError> + Send>;
 struct Script {
     answer: Mutex<Answer>,
     calls: Mutex<Vec<Call>>,
+    retired: Mutex<Vec<String>>,
     in_flight: AtomicUsize,
 }
 
@@ -40,6 +41,10 @@ impl Invoke for Script {
 
     fn in_flight(&self, _namespace: &str) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    fn retire(&self, path: &str) {
+        self.retired.lock().unwrap().push(path.into());
     }
 }
 
@@ -68,6 +73,7 @@ impl Api {
         let script = Arc::new(Script {
             answer: Mutex::new(Box::new(|_| Ok(Outcome::Accepted(ActivationId::random())))),
             calls: Mutex::default(),
+            retired: Mutex::default(),
             in_flight: AtomicUsize::new(0),
         });
         let docker = Arc::new(AtomicBool::new(true));
