@@ -29,6 +29,8 @@ impl Invoke for Accepting {
     fn in_flight(&self, _namespace: &str) -> usize {
         0
     }
+
+    fn retire(&self, _path: &str) {}
 }
 
 /// Runs a test against a server on a free port.

@@ -65,6 +65,11 @@ impl Catalog {
         }
     }
 
+    /// The store that it is in.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The action of a path (`ns/name`), without its code. A hot action costs a look-up and no
     /// copy.
     pub fn action(&self, path: &str) -> Result<Arc<Action>, CatalogError> {

@@ -10,7 +10,7 @@ use smol::{Task, Timer};
 
 use crate::Executor;
 use crate::api;
-use crate::catalog::{Catalog, CatalogError, Manifest};
+use crate::catalog::{Catalog, Manifest};
 use crate::config::{Config, DockerHost};
 use crate::engine::docker::{DockerEngine, DockerOptions};
 use crate::engine::process::{ProcessEngine, ProcessOptions};
@@ -126,9 +126,10 @@ impl Node {
                 idle: config.preemption.idle,
             },
         );
+        let catalog = Catalog::new(store.clone());
         let invoker = Invoker::new(
             executor.clone(),
-            store.clone(),
+            catalog.clone(),
             pool,
             engines.clone(),
             manifest.clone(),
@@ -140,11 +141,10 @@ impl Node {
                 auto_pull: config.blackbox_auto_pull,
             },
         );
-        let catalog = Catalog::new(store.clone());
         let state = api::State::new(
             api::Services {
                 store: store.clone(),
-                catalog: catalog.clone(),
+                catalog,
                 invoker: Arc::new(invoker.clone()),
                 manifest,
                 docker: engines.docker_flag(),
@@ -172,15 +172,10 @@ impl Node {
         });
 
         let search = shared.clone().find_docker(&store).await?;
-        let recovered = shared
-            .invoker
-            .recover(&|path| match catalog.action(path) {
-                Ok(action) => Ok(Some(action)),
-                Err(CatalogError::Store(error)) => Err(error),
-                Err(_) => Ok(None),
-            })
-            .await
-            .map_err(|error| NodeError::new("cannot read what an earlier run has left", error))?;
+        let recovered =
+            shared.invoker.recover().await.map_err(|error| {
+                NodeError::new("cannot read what an earlier run has left", error)
+            })?;
         if recovered != Default::default() {
             log::info!(
                 "of an earlier run, {} invocations run now and {} were closed",

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{EntityError, Parameters};
+use super::{EntityError, Members, Parameters};
 
 /// A JSON text without the white space between its tokens; numbers and strings stay as written.
 pub fn compact(json: &RawValue) -> Cow<'_, RawValue> {
@@ -78,32 +77,12 @@ pub fn payload(body: Vec<u8>) -> Result<Option<Box<RawValue>>, EntityError> {
 /// Whether a payload has a key that is a defined parameter, that is one whose value is not `null`
 /// (reference section 4.4).
 pub fn overrides_defined(payload: &RawValue, parameters: &Parameters) -> bool {
-    struct Overrides<'a>(HashSet<&'a str>);
-
-    impl<'de> Visitor<'de> for Overrides<'_> {
-        type Value = bool;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a JSON object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
-            let mut found = false;
-            while let Some((key, _)) = map.next_entry::<Key<'de>, IgnoredAny>()? {
-                found = found || self.0.contains(&*key.0);
-            }
-            Ok(found)
-        }
-    }
-
-    serde_json::Deserializer::from_str(payload.get())
-        .deserialize_map(Overrides(parameters.defined().collect()))
-        .unwrap_or(false)
+    let defined: HashSet<&str> = parameters.defined().collect();
+    Members::of(payload).is_ok_and(|payload| {
+        let mut keys = payload.0.iter().map(|(key, _)| &**key);
+        keys.any(|key| defined.contains(key))
+    })
 }
-
-/// A key that is borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::record::{Executed, Timing};
 use super::{Arguments, Call, Inner, arguments, now};
+use crate::catalog::{CatalogError, EngineKind};
 use crate::engine::proxy::{Proxy, RunResult};
 use crate::engine::{Engine, SandboxSpec, StartError};
 use crate::entity::{Action, Activation, ActivationId, Exec, Status};
@@ -87,7 +88,15 @@ impl Inner {
                 self.ran(call, result, timing, lease, warm)
             }
             Grant::Cold(lease) => {
-                let (engine, spec) = match self.choose(call).await {
+                let (action, code) = match self.with_code(&call.action) {
+                    Ok(found) => found,
+                    Err(attempt) => return attempt,
+                };
+                let run = arguments::Run {
+                    action: &action,
+                    ..run
+                };
+                let (engine, spec) = match self.choose(call, &action) {
                     Ok(chosen) => chosen,
                     Err(message) => return failed(Status::InternalError, &message),
                 };
@@ -103,13 +112,7 @@ impl Inner {
                 let wait = received.elapsed();
                 let start = now();
                 let clock = Instant::now();
-                let body = match self.code(&call.action) {
-                    Ok(code) => run.init_body(code.as_deref(), start + call.action.limits.timeout),
-                    Err(attempt) => {
-                        lease.discard(Some(warm));
-                        return attempt;
-                    }
-                };
+                let body = run.init_body(code.as_deref(), start + timeout.as_millis() as u64);
                 let init = warm
                     .proxy
                     .init(Bytes::from(body), self.settings.boot_timeout, timeout)
@@ -139,23 +142,31 @@ impl Inner {
         }
     }
 
-    /// The action's code, which only a cold start needs (reference section 4.6).
-    fn code(&self, action: &Action) -> Result<Option<String>, Attempt> {
-        let code = self.store.code(&action.path()).map_err(|error| {
-            log::error!("cannot read the code of {}: {error}", action.path());
-            failed(Status::InternalError, "Action could not be fetched.")
-        })?;
-        match code.map(String::from_utf8).transpose() {
-            Ok(None) if matches!(action.exec, Exec::Code { .. }) => Err(failed(
+    /// The action with its code, which only a cold start needs. One that was changed after it was
+    /// accepted runs in its newest form (reference section 4.6).
+    fn with_code(&self, action: &Arc<Action>) -> Result<(Arc<Action>, Option<String>), Attempt> {
+        let found = match self.catalog.code(action) {
+            Ok(code) => Ok((action.clone(), code)),
+            Err(CatalogError::Changed) => {
+                let newest = self.catalog.action_with_code(&action.path());
+                newest.map(|(action, code)| (Arc::new(action), code))
+            }
+            Err(error) => Err(error),
+        };
+        found.map_err(|error| match error {
+            CatalogError::Missing => failed(
                 Status::ApplicationError,
                 "Action could not be found or may have been deleted.",
-            )),
-            Ok(code) => Ok(code),
-            Err(_) => Err(failed(
+            ),
+            CatalogError::Corrupt | CatalogError::OtherCollection => failed(
                 Status::InternalError,
                 "Action version is not compatible and cannot be invoked.",
-            )),
-        }
+            ),
+            error => {
+                log::error!("cannot read the code of {}: {error}", action.path());
+                failed(Status::InternalError, "Action could not be fetched.")
+            }
+        })
     }
 
     fn ran(
@@ -233,8 +244,11 @@ impl Inner {
     }
 
     /// Which engine runs a call's action, and in what.
-    async fn choose(&self, call: &Call) -> Result<(Arc<dyn Engine>, SandboxSpec), String> {
-        let action = &call.action;
+    fn choose(
+        &self,
+        call: &Call,
+        action: &Action,
+    ) -> Result<(Arc<dyn Engine>, SandboxSpec), String> {
         let kind = action.exec.kind();
         let (image, blackbox) = match &action.exec {
             Exec::Blackbox { image, .. } => (
@@ -246,8 +260,8 @@ impl Inner {
                     format!("The kind '{kind}' is not in this gateway's runtimes manifest.")
                 })?;
                 match runtime.engine {
-                    crate::catalog::EngineKind::Process => (None, false),
-                    crate::catalog::EngineKind::Docker => (runtime.image.clone(), false),
+                    EngineKind::Process => (None, false),
+                    EngineKind::Docker => (runtime.image.clone(), false),
                 }
             }
         };
@@ -261,7 +275,7 @@ impl Inner {
             },
             blackbox,
             namespace: call.identity.namespace.clone(),
-            action: call.action.path(),
+            action: action.path(),
             version: action.version.clone(),
             memory,
             cpu_shares: (1024 / (self.settings.pool_memory / memory.max(1)).max(1)).max(2),

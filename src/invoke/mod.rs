@@ -23,7 +23,7 @@ use smol::channel::{Sender, bounded};
 pub use engines::Engines;
 
 use crate::Executor;
-use crate::catalog::Manifest;
+use crate::catalog::{Catalog, Manifest};
 use crate::entity::{Action, Activation, ActivationId, Identity, Status};
 use crate::pool::{Driver, Grant, Key, Statistics, Wait};
 use crate::store::{ActivationRow, Store};
@@ -99,6 +99,7 @@ pub struct Invoker {
 struct Inner {
     executor: Executor,
     store: Store,
+    catalog: Catalog,
     pool: Driver,
     engines: Arc<Engines>,
     manifest: Arc<Manifest>,
@@ -111,7 +112,7 @@ impl Invoker {
     /// An invoker over a pool and the engines that fill it.
     pub fn new(
         executor: Executor,
-        store: Store,
+        catalog: Catalog,
         pool: Driver,
         engines: Arc<Engines>,
         manifest: Arc<Manifest>,
@@ -120,7 +121,8 @@ impl Invoker {
         Invoker {
             inner: Arc::new(Inner {
                 executor,
-                store,
+                store: catalog.store().clone(),
+                catalog,
                 pool,
                 engines,
                 manifest,

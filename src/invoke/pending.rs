@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::record::{Executed, activation};
 use super::{Call, Flown, Invoker, now};
+use crate::catalog::CatalogError;
 use crate::entity::{
     Action, ActionLimits, ActivationId, Exec, Identity, Parameters, Secret, Status,
 };
@@ -40,9 +41,6 @@ pub(super) fn document(call: &Call) -> Vec<u8> {
     serde_json::to_vec(&document).expect("texts are always valid JSON")
 }
 
-/// Gives the action of a path `ns/[package/]name`, with all default parameters merged.
-pub type FindAction<'a> = dyn Fn(&str) -> Result<Option<Arc<Action>>, StoreError> + Sync + 'a;
-
 /// How many promised invocations a restart found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
@@ -56,9 +54,7 @@ impl Invoker {
     /// Settles what an earlier run of the daemon has left: invocations that were accepted but
     /// not started are run, those that had started are closed as internal errors, so that none
     /// runs twice and none stays without a record.
-    ///
-    /// `find` gives the action of a path `ns/[package/]name` as it is now.
-    pub async fn recover(&self, find: &FindAction<'_>) -> Result<Recovered, StoreError> {
+    pub async fn recover(&self) -> Result<Recovered, StoreError> {
         let mut recovered = Recovered::default();
         for (id, progress, document) in self.inner.store.pending()? {
             let text = String::from_utf8_lossy(&document);
@@ -69,7 +65,7 @@ impl Invoker {
                     continue;
                 }
             };
-            let call = self.call_again(find, &found)?;
+            let call = self.call_again(&found)?;
             match (progress, call) {
                 (Progress::Accepted, Ok(call)) => {
                     recovered.run += 1;
@@ -93,13 +89,13 @@ impl Invoker {
 
     /// The call of a pending document: `Err` if it can only be closed, since its action or its
     /// namespace is gone.
-    fn call_again(
-        &self,
-        find: &FindAction<'_>,
-        found: &Document<'_>,
-    ) -> Result<Result<Call, Call>, StoreError> {
+    fn call_again(&self, found: &Document<'_>) -> Result<Result<Call, Call>, StoreError> {
         let identity = self.inner.store.key_of_namespace(found.namespace)?;
-        let action = find(&found.action)?;
+        let action = match self.inner.catalog.action(&found.action) {
+            Ok(action) => Some(action),
+            Err(CatalogError::Store(error)) => return Err(error),
+            Err(_) => None,
+        };
         let known = identity.is_some() && action.is_some();
         let call = Call {
             identity: Arc::new(identity.unwrap_or_else(|| stranger(found.namespace))),

@@ -177,7 +177,7 @@ impl Bench {
         );
         let invoker = Invoker::new(
             executor.clone(),
-            store.clone(),
+            Catalog::new(store.clone()),
             pool,
             Arc::new(Engines::new(engine.clone())),
             Arc::new(Manifest::built_in()),
@@ -454,8 +454,7 @@ fn a_restart_runs_what_waited_and_closes_what_ran() {
     drop(store);
 
     let bench = Bench::in_folder(folder, echo, 2);
-    let find = |path: &str| Ok((path == "guest/a").then(|| Arc::new(action("a"))));
-    let recovered = bench.run(bench.invoker.recover(&find)).unwrap();
+    let recovered = bench.run(bench.invoker.recover()).unwrap();
     assert_eq!(recovered, pending::Recovered { run: 1, closed: 2 });
     assert_eq!(bench.record(waited)["response"]["result"]["n"], 1.5);
     let closed = bench.record(ran);
