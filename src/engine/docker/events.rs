@@ -2,7 +2,7 @@
 //! that the engine was away.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_lite::future::zip;
 use hyper::Method;
@@ -18,6 +18,9 @@ use super::{DAEMON_LABEL, remove_unused};
 
 /// Pauses before the engine is asked again, in milliseconds; the last one repeats.
 const PAUSES: [u64; 5] = [100, 250, 500, 1000, 2000];
+
+/// After this long a stream has worked, and its end is answered at once.
+const STABLE: Duration = Duration::from_secs(5);
 
 /// Some engines send the head of a stream only with its first item: any wait will do.
 const NO_LIMIT: Duration = Duration::from_secs(365 * 86_400);
@@ -58,8 +61,9 @@ pub(super) async fn watch(client: Client, registry: Arc<Registry>, daemon: Strin
         // left to the other.
         let sweep = sweep(&client, &registry, &daemon);
         let follow = follow(&client, &registry, &daemon, &mut since);
-        let (swept, error) = zip(sweep, follow).await;
-        if swept.is_ok() {
+        let started = Instant::now();
+        let (_, error) = zip(sweep, follow).await;
+        if started.elapsed() > STABLE {
             pauses = PAUSES.iter();
         }
         log::warn!("the events of the Docker Engine ended, trying again: {error}");
@@ -139,10 +143,16 @@ fn meaning<'a>(event: &'a Event, daemon: &str) -> Option<(&'a str, Change)> {
 }
 
 /// Notes which containers in use do not run any more, and removes those that nobody uses.
-async fn sweep(client: &Client, registry: &Arc<Registry>, daemon: &str) -> Result<(), DockerError> {
+async fn sweep(client: &Client, registry: &Registry, daemon: &str) {
     // Before the list is made: what is created after that is not in it, yet not gone.
     let created = registry.created();
-    let containers = client.list_containers(DAEMON_LABEL, daemon).await?;
+    let containers = match client.list_containers(DAEMON_LABEL, daemon).await {
+        Ok(containers) => containers,
+        Err(error) => {
+            log::warn!("{error}");
+            return;
+        }
+    };
     for (name, fate) in created {
         let found = containers.iter().find(|container| container.name() == name);
         if found.is_none_or(ContainerSummary::has_ended) {
@@ -152,7 +162,6 @@ async fn sweep(client: &Client, registry: &Arc<Registry>, daemon: &str) -> Resul
     for error in remove_unused(client, registry, &containers).await {
         log::warn!("{error}");
     }
-    Ok(())
 }
 
 #[cfg(test)]

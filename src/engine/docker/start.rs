@@ -118,6 +118,7 @@ pub(super) fn image_missing(spec: &SandboxSpec, image: &str, reason: String) -> 
 /// Anything but a missing image, while a container was made or started.
 pub(super) fn start_failed(image: &str, error: &DockerError) -> StartError {
     match error {
+        DockerError::TimedOut { .. } => StartError::Unavailable(error.to_string()),
         error if error.is_unavailable() => StartError::Unavailable(error.to_string()),
         DockerError::Refused { message, .. } if lacks_command(message) => {
             StartError::NotExecutable {
