@@ -9,6 +9,7 @@ mod output;
 mod proxy;
 mod quickjs;
 mod reply;
+pub mod sandbox;
 mod server;
 mod signals;
 
@@ -21,6 +22,7 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use kind::Language;
 use listen::{Listen, Listener};
+use message::INIT_LIMIT;
 use proxy::{Proxy, Settings};
 pub use server::End;
 use signals::Signals;
