@@ -28,7 +28,7 @@ pub struct RuntimeCommand {
     memory: u32,
 
     /// outer: confine this process, without files, network or other processes, before it reads
-    /// any code; quickjs on fd:0 only (the stage inner is what this one starts)
+    /// any code; for quickjs only (the stage inner is what this one starts)
     #[argh(option)]
     sandbox: Option<Stage>,
 
@@ -52,25 +52,21 @@ impl RuntimeCommand {
 
     fn serve(self) -> Result<End, String> {
         let language = self.language()?;
-        let usable = self.listen == Listen::Inherited && language == Language::QuickJs;
-        if self.sandbox.is_some() && !usable && !self.report {
-            return Err(
-                "--sandbox needs --listen fd:0 and --kind quickjs: it leaves no files, \
-                no network and no other processes"
-                    .to_owned(),
-            );
+        if self.sandbox.is_some() && language != Language::QuickJs {
+            return Err("--sandbox is for --kind quickjs: others need files and processes".into());
         }
         let memory = u64::from(self.memory) << 20;
-        let features = match self.sandbox {
-            None => Vec::new(),
-            Some(Stage::Inner) => sandbox::confine(memory, Err("not made".to_owned())),
+        let confine = match self.sandbox {
+            None => None,
+            Some(Stage::Inner) => Some(Err("this is not its first process".to_owned())),
             Some(Stage::Outer) => match sandbox::supervise(&self.inner_arguments(), memory) {
                 Ok(code) => return Ok(End::Gone(code)),
-                Err(reason) => sandbox::confine(memory, Err(reason)),
+                Err(reason) => Some(Err(reason)),
             },
         };
         if self.report {
-            for feature in features {
+            let features = confine.map(|pid_namespace| sandbox::confine(memory, pid_namespace));
+            for feature in features.unwrap_or_default() {
                 println!("{feature}");
             }
             return Ok(End::Asked);
@@ -79,6 +75,7 @@ impl RuntimeCommand {
             listen: self.listen,
             language,
             memory: self.memory,
+            confine,
         };
         runtime::run(&options).map_err(|error| error.to_string())
     }

@@ -6,6 +6,7 @@
 //! everything else from itself and serves. Each step is tried on its own: what a kernel does not
 //! have or forbids is reported, and the rest still holds.
 
+mod descriptors;
 mod filesystem;
 mod identity;
 mod limits;
@@ -116,8 +117,8 @@ pub fn confine(memory: u64, pid_namespace: Result<(), String>) -> Vec<Feature> {
     }
     namespaces::others(&mut report);
     report.note("empty file system", filesystem::leave());
+    report.note("unprivileged user", identity::become_nobody());
     if root {
-        report.note("unprivileged user", identity::become_nobody());
         report.note("user namespace", namespaces::user());
     }
     report.note("capabilities", identity::drop_capabilities());

@@ -1,7 +1,9 @@
 //! The outer stage: parent of the first process of a PID namespace.
 //!
 //! A process does not enter the PID namespace that it makes, only its children do; so this one
-//! stays, without rights, until its child ends, and ends the same way.
+//! stays, without rights, until its child ends, and ends the same way. On SIGTERM it kills its
+//! child and waits for it: were both killed at once, the child would be left to the init process
+//! as a zombie, and in a container the daemon may be that.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -13,7 +15,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::Signal;
 use nix::unistd::{Uid, getppid};
 
-use super::{identity, namespaces};
+use super::{descriptors, identity, namespaces};
+use crate::runtime::signals::Signals;
 
 /// The code of a process that was killed for its memory, as Docker has it.
 const KILLED: u8 = 137;
@@ -24,6 +27,8 @@ const KILLED: u8 = 137;
 /// The error says why there is no such namespace: the caller then goes on by itself.
 pub fn supervise(arguments: &[String], memory: u64) -> Result<u8, String> {
     let parent = getppid();
+    descriptors::close_inherited();
+    let signals = Signals::take().map_err(|error| error.to_string())?;
     make_pid_namespace().map_err(|error| error.to_string())?;
     // Not by its path: that may be closed to other users, or name a newer version by now.
     let mut child = Command::new("/proc/self/exe")
@@ -32,19 +37,21 @@ pub fn supervise(arguments: &[String], memory: u64) -> Result<u8, String> {
         .map_err(|error| format!("cannot start the inner process: {error}"))?;
     // From here on nothing but waiting is left to do. Whatever fails takes nothing from the
     // child's own confinement.
-    if Uid::effective().is_root() {
-        let _ = identity::become_nobody();
-    }
+    let _ = identity::become_nobody();
     let _ = identity::drop_capabilities();
     let _ = prctl::set_no_new_privs();
-    let _ = prctl::set_pdeathsig(Signal::SIGKILL);
-    if getppid() != parent {
-        // The daemon ended before the signal was asked for. Leaving takes the child along.
-        return Ok(1);
-    }
-    let status = child
-        .wait()
-        .map_err(|error| format!("cannot wait for the inner process: {error}"))?;
+    let _ = prctl::set_pdeathsig(Signal::SIGTERM);
+    // Else the daemon ended before the signal for that was asked for.
+    let mut keep = getppid() == parent;
+    let status = loop {
+        if !keep || signals.must_end() {
+            let _ = child.kill();
+        }
+        if let Ok(Some(status)) = child.try_wait() {
+            break status;
+        }
+        keep = signals.wait();
+    };
     let peak = getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0, |usage| usage.max_rss());
     let peak = u64::try_from(peak).unwrap_or_default() * 1024;
     Ok(exit_code(status, peak >= memory / 4 * 3))
