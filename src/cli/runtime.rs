@@ -6,6 +6,7 @@ use argh::FromArgs;
 
 use crate::runtime::kind::Language;
 use crate::runtime::listen::Listen;
+use crate::runtime::sandbox::{self, Stage};
 use crate::runtime::{self, End, Options};
 
 /// serve one action over OpenWhisk's container protocol: POST /init, POST /run
@@ -25,6 +26,15 @@ pub struct RuntimeCommand {
     /// memory for JavaScript in quickjs, in MB (default 256)
     #[argh(option, default = "256")]
     memory: u32,
+
+    /// outer: confine this process, without files, network or other processes, before it reads
+    /// any code; for quickjs only (the stage inner is what this one starts)
+    #[argh(option)]
+    sandbox: Option<Stage>,
+
+    /// say which parts of the sandbox could be applied, one a line, and end
+    #[argh(switch)]
+    report: bool,
 }
 
 impl RuntimeCommand {
@@ -41,16 +51,53 @@ impl RuntimeCommand {
     }
 
     fn serve(self) -> Result<End, String> {
-        let kind = self.kind.or_else(|| std::env::var("OWL_RUNTIME_KIND").ok());
-        let language = match kind {
-            Some(kind) => Language::of_kind(&kind)?,
-            None => Language::found_in(&std::env::var("PATH").unwrap_or_default()),
+        let language = self.language()?;
+        if self.sandbox.is_some() && language != Language::QuickJs {
+            return Err("--sandbox is for --kind quickjs: others need files and processes".into());
+        }
+        let memory = u64::from(self.memory) << 20;
+        let confine = match self.sandbox {
+            None => None,
+            Some(Stage::Inner) => Some(Err("this is not its first process".to_owned())),
+            Some(Stage::Outer) => match sandbox::supervise(&self.inner_arguments(), memory) {
+                Ok(code) => return Ok(End::Gone(code)),
+                Err(reason) => Some(Err(reason)),
+            },
         };
+        if self.report {
+            let features = confine.map(|pid_namespace| sandbox::confine(memory, pid_namespace));
+            for feature in features.unwrap_or_default() {
+                println!("{feature}");
+            }
+            return Ok(End::Asked);
+        }
         let options = Options {
             listen: self.listen,
             language,
             memory: self.memory,
+            confine,
         };
         runtime::run(&options).map_err(|error| error.to_string())
+    }
+
+    fn language(&self) -> Result<Language, String> {
+        let environment = || std::env::var("OWL_RUNTIME_KIND").ok();
+        match self.kind.clone().or_else(environment) {
+            Some(kind) => Language::of_kind(&kind),
+            None => Ok(Language::found_in(
+                &std::env::var("PATH").unwrap_or_default(),
+            )),
+        }
+    }
+
+    /// The command line of the inner stage.
+    fn inner_arguments(&self) -> Vec<String> {
+        let (listen, memory) = (self.listen.to_string(), self.memory.to_string());
+        let mut arguments = vec!["runtime", "--listen", &listen, "--memory", &memory];
+        arguments.extend(["--kind", "quickjs", "--sandbox", "inner"]);
+        if self.report {
+            arguments.push("--report");
+        }
+        arguments.into_iter().map(str::to_owned).collect()
     }
 }

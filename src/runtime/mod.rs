@@ -9,6 +9,7 @@ mod output;
 mod proxy;
 mod quickjs;
 mod reply;
+pub mod sandbox;
 mod server;
 mod signals;
 
@@ -21,6 +22,7 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use kind::Language;
 use listen::{Listen, Listener};
+use message::INIT_LIMIT;
 use proxy::{Proxy, Settings};
 pub use server::End;
 use signals::Signals;
@@ -34,6 +36,9 @@ pub struct Options {
     pub language: Language,
     /// Heap of QuickJS, in MB.
     pub memory: u32,
+    /// Whether to confine the process before it takes a request, and what came of its PID
+    /// namespace. For QuickJS only: other languages need files and processes.
+    pub confine: Option<Result<(), String>>,
 }
 
 /// Why the proxy could not serve.
@@ -68,13 +73,18 @@ impl std::error::Error for RuntimeError {}
 pub fn run(options: &Options) -> Result<End, RuntimeError> {
     let signals = Rc::new(Signals::take().map_err(RuntimeError::Signals)?);
     let listener = Listener::open(&options.listen)?;
+    let memory = u64::from(options.memory) << 20;
     let settings = Settings {
         language: options.language,
         limits: quickjs::Limits {
-            memory: usize::try_from(u64::from(options.memory) << 20).unwrap_or(usize::MAX),
+            memory: usize::try_from(memory).unwrap_or(usize::MAX),
             stack: stack_size(),
         },
     };
+    // All that had to be opened is open now.
+    if let Some(pid_namespace) = &options.confine {
+        sandbox::confine(memory, pid_namespace.clone());
+    }
     server::serve(listener, Proxy::new(settings, signals.clone()), &signals)
 }
 

@@ -43,6 +43,13 @@ impl Signals {
         self.end.get()
     }
 
+    /// Waits for the next signal of any kind. False if the process must end.
+    pub fn wait(&self) -> bool {
+        let mut wait = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        let _ = poll(&mut wait, PollTimeout::NONE);
+        !self.must_end()
+    }
+
     /// Sleeps, but not on when the process must end.
     pub fn sleep(&self, time: Duration) {
         let end = Instant::now() + time;
