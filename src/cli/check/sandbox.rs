@@ -1,17 +1,19 @@
 //! What this kernel lets the process sandbox be locked down with.
 
 use super::{Check, Outcome};
-use crate::engine::process;
+use crate::engine::process::{self, Feature, ProcessOptions};
 
 pub fn check() -> Vec<Check> {
-    process::probe()
+    let executable = ProcessOptions::default().executable;
+    process::probe(&executable)
         .into_iter()
-        .map(|(feature, applied)| {
-            let outcome = match applied {
-                Ok(()) => Outcome::Good(format!("{feature}: in force for QuickJS actions")),
+        .map(|Feature { name, result }| {
+            let outcome = match result {
+                Ok(()) => Outcome::Good(name),
                 Err(reason) => Outcome::Note(
-                    format!("{feature}: not in force: {reason}"),
-                    "run OWL as root or on a newer kernel, or trust the code of your actions"
+                    format!("{name}: {reason}"),
+                    "QuickJS actions are confined without it: run OWL as root or on a newer \
+                     kernel, or trust their code"
                         .to_string(),
                 ),
             };
