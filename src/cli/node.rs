@@ -114,7 +114,8 @@ impl Node {
             .filter_map(|listener| listener.local_addr().ok())
             .collect();
 
-        let process = ProcessEngine::new(executor.clone(), ProcessOptions::default());
+        let process = ProcessEngine::new(executor.clone(), ProcessOptions::default())
+            .map_err(|error| NodeError::new("cannot use the process engine", error))?;
         let engines = Arc::new(Engines::new(process));
         let capacity = config.host_capacity;
         let pool = pool::Driver::new(
