@@ -188,6 +188,22 @@ fn idle_connections_make_room_for_new_ones() {
 }
 
 #[test]
+fn new_connections_that_have_sent_nothing_yet_are_not_closed_for_others() {
+    let server = TestServer::start(ServerOptions {
+        max_connections: 1,
+        ..ServerOptions::default()
+    });
+    let mut first = server.connect();
+    let mut second = server.connect();
+    // Time for the server to have one in each hand.
+    std::thread::sleep(Duration::from_millis(100));
+    for client in [&mut first, &mut second] {
+        client.send("GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        assert_eq!(client.answer().text(), "hello");
+    }
+}
+
+#[test]
 fn busy_connections_are_never_more_than_allowed() {
     let server = TestServer::start(ServerOptions {
         max_connections: 2,
