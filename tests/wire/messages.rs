@@ -34,9 +34,7 @@ fn bodies_of_all_kinds_come_back() {
             "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n{body}"
         ));
         assert_eq!(client.answer().text(), body, "{size}");
-        client.send(format!(
-            "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-        ));
+        client.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
         for chunk in body.as_bytes().chunks(30_000) {
             client.send(format!("{:x};ext=1\r\n", chunk.len()));
             client.send(chunk);

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -17,11 +18,19 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// What the app's `/echo` takes.
 pub const ECHO_LIMIT: u64 = 1024 * 1024;
 
+/// What the app saw.
+#[derive(Default)]
+struct Counts {
+    /// Requests that reached a handler.
+    handled: AtomicUsize,
+    running: AtomicUsize,
+    most: AtomicUsize,
+}
+
 /// A running server; stops when dropped.
 pub struct TestServer {
     pub address: SocketAddr,
-    /// Requests that reached a handler.
-    handled: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     stop: Option<smol::channel::Sender<()>>,
     thread: Option<JoinHandle<usize>>,
 }
@@ -31,11 +40,11 @@ impl TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
         let address = listener.local_addr().expect("has an address");
         let (stop, stopped) = smol::channel::bounded(1);
-        let handled = Arc::new(AtomicUsize::new(0));
-        let count = handled.clone();
+        let counts = Arc::new(Counts::default());
+        let state = counts.clone();
         let thread = std::thread::spawn(move || {
             let executor: Executor = Arc::new(smol::Executor::new());
-            let mut server = Server::new(executor.clone(), app(count), options);
+            let mut server = Server::new(executor.clone(), app(state), options);
             server.listen(listener).expect("listens");
             smol::block_on(executor.run(server.run(async move {
                 let _ = stopped.recv().await;
@@ -43,7 +52,7 @@ impl TestServer {
         });
         TestServer {
             address,
-            handled,
+            counts,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -62,7 +71,12 @@ impl TestServer {
 
     /// Requests that reached a handler.
     pub fn handled(&self) -> usize {
-        self.handled.load(Ordering::SeqCst)
+        self.counts.handled.load(Ordering::SeqCst)
+    }
+
+    /// Requests that handlers had at a time, at most.
+    pub fn most_at_a_time(&self) -> usize {
+        self.counts.most.load(Ordering::SeqCst)
     }
 
     /// Asks the server to stop, without waiting for it.
@@ -98,14 +112,9 @@ impl Drop for TestServer {
     }
 }
 
-fn app(handled: Arc<AtomicUsize>) -> tide::Server<Arc<AtomicUsize>> {
-    let mut app = tide::with_state(handled);
-    app.with(tide::utils::Before(
-        |request: tide::Request<Arc<AtomicUsize>>| async move {
-            request.state().fetch_add(1, Ordering::SeqCst);
-            request
-        },
-    ));
+fn app(counts: Arc<Counts>) -> tide::Server<Arc<Counts>> {
+    let mut app = tide::with_state(counts);
+    app.with(count);
     app.at("/hello").get(|_| async { Ok("hello") });
     app.at("/path/*rest")
         .get(|request: tide::Request<_>| async move { Ok(request.url().path().to_owned()) });
@@ -161,7 +170,23 @@ fn app(handled: Arc<AtomicUsize>) -> tide::Server<Arc<AtomicUsize>> {
     app
 }
 
-async fn echo(mut request: tide::Request<Arc<AtomicUsize>>) -> tide::Result {
+/// Counts a request, and those beside it.
+fn count<'a>(
+    request: tide::Request<Arc<Counts>>,
+    next: tide::Next<'a, Arc<Counts>>,
+) -> Pin<Box<dyn Future<Output = tide::Result> + Send + 'a>> {
+    Box::pin(async move {
+        let counts = request.state().clone();
+        counts.handled.fetch_add(1, Ordering::SeqCst);
+        let running = counts.running.fetch_add(1, Ordering::SeqCst) + 1;
+        counts.most.fetch_max(running, Ordering::SeqCst);
+        let response = next.run(request).await;
+        counts.running.fetch_sub(1, Ordering::SeqCst);
+        Ok(response)
+    })
+}
+
+async fn echo(mut request: tide::Request<Arc<Counts>>) -> tide::Result {
     match read_request_body(request.take_body(), ECHO_LIMIT).await {
         Ok(body) => Ok(tide::Response::builder(200).body(body).build()),
         Err(RequestBodyError::TooLong(length)) => Ok(tide::Response::builder(413)

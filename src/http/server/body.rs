@@ -175,9 +175,6 @@ impl hyper::body::Body for ResponseBody {
                     Some(left) => *left -= data.len() as u64,
                     None => {}
                 }
-                if *left == Some(0) {
-                    *body = Self::whole(Bytes::new());
-                }
                 data
             }
         };

@@ -35,14 +35,14 @@ where
 {
     let refused = state.lock().refused_head.take();
     if let Some(refusal) = refused {
-        return refusal.response(None);
+        return refuse(&refusal, None, state);
     }
     let id = request.headers().get("x-request-id").cloned();
     let awaits_continue = request.headers().contains_key(EXPECT);
 
     let result = match to_tide(request, ends, state) {
         Ok(request) => app.respond::<_, http_types::Response>(request).await,
-        Err(refusal) => return refusal.response(id.as_ref()),
+        Err(refusal) => return refuse(&refusal, id.as_ref(), state),
     };
     let mut response = match result {
         Ok(response) => from_tide(response),
@@ -58,7 +58,7 @@ where
         (state.refused_body.take(), state.dropped.take())
     };
     if let Some(refusal) = refused {
-        return refusal.response(id.as_ref());
+        return refuse(&refusal, id.as_ref(), state);
     }
     if let Some(body) = unread
         && (awaits_continue || !skip(body).await)
@@ -71,6 +71,12 @@ where
         response.headers_mut().insert(CONNECTION, close);
     }
     response
+}
+
+/// Answers for the wire; the connection closes then, whatever the client still sends.
+fn refuse(refusal: &Refusal, id: Option<&HeaderValue>, state: &State) -> Response<ResponseBody> {
+    state.lock().unread = true;
+    refusal.response(id)
 }
 
 /// Reads a body to its end, if that is announced to be near.

@@ -29,7 +29,7 @@ const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nhost: owl\r\nconnection: close\r\
 pub(super) struct Times {
     /// A head, from its first byte to its last.
     pub(super) head: Duration,
-    /// Nothing at all between two requests.
+    /// Nothing at all between two requests. Before the first one, the time of a head counts.
     pub(super) idle: Duration,
     /// Full patience with a body that does not come, or an answer that is not read.
     pub(super) stall: Duration,
@@ -47,6 +47,8 @@ pub(super) struct Gate {
     /// Read from the socket, and not handed on yet: part of a head, or what came behind a body.
     held: BytesMut,
     writing: Patience,
+    /// No request has come yet.
+    is_fresh: bool,
 }
 
 enum Stage {
@@ -118,6 +120,7 @@ impl Gate {
             stage: NEXT,
             held: BytesMut::new(),
             writing: Patience::new(times.stall, times.rate),
+            is_fresh: true,
         }
     }
 
@@ -126,8 +129,9 @@ impl Gate {
         self.socket
     }
 
-    /// What follows a checked head or a piece of a body.
+    /// What follows a checked head.
     fn go_on(&mut self, body: Body) {
+        self.is_fresh = false;
         self.stage = if body.is_done() {
             NEXT
         } else {
@@ -141,10 +145,7 @@ impl Gate {
     /// Refuses a request whose head has not been handed on.
     fn refuse(&mut self, refusal: Refusal) {
         log::debug!("request refused: {} {}", refusal.status, refusal.message);
-        let mut state = self.state.lock();
-        state.refused_head = Some(refusal);
-        state.unread = true;
-        drop(state);
+        self.state.lock().refused_head = Some(refusal);
         self.held = BytesMut::from(PLACEHOLDER);
         self.stage = Stage::Checked {
             left: PLACEHOLDER.len(),
@@ -156,10 +157,7 @@ impl Gate {
     fn refuse_body(&mut self, refusal: Refusal, kind: io::ErrorKind) -> io::Error {
         log::debug!("body refused: {} {}", refusal.status, refusal.message);
         let error = io::Error::new(kind, refusal.message.clone());
-        let mut state = self.state.lock();
-        state.refused_body = Some(refusal);
-        state.unread = true;
-        drop(state);
+        self.state.lock().refused_body = Some(refusal);
         self.stage = Stage::Closed;
         error
     }
@@ -221,25 +219,29 @@ impl Gate {
             return Poll::Ready(Ok(None));
         }
         let searched = self.held.len();
-        let (head, idle) = (self.times.head, self.times.idle);
-        let is_idle = self.held.is_empty();
+        let is_empty = self.held.is_empty();
+        // A connection on which nothing ever came is not idle: its client may be about to send.
+        let is_idle = is_empty && !self.is_fresh;
+        let time = if is_idle {
+            self.times.idle
+        } else {
+            self.times.head
+        };
         let mut began = since;
-        let got = self.poll_socket(cx, out, is_idle, |now| {
-            *began.get_or_insert(now) + if is_idle { idle } else { head }
-        });
+        let got = self.poll_socket(cx, out, is_idle, |now| *began.get_or_insert(now) + time);
         self.stage = Stage::Head {
             since: began,
             searched,
         };
         match ready!(got)? {
-            Some(0) | None if is_idle => {
+            Some(0) | None if is_empty => {
                 self.stage = Stage::Closed;
                 return Poll::Ready(Ok(Some(0)));
             }
             Some(0) => self.refuse(Refusal::bad("The request ends within its head.")),
             None => self.refuse(Refusal::too_slow()),
             // The usual case: a whole request in one read, which is handed on where it is.
-            Some(n) if is_idle => match self.whole(&out[..n]) {
+            Some(n) if is_empty => match self.whole(&out[..n]) {
                 Some(taken) => {
                     self.held.extend_from_slice(&out[taken..n]);
                     return Poll::Ready(Ok(Some(taken)));

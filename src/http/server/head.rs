@@ -77,51 +77,17 @@ pub(super) fn check(head: &[u8], limits: &Limits) -> Result<Framing, Refusal> {
     let mut lines = head.split_inclusive(|byte| *byte == b'\n').map(line);
     let http_1_1 = check_request_line(lines.next().unwrap_or(Ok(b""))?, limits)?;
 
-    let mut length = None;
-    let mut chunked = false;
-    let mut hosts = 0;
-    let mut count = 0;
+    let mut fields = Fields::default();
     for line in lines {
-        let line = line?;
-        if line.is_empty() {
-            break; // The end: `find_end` saw to that.
-        }
-        count += 1;
-        if count > MAX_HEADERS {
-            return Err(head_too_large());
-        }
-        let (name, value) = header(line)?;
-        // The length tells nearly all names apart without comparing letters.
-        match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => hosts += 1,
-            6 if name.eq_ignore_ascii_case(b"expect") => {
-                if !value.eq_ignore_ascii_case(b"100-continue") {
-                    return Err(Refusal::new(
-                        StatusCode::EXPECTATION_FAILED,
-                        "The expectation of the request cannot be met.",
-                    ));
-                }
-            }
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
-                if length.replace(content_length(value)?).is_some() {
-                    return Err(Refusal::bad("There is more than one Content-Length."));
-                }
-            }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                if chunked || !http_1_1 || !value.eq_ignore_ascii_case(b"chunked") {
-                    return Err(Refusal::bad(
-                        "Transfer-Encoding must be exactly 'chunked', once, in HTTP/1.1.",
-                    ));
-                }
-                chunked = true;
-            }
-            _ => {}
+        match line? {
+            b"" => break, // The end: `find_end` saw to that.
+            line => fields.add(line, http_1_1)?,
         }
     }
-    if hosts > 1 || (hosts == 0 && http_1_1) {
+    if fields.hosts > 1 || (fields.hosts == 0 && http_1_1) {
         return Err(Refusal::bad("There must be one Host header."));
     }
-    match (chunked, length) {
+    match (fields.chunked, fields.length) {
         (true, Some(_)) => Err(Refusal::bad(
             "There are both Transfer-Encoding and Content-Length.",
         )),
@@ -129,6 +95,47 @@ pub(super) fn check(head: &[u8], limits: &Limits) -> Result<Framing, Refusal> {
         (false, None | Some(0)) => Ok(Framing::Empty),
         (false, Some(length)) if length > limits.body => Err(Refusal::too_large()),
         (false, Some(length)) => Ok(Framing::Length(length)),
+    }
+}
+
+/// What the header lines say that matters here.
+#[derive(Default)]
+struct Fields {
+    count: usize,
+    hosts: usize,
+    length: Option<u64>,
+    chunked: bool,
+}
+
+impl Fields {
+    fn add(&mut self, line: &[u8], http_1_1: bool) -> Result<(), Refusal> {
+        self.count += 1;
+        if self.count > MAX_HEADERS {
+            return Err(head_too_large());
+        }
+        let (name, value) = header(line)?;
+        if name.eq_ignore_ascii_case(b"host") {
+            self.hosts += 1;
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            if self.length.replace(content_length(value)?).is_some() {
+                return Err(Refusal::bad("There is more than one Content-Length."));
+            }
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            if self.chunked || !http_1_1 || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(Refusal::bad(
+                    "Transfer-Encoding must be exactly 'chunked', once, in HTTP/1.1.",
+                ));
+            }
+            self.chunked = true;
+        } else if name.eq_ignore_ascii_case(b"expect")
+            && !value.eq_ignore_ascii_case(b"100-continue")
+        {
+            return Err(Refusal::new(
+                StatusCode::EXPECTATION_FAILED,
+                "The expectation of the request cannot be met.",
+            ));
+        }
+        Ok(())
     }
 }
 

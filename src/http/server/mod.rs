@@ -59,7 +59,8 @@ pub struct ServerOptions {
     /// Bytes of all request bodies that handlers are reading or have read; 503 beyond. Should be
     /// no less than `max_body`.
     pub body_budget: u64,
-    /// For a head, from its first byte to its last; 408 beyond.
+    /// For a head, from its first byte to its last; 408 beyond. Also for the first byte on a new
+    /// connection.
     pub head_timeout: Duration,
     /// For a connection on which nothing comes between two requests.
     pub idle_timeout: Duration,
