@@ -25,6 +25,8 @@ struct Owl {
     command: Option<Command>,
 }
 
+// There is one value of it in a process.
+#[expect(clippy::large_enum_variant)]
 #[derive(FromArgs)]
 #[argh(subcommand)]
 enum Command {

@@ -3,6 +3,7 @@
 mod buffer;
 mod stamp;
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -53,30 +54,49 @@ impl Logs {
     }
 }
 
-/// Collects what one sandbox prints. Memory is bounded by the limit of the running activation:
-/// outside of `begin` … `collect` nothing is kept. Clones share one collection.
+/// Collects what one sandbox prints, in one section for each activation. Memory is bounded by the
+/// limits of the sections: outside of them nothing is kept. Clones share one collection.
+///
+/// A section ends at its sentinels, so the next activation may begin before the logs of the last
+/// one are collected: on each stream, lines go to the oldest section that has not ended there.
 #[derive(Clone)]
 pub struct LogSink {
     state: Arc<Mutex<State>>,
 }
 
 struct State {
-    buffer: Buffer,
+    sections: VecDeque<Open>,
+    next: u64,
     /// Nothing more will come.
     closed: bool,
     /// When something came last.
     activity: Instant,
+}
+
+/// A section that lines go to.
+struct Open {
+    number: u64,
+    buffer: Buffer,
     collector: Option<Waker>,
+    /// Nobody wants its lines: it is kept only until its sentinels come.
+    abandoned: bool,
+}
+
+/// What one activation prints. Dropping it without collecting gives its lines up.
+#[must_use = "lines are kept for a section only while it lives"]
+pub struct Section {
+    sink: LogSink,
+    number: u64,
 }
 
 impl Default for LogSink {
     fn default() -> Self {
         LogSink {
             state: Arc::new(Mutex::new(State {
-                buffer: Buffer::default(),
+                sections: VecDeque::new(),
+                next: 0,
                 closed: false,
                 activity: Instant::now(),
-                collector: None,
             })),
         }
     }
@@ -92,42 +112,78 @@ impl LogSink {
     /// stamped with the time at which their end came.
     pub fn push(&self, stream: Stream, bytes: &[u8], now: SystemTime) {
         let mut state = self.lock();
-        state.buffer.push(stream, bytes, now);
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let open = |open: &Open| !open.buffer.has_ended(stream);
+            // A line after the last sentinel belongs to the last section.
+            let last = state.sections.len().checked_sub(1);
+            let Some(index) = state.sections.iter().position(open).or(last) else {
+                break;
+            };
+            let section = &mut state.sections[index];
+            section.buffer.push(stream, piece, now);
+            if section.abandoned && section.buffer.ended() {
+                state.sections.remove(index);
+            }
+        }
         state.activity = Instant::now();
-        state.wake_collector();
+        state.wake_collectors();
     }
 
     /// Called by the engine when no more will come.
     pub fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        state.wake_collector();
+        state.wake_collectors();
     }
 
-    /// Starts an activation: forgets what is left over, and keeps at most `limit` bytes from now
-    /// on. A limit of 0 keeps nothing.
+    /// Starts an activation: at most `limit` bytes are kept of what it prints. A limit of 0 keeps
+    /// nothing.
     ///
     /// The bytes counted are those of the entries, with their timestamps.
-    pub fn begin(&self, limit: u64) {
-        self.lock().buffer = Buffer::new(limit);
+    pub fn begin(&self, limit: u64) -> Section {
+        let mut state = self.lock();
+        let number = state.next;
+        state.next += 1;
+        state.sections.push_back(Open {
+            number,
+            buffer: Buffer::new(limit),
+            collector: None,
+            abandoned: false,
+        });
+        Section {
+            sink: self.clone(),
+            number,
+        }
     }
 
+    /// Activations whose sentinels have not come or whose lines are not collected.
+    pub fn open_sections(&self) -> usize {
+        self.lock().sections.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves at worst a line missing: go on.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Section {
     /// Ends an activation. With `wait`, waits for both sentinels as section 7.7 says; else takes
     /// what is there, and what was on its way: until nothing came for 20 ms, at most 200 ms.
     ///
     /// For failed runs and images without sentinels there must not be a `wait`.
-    pub async fn collect(&self, wait: bool) -> Logs {
-        let limit = self.lock().buffer.limit();
+    pub async fn collect(self, wait: bool) -> Logs {
+        let limit = self.limit();
         if limit == 0 {
             return Logs::default();
         }
         self.collect_within(Patience::of(wait, limit), wait).await
     }
 
-    async fn collect_within(&self, patience: Patience, sentinels: bool) -> Logs {
+    async fn collect_within(self, patience: Patience, sentinels: bool) -> Logs {
         let started = Instant::now();
-        while !self.lock().finished() {
-            let deadline = patience.deadline(started, self.lock().activity);
+        while !self.finished() {
+            let deadline = patience.deadline(started, self.sink.lock().activity);
             if deadline <= Instant::now() {
                 break;
             }
@@ -136,13 +192,29 @@ impl LogSink {
             };
             self.wait_until_finished().or(timeout).await;
         }
+        self.take(sentinels, SystemTime::now())
+    }
 
-        let now = SystemTime::now();
-        let mut state = self.lock();
-        let (limit, truncated) = (state.buffer.limit(), state.buffer.truncated());
-        let failed = sentinels && !truncated && !state.buffer.ended();
+    /// What came so far, with what is to be told of it.
+    fn take(&self, sentinels: bool, now: SystemTime) -> Logs {
+        let mut state = self.sink.lock();
+        let Some(open) = state.section(self.number) else {
+            return Logs::default();
+        };
+        let limit = open.buffer.limit();
+        let (truncated, ended) = (open.buffer.truncated(), open.buffer.ended());
+        // One whose sentinels are still to come keeps its place, so that what comes before them
+        // does not go to the next.
+        let rest = open.buffer.rest();
+        let buffer = std::mem::replace(&mut open.buffer, rest);
+        open.abandoned = true;
+        if ended || !sentinels {
+            state.remove(self.number);
+        }
+        drop(state);
+        let failed = sentinels && !truncated && !ended;
         let mut logs = Logs {
-            lines: state.buffer.take(now),
+            lines: buffer.take(now),
             incomplete: truncated || failed,
         };
         if truncated {
@@ -158,36 +230,76 @@ impl LogSink {
         logs
     }
 
+    fn limit(&self) -> u64 {
+        let mut state = self.sink.lock();
+        state
+            .section(self.number)
+            .map_or(0, |open| open.buffer.limit())
+    }
+
+    /// Whether waiting longer changes nothing.
+    fn finished(&self) -> bool {
+        let mut state = self.sink.lock();
+        let closed = state.closed;
+        state
+            .section(self.number)
+            .is_none_or(|open| open.finished(closed))
+    }
+
     async fn wait_until_finished(&self) {
         poll_fn(|context| {
-            let mut state = self.lock();
-            if state.finished() {
-                return Poll::Ready(());
+            let mut state = self.sink.lock();
+            let closed = state.closed;
+            match state.section(self.number) {
+                Some(open) if !open.finished(closed) => {
+                    open.collector = Some(context.waker().clone());
+                    Poll::Pending
+                }
+                _ => Poll::Ready(()),
             }
-            state.collector = Some(context.waker().clone());
-            Poll::Pending
         })
         .await;
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves at worst a line missing: go on.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Section {
+    fn drop(&mut self) {
+        let mut state = self.sink.lock();
+        if let Some(open) = state.section(self.number) {
+            open.abandoned = true;
+            open.buffer = open.buffer.rest();
+            if open.buffer.ended() {
+                state.remove(self.number);
+            }
+        }
     }
 }
 
 impl State {
-    /// Whether waiting longer changes nothing.
-    fn finished(&self) -> bool {
-        self.closed || self.buffer.truncated() || self.buffer.ended()
+    fn section(&mut self, number: u64) -> Option<&mut Open> {
+        self.sections.iter_mut().find(|open| open.number == number)
     }
 
-    fn wake_collector(&mut self) {
-        if self.finished()
-            && let Some(waker) = self.collector.take()
-        {
-            waker.wake();
+    fn remove(&mut self, number: u64) {
+        self.sections.retain(|open| open.number != number);
+    }
+
+    fn wake_collectors(&mut self) {
+        let closed = self.closed;
+        for open in &mut self.sections {
+            if open.finished(closed)
+                && let Some(waker) = open.collector.take()
+            {
+                waker.wake();
+            }
         }
+    }
+}
+
+impl Open {
+    /// Whether waiting longer changes nothing.
+    fn finished(&self, closed: bool) -> bool {
+        closed || self.buffer.truncated() || self.buffer.ended()
     }
 }
 
@@ -248,25 +360,69 @@ mod tests {
     fn each_activation_gets_its_own_lines() {
         let sink = LogSink::new();
         say(&sink, Stdout, "printed at boot\n");
-        sink.begin(MB);
+        let section = sink.begin(MB);
         say(&sink, Stdout, "one\n");
         end(&sink);
-        let logs = block_on(sink.collect(true));
+        let logs = block_on(section.collect(true));
         assert_eq!(texts(&logs), ["stdout: one"]);
         assert!(!logs.incomplete);
 
         say(&sink, Stdout, "late line of the first\nand a part");
-        sink.begin(MB);
+        let section = sink.begin(MB);
         say(&sink, Stderr, "two\n");
         end(&sink);
-        let logs = block_on(sink.collect(true));
+        let logs = block_on(section.collect(true));
         assert_eq!(texts(&logs), ["stderr: two"]);
+    }
+
+    #[test]
+    fn the_next_activation_may_begin_before_the_last_is_collected() {
+        let sink = LogSink::new();
+        let first = sink.begin(MB);
+        say(&sink, Stdout, "one\n");
+        say(&sink, Stderr, &format!("err one\n{SENTINEL}\n"));
+        let second = sink.begin(MB);
+        // The streams come apart: one is still with the first, the other with the second.
+        say(&sink, Stderr, "err two\n");
+        say(&sink, Stdout, &format!("more one\n{SENTINEL}\ntwo\n"));
+        let logs = block_on(first.collect(true));
+        assert_eq!(
+            texts(&logs),
+            ["stdout: one", "stderr: err one", "stdout: more one"]
+        );
+        end(&sink);
+        let logs = block_on(second.collect(true));
+        assert_eq!(texts(&logs), ["stderr: err two", "stdout: two"]);
+        assert_eq!(sink.open_sections(), 0);
+    }
+
+    #[test]
+    fn what_nobody_wants_does_not_go_to_the_next() {
+        let sink = LogSink::new();
+        for limit in [0, 60] {
+            let first = sink.begin(limit);
+            say(&sink, Stdout, "a line\nanother line\n");
+            // Without logs, or with logs that are cut: both are done at once.
+            let logs = block_on(first.collect(true));
+            assert!(logs.lines.len() <= 2);
+            let second = sink.begin(MB);
+            say(&sink, Stdout, "still the first\n");
+            end(&sink);
+            say(&sink, Stdout, "the second\n");
+            end(&sink);
+            let logs = block_on(second.collect(true));
+            assert_eq!(texts(&logs), ["stdout: the second"]);
+        }
+        drop(sink.begin(MB));
+        assert_eq!(sink.open_sections(), 1);
+        end(&sink);
+        assert_eq!(sink.open_sections(), 0);
     }
 
     #[test]
     fn collecting_waits_for_both_sentinels() {
         let sink = LogSink::new();
-        sink.begin(MB);
+        let section = sink.begin(MB);
         say(&sink, Stdout, &format!("{SENTINEL}\n"));
         let other = sink.clone();
         let printer = std::thread::spawn(move || {
@@ -275,7 +431,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(50));
             say(&other, Stderr, &format!("{SENTINEL}\n"));
         });
-        let logs = block_on(sink.collect(true));
+        let logs = block_on(section.collect(true));
         printer.join().unwrap();
         assert_eq!(texts(&logs), ["stderr: late"]);
         assert!(!logs.incomplete);
@@ -288,9 +444,9 @@ mod tests {
             overall: Duration::from_secs(60),
         };
         let sink = LogSink::new();
-        sink.begin(MB);
+        let section = sink.begin(MB);
         say(&sink, Stdout, "one\n");
-        let logs = block_on(sink.collect_within(patience, true));
+        let logs = block_on(section.collect_within(patience, true));
         assert!(logs.incomplete);
         assert_eq!(
             texts(&logs),
@@ -304,7 +460,7 @@ mod tests {
     #[test]
     fn the_end_of_the_sandbox_ends_the_wait() {
         let sink = LogSink::new();
-        sink.begin(MB);
+        let section = sink.begin(MB);
         let other = sink.clone();
         let printer = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(20));
@@ -312,7 +468,7 @@ mod tests {
             other.close();
         });
         let started = Instant::now();
-        let logs = block_on(sink.collect(true));
+        let logs = block_on(section.collect(true));
         printer.join().unwrap();
         assert!(started.elapsed() < Duration::from_secs(2));
         assert!(logs.incomplete);
@@ -322,9 +478,9 @@ mod tests {
     #[test]
     fn without_waiting_nothing_is_missed_or_added() {
         let sink = LogSink::new();
-        sink.begin(MB);
+        let section = sink.begin(MB);
         say(&sink, Stdout, "one\n");
-        let mut logs = block_on(sink.collect(false));
+        let mut logs = block_on(section.collect(false));
         assert!(!logs.incomplete);
         assert_eq!(texts(&logs), ["stdout: one"]);
         logs.add_developer_error(SystemTime::now());
@@ -337,10 +493,10 @@ mod tests {
     #[test]
     fn truncated_logs_do_not_wait_for_sentinels() {
         let sink = LogSink::new();
-        sink.begin(100);
+        let section = sink.begin(100);
         say(&sink, Stdout, &"x".repeat(1000));
         let started = Instant::now();
-        let logs = block_on(sink.collect(true));
+        let logs = block_on(section.collect(true));
         assert!(started.elapsed() < Duration::from_secs(2));
         assert!(logs.incomplete);
         assert_eq!(
@@ -352,9 +508,9 @@ mod tests {
     #[test]
     fn no_logs_are_collected_with_a_limit_of_zero() {
         let sink = LogSink::new();
-        sink.begin(0);
+        let section = sink.begin(0);
         say(&sink, Stdout, "one\n");
-        let logs = block_on(sink.collect(true));
+        let logs = block_on(section.collect(true));
         assert!(logs.lines.is_empty() && !logs.incomplete);
     }
 

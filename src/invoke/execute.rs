@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::record::{Executed, Timing};
 use super::{Arguments, Call, Inner, arguments, now};
 use crate::catalog::{CatalogError, EngineKind};
+use crate::engine::logs::Section;
 use crate::engine::proxy::{Proxy, RunResult};
 use crate::engine::{Engine, SandboxSpec, StartError};
 use crate::entity::{Action, Activation, ActivationId, Exec, Status};
@@ -36,11 +37,17 @@ pub struct Finished {
 pub struct Used {
     lease: Lease,
     warm: Warm,
+    /// What it printed; none for actions without logs.
+    logs: Section,
     /// Whether it may run further activations.
     keep: bool,
     /// Whether the proxy prints sentinels that are worth waiting for.
     sentinels: bool,
 }
+
+/// Activations of one sandbox whose logs may still be on their way when the next one begins. A
+/// sandbox whose sentinels stay away is found out within seconds; this bounds what piles up.
+const MOST_OPEN_LOGS: usize = 4;
 
 impl Inner {
     /// Runs an activation: starts and initialises a sandbox if it was given a place only.
@@ -73,7 +80,7 @@ impl Inner {
                 let wait = received.elapsed();
                 let start = now();
                 let clock = Instant::now();
-                warm.sandbox.logs().begin(log_limit);
+                let logs = warm.sandbox.logs().begin(log_limit);
                 let body = run.run_body(start + call.action.limits.timeout);
                 let result = warm
                     .proxy
@@ -85,7 +92,7 @@ impl Inner {
                     wait,
                     init: None,
                 };
-                self.ran(call, result, timing, lease, warm)
+                self.ran(call, result, timing, logs, lease, warm)
             }
             Grant::Cold(lease) => {
                 let (action, code) = match self.with_code(&call.action) {
@@ -108,7 +115,7 @@ impl Inner {
                     proxy: Proxy::new(self.executor.clone(), Arc::clone(&sandbox)),
                     sandbox,
                 };
-                warm.sandbox.logs().begin(log_limit);
+                let logs = warm.sandbox.logs().begin(log_limit);
                 let wait = received.elapsed();
                 let start = now();
                 let clock = Instant::now();
@@ -130,14 +137,14 @@ impl Inner {
                         keep: false,
                         retry: failure.retry,
                     };
-                    return self.ran(call, result, timing, lease, warm);
+                    return self.ran(call, result, timing, logs, lease, warm);
                 }
                 let body = run.run_body(now() + call.action.limits.timeout);
                 let result = warm
                     .proxy
                     .run(Bytes::from(body), timeout, self.settings.max_response)
                     .await;
-                self.ran(call, result, timing, lease, warm)
+                self.ran(call, result, timing, logs, lease, warm)
             }
         }
     }
@@ -174,6 +181,7 @@ impl Inner {
         call: &Call,
         result: RunResult,
         started: Started,
+        logs: Section,
         lease: Lease,
         warm: Warm,
     ) -> Attempt {
@@ -202,6 +210,7 @@ impl Inner {
         let used = Used {
             lease,
             warm,
+            logs,
             keep: result.keep,
             sentinels: self.has_sentinels(&call.action.exec),
         };
@@ -211,36 +220,43 @@ impl Inner {
         }))
     }
 
-    /// Collects the logs of a run and returns or removes its sandbox (reference sections 7.7
-    /// and 7.9).
+    /// Returns or removes the sandbox of a run, and collects its logs (reference sections 7.7 and
+    /// 7.9). Where sentinels tell the logs of two runs apart, the sandbox takes the next run
+    /// before the logs of this one have come.
     pub async fn finish(&self, call: &Call, activation: &Activation, used: Used) -> Vec<String> {
         let Used {
             lease,
             warm,
+            logs,
             keep,
             sentinels,
         } = used;
         let developer_error = activation.response.status == Status::DeveloperError;
-        let mut logs = Default::default();
-        let mut complete = true;
-        if call.action.limits.logs > 0 {
-            let mut collected = warm
-                .sandbox
-                .logs()
-                .collect(sentinels && !developer_error)
-                .await;
-            if developer_error {
-                collected.add_developer_error(SystemTime::now());
+        if call.action.limits.logs == 0 {
+            match keep {
+                true => _ = lease.keep(warm),
+                false => lease.discard(Some(warm)),
             }
-            complete = !collected.incomplete;
-            logs = collected.lines;
+            return Vec::new();
         }
-        if keep && complete {
+        if keep && sentinels && warm.sandbox.logs().open_sections() <= MOST_OPEN_LOGS {
+            let slot = lease.keep(warm);
+            let logs = logs.collect(true).await;
+            if logs.incomplete {
+                self.pool.retire_slot(slot);
+            }
+            return logs.lines;
+        }
+        let mut logs = logs.collect(keep && sentinels).await;
+        if developer_error {
+            logs.add_developer_error(SystemTime::now());
+        }
+        if keep && !logs.incomplete {
             lease.keep(warm);
         } else {
             lease.discard(Some(warm));
         }
-        logs
+        logs.lines
     }
 
     /// Which engine runs a call's action, and in what.

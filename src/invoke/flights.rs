@@ -20,10 +20,11 @@ struct State {
     waiting: Vec<Sender<()>>,
 }
 
-/// One activation in flight, until it is dropped.
+/// One activation on its way, until it is dropped.
 pub struct Flight {
     flights: Flights,
-    namespace: Arc<str>,
+    /// Its namespace, while it counts for that.
+    namespace: Option<Arc<str>>,
 }
 
 impl Flights {
@@ -36,7 +37,7 @@ impl Flights {
         *state.by_namespace.entry(namespace.clone()).or_default() += 1;
         Flight {
             flights: self.clone(),
-            namespace,
+            namespace: Some(namespace),
         }
     }
 
@@ -75,19 +76,31 @@ impl Flights {
     }
 }
 
+impl Flight {
+    /// It has its result: it counts no longer for its namespace. Its record is still to be
+    /// stored, which a stop waits for.
+    pub fn landed(&mut self) {
+        let Some(namespace) = self.namespace.take() else {
+            return;
+        };
+        let mut state = self.flights.lock();
+        if let Some(count) = state.by_namespace.get_mut(&namespace) {
+            *count -= 1;
+            if *count == 0 {
+                // Namespaces come and go: only those in use take memory.
+                state.by_namespace.remove(&namespace);
+            }
+        }
+    }
+}
+
 impl Drop for Flight {
     fn drop(&mut self) {
+        self.landed();
         let mut state = self.flights.lock();
         state.total -= 1;
         if state.total == 0 {
             state.waiting.clear();
-        }
-        if let Some(count) = state.by_namespace.get_mut(&self.namespace) {
-            *count -= 1;
-            if *count == 0 {
-                // Namespaces come and go: only those in use take memory.
-                state.by_namespace.remove(&self.namespace);
-            }
         }
     }
 }
@@ -99,13 +112,15 @@ mod tests {
     #[test]
     fn counts_per_namespace_and_forgets() {
         let flights = Flights::default();
-        let first = flights.begin("a");
+        let mut first = flights.begin("a");
         let second = flights.begin("a");
         let other = flights.begin("b");
         assert_eq!(
             (flights.of("a"), flights.of("b"), flights.of("c")),
             (2, 1, 0)
         );
+        first.landed();
+        assert_eq!((flights.of("a"), flights.total()), (1, 3));
         drop((first, other));
         assert_eq!(
             (flights.of("a"), flights.of("b"), flights.total()),

@@ -282,7 +282,7 @@ impl Inner {
             id,
             received,
             sender,
-            flight,
+            mut flight,
         } = flown;
         let mut started = sender.is_some();
         let mut attempts = 0;
@@ -324,6 +324,7 @@ impl Inner {
         };
         let Finished { executed, used } = finished;
         let activation = Arc::new(record::activation(&call, id, executed));
+        flight.landed();
         if let Some(sender) = sender {
             let _ = sender.try_send(activation.clone());
         }

@@ -159,6 +159,15 @@ impl Driver {
         self.inner.carry_out(state, decisions);
     }
 
+    /// Removes a sandbox that was found not to be fit for further use, if it is still there: at
+    /// once if it is idle, else when it has finished.
+    pub fn retire_slot(&self, slot: Slot) {
+        let mut state = self.inner.lock();
+        let mut decisions = Vec::new();
+        state.pool.retire_slot(slot, &mut decisions);
+        self.inner.carry_out(state, decisions);
+    }
+
     /// Takes no more requests and withdraws those that wait: their [`Queued::granted`] gives
     /// `None`. Waits until every sandbox is gone; the caller sets the limit.
     pub async fn stop(&self) {
@@ -191,7 +200,7 @@ impl Grant {
     /// Nobody wants it any more: a warm sandbox stays in the pool, a place becomes free.
     fn give_back(self) {
         match self {
-            Grant::Warm(lease, warm) => lease.keep(warm),
+            Grant::Warm(lease, warm) => _ = lease.keep(warm),
             Grant::Cold(lease) => lease.discard(None),
         }
     }
@@ -222,8 +231,9 @@ impl Drop for Queued {
 }
 
 impl Lease {
-    /// Returns the sandbox: it may be used again.
-    pub fn keep(mut self, warm: Warm) {
+    /// Returns the sandbox: it may be used again. Gives its number, for
+    /// [`Driver::retire_slot`].
+    pub fn keep(mut self, warm: Warm) -> Slot {
         self.returned = true;
         let mut state = self.inner.lock();
         let mut decisions = Vec::new();
@@ -232,6 +242,7 @@ impl Lease {
             .pool
             .done(Instant::now(), self.slot, true, &mut decisions);
         self.inner.carry_out(state, decisions);
+        self.slot
     }
 
     /// Gives the place up and removes the sandbox, if it came to one.

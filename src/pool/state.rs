@@ -253,9 +253,18 @@ impl Pool {
 
     /// An action was changed or deleted: its sandboxes go, busy ones when they have finished.
     pub fn retire(&mut self, action: &str, out: &mut Vec<Decision>) {
+        self.retire_where(|sandbox| sandbox.key.action() == action, out);
+    }
+
+    /// A sandbox is not fit for further use: it goes, if it is busy when it has finished.
+    pub fn retire_slot(&mut self, slot: Slot, out: &mut Vec<Decision>) {
+        self.retire_where(|sandbox| sandbox.slot == slot, out);
+    }
+
+    fn retire_where(&mut self, which: impl Fn(&Sandbox) -> bool, out: &mut Vec<Decision>) {
         for index in 0..self.sandboxes.len() {
             let sandbox = &mut self.sandboxes[index];
-            if sandbox.key.action() == action {
+            if which(sandbox) {
                 sandbox.retired = true;
                 if matches!(sandbox.phase, Phase::Idle(_)) {
                     self.remove(index, out);

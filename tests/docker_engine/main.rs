@@ -26,7 +26,7 @@ fn a_container_serves_one_run_after_another_with_logs_of_its_own() {
     with_engine("serves", async |fixture| {
         let mut runtime = fixture.runtime().await;
         for runs in 1..=3 {
-            runtime.sandbox.logs().begin(1 << 20);
+            runtime.begin().await;
             let run = runtime.run("ok").await;
             assert!(run.keep && !run.retry && !run.timed_out);
             assert_eq!(run.response.status, Status::Success);
@@ -84,7 +84,7 @@ fn containers_have_labels_and_restrictions() {
 fn what_an_action_prints_is_cut_at_the_limit() {
     with_engine("prints", async |fixture| {
         let mut runtime = fixture.runtime().await;
-        runtime.sandbox.logs().begin(1 << 20);
+        runtime.begin().await;
         // 100 MB, of which 1 MB is kept.
         let run = runtime.run("flood").await;
         assert_eq!(run.response.status, Status::Success);
@@ -108,7 +108,7 @@ fn what_an_action_prints_is_cut_at_the_limit() {
 fn missing_sentinels_are_told() {
     with_engine("sentinels", async |fixture| {
         let mut runtime = fixture.runtime().await;
-        runtime.sandbox.logs().begin(1 << 20);
+        runtime.begin().await;
         assert!(runtime.run("no-sentinels").await.keep);
         let (lines, incomplete) = runtime.logs(true).await;
         assert!(incomplete);
@@ -136,7 +136,7 @@ fn an_action_that_takes_all_memory_is_told_from_one_that_exits() {
         assert!(!run.keep && !run.retry);
 
         let mut exiting = fixture.runtime().await;
-        exiting.sandbox.logs().begin(1 << 20);
+        exiting.begin().await;
         let run = exiting.run("exit").await;
         let ended = "The action did not produce a valid response and exited unexpectedly.";
         assert_eq!(error(&run), ended);

@@ -8,6 +8,7 @@ use http_body_util::Full;
 use hyper::Request;
 use owl::Executor;
 use owl::engine::docker::{DockerEngine, DockerOptions, Host};
+use owl::engine::logs::Section;
 use owl::engine::proxy::{Proxy, RunResult};
 use owl::engine::{Engine, Sandbox, SandboxSpec, StartError};
 use owl::http::client::{Connection, Endpoint, read_body, within};
@@ -104,6 +105,8 @@ pub fn spec(image: &str) -> SandboxSpec {
 pub struct Runtime {
     pub sandbox: Arc<dyn Sandbox>,
     pub proxy: Proxy,
+    /// Where what it prints goes.
+    section: Option<Section>,
 }
 
 impl Fixture {
@@ -122,15 +125,28 @@ impl Fixture {
 
     pub async fn runtime(&self) -> Runtime {
         let sandbox = self.start(&spec(IMAGE)).await.expect("starts");
-        sandbox.logs().begin(1 << 20);
+        let section = Some(sandbox.logs().begin(1 << 20));
         let mut proxy = Proxy::new(self.executor.clone(), sandbox.clone());
         let body = Bytes::from_static(b"{\"value\":{\"code\":\"{}\"}}");
         proxy.init(body, MINUTE, MINUTE).await.expect("initialises");
-        Runtime { sandbox, proxy }
+        Runtime {
+            sandbox,
+            proxy,
+            section,
+        }
     }
 }
 
 impl Runtime {
+    /// Begins an activation of which 1 MB of log is kept.
+    pub async fn begin(&mut self) {
+        // What came before, init with it, is given up without waiting for sentinels.
+        if let Some(section) = self.section.take() {
+            section.collect(false).await;
+        }
+        self.section = Some(self.sandbox.logs().begin(1 << 20));
+    }
+
     /// Runs an activation of which 1 MB of log and answer is kept.
     pub async fn run(&mut self, mood: &str) -> RunResult {
         self.run_for(mood, MINUTE).await
@@ -142,8 +158,9 @@ impl Runtime {
     }
 
     /// The texts of the log, without their timestamps.
-    pub async fn logs(&self, wait: bool) -> (Vec<String>, bool) {
-        let logs = self.sandbox.logs().collect(wait).await;
+    pub async fn logs(&mut self, wait: bool) -> (Vec<String>, bool) {
+        let section = self.section.take().expect("an activation was begun");
+        let logs = section.collect(wait).await;
         let texts = logs.lines.iter().map(|line| line[31..].to_owned());
         (texts.collect(), logs.incomplete)
     }

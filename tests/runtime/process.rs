@@ -112,7 +112,7 @@ fn actions_run_and_keep_their_globals() {
     let house = House::new();
     let code = "let n = 0; function main(p) { console.log('run', ++n); return {n, p, host: process.env.__OW_API_HOST, env: Object.keys(process.env).length} }";
     let (sandbox, mut proxy) = house.action(64, code);
-    sandbox.logs().begin(1 << 20);
+    let section = sandbox.logs().begin(1 << 20);
     let first = run(&mut proxy, json!({"a": 1}), LIMIT);
     assert_eq!(first.response.status, Status::Success);
     // Nothing of the daemon's environment: the host, and the deadline of the run.
@@ -121,7 +121,7 @@ fn actions_run_and_keep_their_globals() {
         result(&first),
         json!({"n": 1, "p": {"a": 1}, "host": host, "env": 2})
     );
-    let logs = smol::block_on(sandbox.logs().collect(true));
+    let logs = smol::block_on(section.collect(true));
     assert!(!logs.incomplete);
     assert!(
         logs.lines[0].ends_with(" stdout: run 1"),
@@ -327,9 +327,9 @@ fn a_hundred_megabytes_of_log_are_drained_and_cut() {
     let house = House::new();
     let code = "const line = 'x'.repeat(99_999); function main() { for (let i = 0; i < 1000; i++) console.log(line); return {a: 1} }";
     let (sandbox, mut proxy) = house.action(64, code);
-    sandbox.logs().begin(1 << 20);
+    let section = sandbox.logs().begin(1 << 20);
     assert_eq!(result(&run(&mut proxy, json!({}), LIMIT)), json!({"a": 1}));
-    let logs = smol::block_on(sandbox.logs().collect(true));
+    let logs = smol::block_on(section.collect(true));
     assert!(logs.incomplete);
     let length: usize = logs.lines.iter().map(String::len).sum();
     assert!(length < 2 << 20, "{length} bytes kept");

@@ -18,7 +18,7 @@ pub(super) struct Buffer {
     entries: Vec<String>,
     /// Bytes of `entries`, with line ends.
     used: u64,
-    /// 0 outside of an activation and for actions without logs: everything is dropped.
+    /// 0 for actions without logs: only sentinels are looked for.
     limit: u64,
     truncated: bool,
     stdout: Progress,
@@ -28,9 +28,27 @@ pub(super) struct Buffer {
 /// How far one stream has come.
 #[derive(Debug, Default)]
 struct Progress {
-    /// The start of a line whose end has not come.
+    /// The start of a line whose end has not come; once nothing is kept any more, only so much of
+    /// its end as a sentinel has.
     partial: Vec<u8>,
     sentinel: bool,
+}
+
+impl Progress {
+    /// Looks for the sentinel in a piece of a line of which nothing else is kept.
+    fn skip(&mut self, text: &[u8], whole: bool) {
+        // A carriage return may stand before the line end.
+        const WINDOW: usize = SENTINEL.len() + 1;
+        let text = &text[text.len().saturating_sub(WINDOW)..];
+        self.partial.extend_from_slice(text);
+        let excess = self.partial.len().saturating_sub(WINDOW);
+        self.partial.drain(..excess);
+        if whole {
+            let line = self.partial.strip_suffix(b"\r").unwrap_or(&self.partial);
+            self.sentinel |= line.ends_with(SENTINEL.as_bytes());
+            self.partial.clear();
+        }
+    }
 }
 
 impl Buffer {
@@ -54,48 +72,73 @@ impl Buffer {
         self.stdout.sentinel && self.stderr.sentinel
     }
 
-    /// Takes a chunk, which may hold several lines, none, or parts of them.
-    pub(super) fn push(&mut self, stream: Stream, bytes: &[u8], now: SystemTime) {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            if self.limit == 0 || self.truncated {
-                return;
-            }
-            let (text, whole) = match piece.strip_suffix(b"\n") {
-                Some(text) => (text, true),
-                None => (piece, false),
-            };
-            let mut partial = std::mem::take(&mut self.progress(stream).partial);
-            if whole && partial.is_empty() {
-                self.line(stream, text, now);
-                continue;
-            }
-            // A sentinel must be recognised even when nothing else fits.
-            let room = (self.room() as usize).saturating_add(SENTINEL.len() + 1);
-            if partial.len() + text.len() > room {
-                partial.extend_from_slice(&text[..room.saturating_sub(partial.len())]);
-                self.truncated = true;
-                self.cut(stream, &partial, now);
-                return;
-            }
-            partial.extend_from_slice(text);
-            if whole {
-                self.line(stream, &partial, now);
-                // Keeps the allocation for the next line that comes in pieces.
-                partial.clear();
-            }
-            self.progress(stream).partial = partial;
+    /// Whether the sentinel of a stream came.
+    pub(super) fn has_ended(&self, stream: Stream) -> bool {
+        match stream {
+            Stream::Stdout => self.stdout.sentinel,
+            Stream::Stderr => self.stderr.sentinel,
         }
     }
 
-    /// All entries, with unfinished lines as they are. The buffer then drops everything.
-    pub(super) fn take(&mut self, now: SystemTime) -> Vec<String> {
+    /// A buffer that only looks for the sentinels that have not come.
+    pub(super) fn rest(&self) -> Self {
+        let progress = |progress: &Progress| {
+            let mut rest = Progress {
+                sentinel: progress.sentinel,
+                ..Progress::default()
+            };
+            rest.skip(&progress.partial, false);
+            rest
+        };
+        Buffer {
+            stdout: progress(&self.stdout),
+            stderr: progress(&self.stderr),
+            ..Buffer::default()
+        }
+    }
+
+    /// Takes a piece of a chunk: a line, or a part of one. Only a line end may be its last byte.
+    pub(super) fn push(&mut self, stream: Stream, piece: &[u8], now: SystemTime) {
+        let (text, whole) = match piece.strip_suffix(b"\n") {
+            Some(text) => (text, true),
+            None => (piece, false),
+        };
+        if self.limit == 0 || self.truncated {
+            self.progress(stream).skip(text, whole);
+            return;
+        }
+        let mut partial = std::mem::take(&mut self.progress(stream).partial);
+        if whole && partial.is_empty() {
+            self.line(stream, text, now);
+            return;
+        }
+        // A sentinel must be recognised even when nothing else fits.
+        let room = (self.room() as usize).saturating_add(SENTINEL.len() + 1);
+        if partial.len() + text.len() > room {
+            partial.extend_from_slice(&text[..room.saturating_sub(partial.len())]);
+            self.truncated = true;
+            self.cut(stream, &partial, now);
+            self.progress(stream).skip(text, whole);
+            return;
+        }
+        partial.extend_from_slice(text);
+        if whole {
+            self.line(stream, &partial, now);
+            // Keeps the allocation for the next line that comes in pieces.
+            partial.clear();
+        }
+        self.progress(stream).partial = partial;
+    }
+
+    /// All entries, with unfinished lines as they are.
+    pub(super) fn take(mut self, now: SystemTime) -> Vec<String> {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let partial = std::mem::take(&mut self.progress(stream).partial);
             if !partial.is_empty() && !self.truncated {
                 self.line(stream, &partial, now);
             }
         }
-        std::mem::take(self).entries
+        self.entries
     }
 
     fn progress(&mut self, stream: Stream) -> &mut Progress {
@@ -176,8 +219,17 @@ mod tests {
         UNIX_EPOCH + Duration::new(1_454_623_445, 817_450_000)
     }
 
+    impl Buffer {
+        /// Takes a chunk, which may hold several lines, none, or parts of them.
+        fn chunk(&mut self, stream: Stream, bytes: &[u8], now: SystemTime) {
+            for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+                self.push(stream, piece, now);
+            }
+        }
+    }
+
     /// The texts of the entries, after checking their prefix.
-    fn texts(buffer: &mut Buffer) -> Vec<String> {
+    fn texts(buffer: Buffer) -> Vec<String> {
         let entries = buffer.take(now());
         entries
             .iter()
@@ -188,11 +240,11 @@ mod tests {
     #[test]
     fn lines_of_both_streams_keep_their_order() {
         let mut buffer = Buffer::new(1 << 20);
-        buffer.push(Stdout, b"hello\n\nworld\r\n", now());
-        buffer.push(Stderr, "oh, caf\u{e9}\n".as_bytes(), now());
-        buffer.push(Stdout, b"again\n", now());
+        buffer.chunk(Stdout, b"hello\n\nworld\r\n", now());
+        buffer.chunk(Stderr, "oh, caf\u{e9}\n".as_bytes(), now());
+        buffer.chunk(Stdout, b"again\n", now());
         assert_eq!(
-            texts(&mut buffer),
+            texts(buffer),
             [
                 "stdout: hello",
                 "stdout: ",
@@ -207,13 +259,13 @@ mod tests {
     fn a_line_may_come_in_pieces() {
         let mut buffer = Buffer::new(1 << 20);
         let long = "x".repeat(16 * 1024);
-        buffer.push(Stdout, long.as_bytes(), now());
-        buffer.push(Stderr, b"other\n", now());
-        buffer.push(Stdout, long.as_bytes(), now());
-        buffer.push(Stdout, b"\n", now());
-        buffer.push(Stdout, b"no end", now());
+        buffer.chunk(Stdout, long.as_bytes(), now());
+        buffer.chunk(Stderr, b"other\n", now());
+        buffer.chunk(Stdout, long.as_bytes(), now());
+        buffer.chunk(Stdout, b"\n", now());
+        buffer.chunk(Stdout, b"no end", now());
         assert_eq!(
-            texts(&mut buffer),
+            texts(buffer),
             [
                 "stderr: other".to_owned(),
                 format!("stdout: {long}{long}"),
@@ -227,19 +279,19 @@ mod tests {
         let stream = format!("a\n{SENTINEL}\nlate\n");
         for cut in 0..stream.len() {
             let mut buffer = Buffer::new(1 << 20);
-            buffer.push(Stdout, &stream.as_bytes()[..cut], now());
-            buffer.push(Stdout, &stream.as_bytes()[cut..], now());
+            buffer.chunk(Stdout, &stream.as_bytes()[..cut], now());
+            buffer.chunk(Stdout, &stream.as_bytes()[cut..], now());
             assert!(!buffer.ended());
-            buffer.push(Stderr, format!("{SENTINEL}\r\n").as_bytes(), now());
+            buffer.chunk(Stderr, format!("{SENTINEL}\r\n").as_bytes(), now());
             assert!(buffer.ended(), "cut at {cut}");
-            assert_eq!(texts(&mut buffer), ["stdout: a", "stdout: late"]);
+            assert_eq!(texts(buffer), ["stdout: a", "stdout: late"]);
         }
     }
 
     #[test]
     fn one_stream_cannot_end_both() {
         let mut buffer = Buffer::new(1 << 20);
-        buffer.push(
+        buffer.chunk(
             Stdout,
             format!("{SENTINEL}\n{SENTINEL}\n").as_bytes(),
             now(),
@@ -250,41 +302,41 @@ mod tests {
     #[test]
     fn text_right_before_a_sentinel_is_kept() {
         let mut buffer = Buffer::new(1 << 20);
-        buffer.push(
+        buffer.chunk(
             Stdout,
             format!("progress 100%{SENTINEL}\n").as_bytes(),
             now(),
         );
         assert!(buffer.stdout.sentinel);
-        assert_eq!(texts(&mut buffer), ["stdout: progress 100%"]);
+        assert_eq!(texts(buffer), ["stdout: progress 100%"]);
     }
 
     #[test]
     fn the_limit_counts_entries_and_cuts_the_last() {
         // Two entries of 40 + 5 bytes fit into 100 bytes, and the last 10 bytes hold no third.
         let mut buffer = Buffer::new(100);
-        buffer.push(Stdout, b"12345\n12345\n", now());
+        buffer.chunk(Stdout, b"12345\n12345\n", now());
         assert!(!buffer.truncated());
-        buffer.push(Stdout, b"12345\n12345\n", now());
+        buffer.chunk(Stdout, b"12345\n12345\n", now());
         assert!(buffer.truncated());
-        assert_eq!(texts(&mut buffer), ["stdout: 12345", "stdout: 12345"]);
+        assert_eq!(texts(buffer), ["stdout: 12345", "stdout: 12345"]);
 
         // What fits of the line that reaches the limit is kept, without breaking a character.
         let mut buffer = Buffer::new(45);
-        buffer.push(Stdout, "1234\u{e9}6789\n".as_bytes(), now());
+        buffer.chunk(Stdout, "1234\u{e9}6789\n".as_bytes(), now());
         assert!(buffer.truncated());
-        assert_eq!(texts(&mut buffer), ["stdout: 1234"]);
+        assert_eq!(texts(buffer), ["stdout: 1234"]);
     }
 
     #[test]
     fn a_sentinel_is_seen_although_the_limit_is_reached_exactly() {
         let mut buffer = Buffer::new(90);
-        buffer.push(Stdout, b"12345\n12345\n", now());
+        buffer.chunk(Stdout, b"12345\n12345\n", now());
         let (start, end) = SENTINEL.split_at(20);
-        buffer.push(Stdout, start.as_bytes(), now());
-        buffer.push(Stdout, end.as_bytes(), now());
-        buffer.push(Stdout, b"\n", now());
-        buffer.push(Stderr, format!("{SENTINEL}\n").as_bytes(), now());
+        buffer.chunk(Stdout, start.as_bytes(), now());
+        buffer.chunk(Stdout, end.as_bytes(), now());
+        buffer.chunk(Stdout, b"\n", now());
+        buffer.chunk(Stderr, format!("{SENTINEL}\n").as_bytes(), now());
         assert!(buffer.ended() && !buffer.truncated());
     }
 
@@ -294,30 +346,48 @@ mod tests {
         // A line without an end, in a hundred chunks of 1 MB.
         let chunk = vec![b'x'; 1 << 20];
         for _ in 0..100 {
-            buffer.push(Stdout, &chunk, now());
+            buffer.chunk(Stdout, &chunk, now());
             assert!(buffer.stdout.partial.capacity() < 8192);
         }
         assert!(buffer.truncated());
-        let text: usize = texts(&mut buffer).iter().map(String::len).sum();
+        let text: usize = texts(buffer).iter().map(String::len).sum();
         assert_eq!(text, "stdout: ".len() + 960);
 
         // Empty lines, as many as there is place for.
         let mut buffer = Buffer::new(1000);
-        buffer.push(Stderr, &vec![b'\n'; 1 << 20], now());
-        assert_eq!(texts(&mut buffer).len(), 25);
+        buffer.chunk(Stderr, &vec![b'\n'; 1 << 20], now());
+        assert_eq!(texts(buffer).len(), 25);
     }
 
     #[test]
     fn bytes_that_are_not_text_are_replaced() {
         let mut buffer = Buffer::new(1 << 20);
-        buffer.push(Stdout, b"a\xffb\n", now());
-        assert_eq!(texts(&mut buffer), ["stdout: a\u{fffd}b"]);
+        buffer.chunk(Stdout, b"a\xffb\n", now());
+        assert_eq!(texts(buffer), ["stdout: a\u{fffd}b"]);
+    }
+
+    #[test]
+    fn sentinels_are_seen_when_nothing_else_is_kept() {
+        for mut buffer in [Buffer::new(0), Buffer::new(50)] {
+            buffer.chunk(Stdout, &[b'x'; 1000], now());
+            let (start, end) = SENTINEL.split_at(7);
+            buffer.chunk(
+                Stdout,
+                format!("\nlong enough to be cut\n{start}").as_bytes(),
+                now(),
+            );
+            assert!(!buffer.has_ended(Stdout));
+            buffer.chunk(Stdout, format!("{end}\r\n").as_bytes(), now());
+            assert!(buffer.has_ended(Stdout) && !buffer.has_ended(Stderr));
+            buffer.chunk(Stderr, format!("no {SENTINEL} here\n").as_bytes(), now());
+            assert!(!buffer.has_ended(Stderr));
+        }
     }
 
     #[test]
     fn a_limit_of_zero_keeps_nothing() {
         let mut buffer = Buffer::new(0);
-        buffer.push(Stdout, b"x\ny", now());
+        buffer.chunk(Stdout, b"x\ny", now());
         assert!(!buffer.truncated());
         assert!(buffer.take(now()).is_empty());
     }
