@@ -140,7 +140,8 @@ class Handler(BaseHTTPRequestHandler):
         elif mood == "allocate":
             allocate()
         elif mood == "chunked":
-            self.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            self.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+                     b"Connection: close\r\n\r\n"
                      b'9\r\n{"chunked\r\n7\r\n":true}\r\n0\r\n\r\n')
         elif mood == "cut":
             self.raw(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"cut":')
