@@ -319,7 +319,8 @@ fn an_action_that_allocates_without_end_is_killed() {
 fn an_image_that_cannot_be_had_is_named() {
     let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
-    let image = "owl-test/no-such-image:test";
+    // Nothing listens on port 1: no registry is asked.
+    let image = "localhost:1/owl-test/no-such-image:test";
     let body = json!({"exec": {"kind": "blackbox", "image": image}});
     client.put("actions/absent", &body);
     let record = client.invoke("absent", &json!({})).expect_failure(
