@@ -41,6 +41,12 @@ impl Setup {
         Setup::new().env("DOCKER_HOST", docker::host())
     }
 
+    /// One sandbox at a time: a call waits until the one before it has let go of its sandbox, whose
+    /// logs are still on their way when the answer is out. Otherwise it might get another.
+    pub fn one_at_a_time(self) -> Self {
+        self.env("OWL_HOST_CAPACITY", "1")
+    }
+
     /// Sets an environment variable of the daemon; the last value counts.
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.retain(|(known, _)| known != name);

@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::daemon::{Daemon, Setup};
 
 fn daemon_with(name: &str, code: &str) -> (Daemon, Client) {
-    let owl = Setup::new().start();
+    let owl = Setup::new().one_at_a_time().start();
     let client = owl.client();
     client.action(name, "quickjs:1", code, json!({}));
     (owl, client)

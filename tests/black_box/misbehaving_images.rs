@@ -12,9 +12,9 @@ const DAEMON_MEMORY: u64 = 96 << 20;
 const INVALID: &str = "The action did not produce a valid JSON or JSON Array response";
 
 fn daemon() -> (Daemon, Client) {
-    let owl = Setup::with_docker().start();
+    let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
-    client.action("fake", "fake:1", "{}", json!({}));
+    client.action("fake", "fake:1", "{}", json!({"memory": 512}));
     (owl, client)
 }
 
@@ -31,7 +31,7 @@ fn runs(client: &Client) -> u64 {
 
 #[test]
 fn init_and_run_say_what_the_protocol_wants() {
-    let owl = Setup::with_docker().start();
+    let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
     let body = json!({
         "exec": {"kind": "fake:1", "code": "{}"},
@@ -133,7 +133,7 @@ fn bad_answers_are_developer_errors_and_cost_the_container() {
 
 #[test]
 fn failures_of_init_are_told_apart() {
-    let owl = Setup::with_docker().start();
+    let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
     for (mood, error) in [
         ("error", json!("e")),
@@ -174,7 +174,7 @@ fn failures_of_init_are_told_apart() {
 
 #[test]
 fn a_container_that_shuts_down_hands_its_work_on() {
-    let owl = Setup::with_docker().start();
+    let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
     client.action("leaving", "fake:1", "{}", json!({}));
     client.invoke("leaving", &json!({})).expect_success();
@@ -192,6 +192,7 @@ fn a_container_that_shuts_down_hands_its_work_on() {
 fn a_warm_container_that_died_is_replaced_unseen() {
     let network = Network::create("died");
     let owl = Setup::with_docker()
+        .one_at_a_time()
         .env("OWL_NET_NAME", network.name())
         .start();
     let client = owl.client();
@@ -205,7 +206,7 @@ fn a_warm_container_that_died_is_replaced_unseen() {
 
 #[test]
 fn an_action_that_never_answers_is_stopped() {
-    let owl = Setup::with_docker().start();
+    let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
     client.action(
         "mute",
@@ -233,7 +234,7 @@ fn an_action_that_never_answers_is_stopped() {
 
 #[test]
 fn a_hundred_megabytes_of_log_are_cut() {
-    let owl = Setup::with_docker().start();
+    let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
     client.action("loud", "fake:1", r#"{"run": "flood"}"#, json!({"logs": 1}));
     let answer = client.invoke("loud", &json!({}));
@@ -293,7 +294,7 @@ fn an_action_that_forks_reaches_its_limit() {
 
 #[test]
 fn an_action_that_allocates_without_end_is_killed() {
-    let owl = Setup::with_docker().start();
+    let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
     client.action(
         "greedy",
@@ -316,9 +317,10 @@ fn an_action_that_allocates_without_end_is_killed() {
 
 #[test]
 fn an_image_that_cannot_be_had_is_named() {
-    let owl = Setup::with_docker().start();
+    let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
-    let image = "owl-test/no-such-image:test";
+    // Nothing listens on port 1: no registry is asked.
+    let image = "localhost:1/owl-test/no-such-image:test";
     let body = json!({"exec": {"kind": "blackbox", "image": image}});
     client.put("actions/absent", &body);
     let record = client.invoke("absent", &json!({})).expect_failure(

@@ -14,6 +14,8 @@ use crate::daemon::{Daemon, Setup};
 /// The same actions in one language.
 struct Language {
     kind: &'static str,
+    /// Gives the version of the interpreter, which nothing else has in that place.
+    version: &'static str,
     echo: &'static str,
     prints: &'static str,
     counts: &'static str,
@@ -27,6 +29,7 @@ struct Language {
 
 const NODE: Language = Language {
     kind: "nodejs:20",
+    version: "function main() { return { version: process.versions.node } }",
     echo: "function main(a) { return a }",
     prints: "function main() { console.log('één'); console.error('two'); return {} }",
     counts: "let n = 0; function main() { return { n: ++n } }",
@@ -52,6 +55,7 @@ const NODE_PROXY: Language = Language {
 
 const PYTHON: Language = Language {
     kind: "python:3.11",
+    version: "import sys\ndef main(args):\n    return {'version': sys.version}",
     echo: "def main(args):\n    return args",
     prints: "import sys\ndef main(args):\n    print('één')\n    print('two', file=sys.stderr)\n    return {}",
     counts: "n = 0\ndef main(args):\n    global n\n    n += 1\n    return {'n': n}",
@@ -64,7 +68,7 @@ const PYTHON: Language = Language {
 };
 
 fn daemon() -> (Daemon, Client) {
-    let owl = Setup::with_docker().start();
+    let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
     (owl, client)
 }
@@ -75,7 +79,9 @@ fn call(client: &Client, language: &Language, code: &str, limits: Value) -> crat
 }
 
 fn behaves_as_openwhisk_does(language: &Language) {
-    let (owl, client) = daemon();
+    let (_owl, client) = daemon();
+    let result = call(&client, language, language.version, json!({})).expect_success();
+    assert!(result["version"].is_string(), "{result}");
     client.action("echo", language.kind, language.echo, json!({}));
     let payload = json!({"text": "é☃", "list": [1, {"a": null}], "yes": true});
     assert_eq!(client.invoke("echo", &payload).expect_success(), payload);
@@ -101,7 +107,6 @@ fn behaves_as_openwhisk_does(language: &Language) {
         let result = client.invoke("counts", &json!({})).expect_success();
         assert_eq!(result, json!({ "n": n }));
     }
-    drop(owl);
 }
 
 fn fails_as_openwhisk_does(language: &Language) {

@@ -101,12 +101,15 @@ for (const kind of ['quickjs:1', 'nodejs:20', 'nodejs:node-proxy']) {
       const code = 'let calls = 0; function main () { calls += 1; return { error: { calls } } }'
       await ow.actions.create({ name: `${name}-error`, action: code, kind })
       for (const calls of [1, 2]) {
+        let record
         await assert.rejects(ow.actions.invoke({ name: `${name}-error`, blocking: true }), error => {
-          assert.equal(error.statusCode, 502)
-          assert.equal(error.error.response.status, 'application error')
-          assert.deepEqual(error.error.response.result, { error: { calls } })
-          return true
+          record = error.error
+          return error.statusCode === 502
         })
+        assert.equal(record.response.status, 'application error')
+        assert.deepEqual(record.response.result, { error: { calls } })
+        // Its sandbox is free again when its logs are in.
+        await stored(record.activationId)
       }
     })
 

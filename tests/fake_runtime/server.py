@@ -60,10 +60,8 @@ def fork():
     children = []
     try:
         while len(children) < 4000:
-            child = os.fork()
-            if child == 0:
-                signal.pause()
-            children.append(child)
+            # A small program: it is the number that is to reach its limit, not the memory.
+            children.append(os.posix_spawn("/bin/sleep", ["sleep", "600"], {}))
     except OSError:
         pass
     for child in children:
@@ -140,7 +138,8 @@ class Handler(BaseHTTPRequestHandler):
         elif mood == "allocate":
             allocate()
         elif mood == "chunked":
-            self.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            self.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+                     b"Connection: close\r\n\r\n"
                      b'9\r\n{"chunked\r\n7\r\n":true}\r\n0\r\n\r\n')
         elif mood == "cut":
             self.raw(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"cut":')

@@ -39,7 +39,14 @@ async function run ({ value = {}, ...rest }) {
   if (!main) return [502, { error: 'System not ready, status is uninitialized.' }]
   for (const [key, text] of Object.entries(rest)) process.env[`__OW_${key.toUpperCase()}`] = text
   try {
-    const result = await main(value)
+    const pending = main(value)
+    let result
+    try {
+      result = await pending
+    } catch (error) {
+      // A promise that the action rejects is its own error, not a failure.
+      return [200, { error: error instanceof Error ? error.message : error ?? {} }]
+    }
     if (result === undefined) return [200, {}]
     if (result === null || typeof result !== 'object') {
       return [502, { error: 'The action did not return a dictionary or array.' }]
@@ -47,10 +54,7 @@ async function run ({ value = {}, ...rest }) {
     return [200, result]
   } catch (error) {
     console.error(error?.stack ?? error)
-    const reason = error instanceof Error ? error.message : error
-    return error instanceof Error
-      ? [502, { error: `An error has occurred: ${reason}` }]
-      : [200, { error: reason ?? {} }]
+    return [502, { error: `An error has occurred: ${error?.message ?? error}` }]
   } finally {
     endOfLogs()
   }
