@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::Sender;
 
 use super::*;
 use crate::BoxFuture;
@@ -50,9 +51,21 @@ impl Engine for Scripted {
             let address = listener.local_addr().unwrap();
             let (logs, script) = (LogSink::new(), self.script);
             let sink = logs.clone();
+            // What is printed arrives in order, but it may come later than the answer.
+            let (printer, printed) = std::sync::mpsc::channel::<(Duration, String)>();
+            std::thread::spawn(move || {
+                for (late, text) in printed {
+                    std::thread::sleep(late);
+                    sink.push(Stream::Stdout, text.as_bytes(), SystemTime::now());
+                    let end = format!("{SENTINEL}\n");
+                    for stream in [Stream::Stdout, Stream::Stderr] {
+                        sink.push(stream, end.as_bytes(), SystemTime::now());
+                    }
+                }
+            });
             std::thread::spawn(move || {
                 for stream in listener.incoming() {
-                    if serve(stream.unwrap(), &sink, script).is_err() {
+                    if serve(stream.unwrap(), &printer, script).is_err() {
                         return;
                     }
                 }
@@ -67,7 +80,11 @@ impl Engine for Scripted {
 }
 
 /// Answers the requests of one connection.
-fn serve(mut stream: TcpStream, sink: &LogSink, script: Script) -> io::Result<()> {
+fn serve(
+    mut stream: TcpStream,
+    printer: &Sender<(Duration, String)>,
+    script: Script,
+) -> io::Result<()> {
     let mut data = Vec::new();
     loop {
         let mut chunk = [0; 4096];
@@ -95,14 +112,11 @@ fn serve(mut stream: TcpStream, sink: &LogSink, script: Script) -> io::Result<()
         let (status, answer, pause) = if text.starts_with("post /init") {
             (200, String::from("{}"), Duration::ZERO)
         } else {
-            sink.push(Stream::Stdout, b"a line\n", SystemTime::now());
+            let late = Duration::from_millis(if body.contains("tid-late") { 50 } else { 0 });
+            printer.send((late, "a line\n".into())).unwrap();
             script(&body)
         };
         std::thread::sleep(pause);
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            let end = format!("{SENTINEL}\n");
-            sink.push(stream, end.as_bytes(), SystemTime::now());
-        }
         let reply = format!(
             "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{answer}",
             answer.len()
@@ -315,6 +329,24 @@ fn cold_then_warm() {
     assert_eq!(record["logs"].as_array().unwrap().len(), 1, "{record}");
     assert_eq!(record["response"]["success"], true);
     assert_eq!(bench.invoker.in_flight("guest"), 0);
+}
+
+#[test]
+fn logs_that_are_late_do_not_keep_the_sandbox_from_the_next_call() {
+    let bench = Bench::new(echo);
+    bench.code("a");
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let mut call = bench.call("a", WAIT);
+        call.transaction_id = "tid-late".into();
+        ids.push(bench.finished(call).id);
+        assert_eq!(bench.invoker.in_flight("guest"), 0);
+    }
+    assert_eq!(bench.engine.started.load(Ordering::SeqCst), 1);
+    for id in ids {
+        let record = bench.record(id);
+        assert_eq!(record["logs"].as_array().unwrap().len(), 1, "{record}");
+    }
 }
 
 // 11.7-164
