@@ -142,6 +142,16 @@ fn invocations_beyond_the_concurrency_are_refused() {
     client.invoke("slow", &json!({})).expect_success();
 }
 
+#[test]
+fn a_call_that_has_its_answer_is_not_in_flight() {
+    let owl = Setup::new().env("OWL_CONCURRENT_INVOCATIONS", "1").start();
+    let client = owl.client();
+    client.action("echo", "quickjs:1", CODE, json!({}));
+    for _ in 0..50 {
+        client.invoke("echo", &json!({})).expect_success();
+    }
+}
+
 const SLOW: &str = "function main(a) {
   return new Promise(resolve => setTimeout(() => resolve({}), a.milliseconds || 0))
 }";
