@@ -1,6 +1,7 @@
 //! The action proxy that runs inside a sandbox: `/init` and `/run` on one end, an action on the
 //! other (reference section 7).
 
+mod actionloop;
 mod connection;
 pub mod kind;
 pub mod listen;
@@ -18,7 +19,7 @@ use std::io;
 use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::resource::{Resource, getrlimit, rlim_t};
 
 use kind::Language;
 use listen::{Listen, Listener};
@@ -91,7 +92,7 @@ pub fn run(options: &Options) -> Result<End, RuntimeError> {
 /// Stack for JavaScript, in bytes: half of what the main thread may have, the rest being for what
 /// surrounds it, and no more than is sensible.
 fn stack_size() -> usize {
-    const MOST: u64 = 4 << 20;
+    const MOST: rlim_t = 4 << 20;
     let (soft, _) = getrlimit(Resource::RLIMIT_STACK).unwrap_or((1 << 20, 0));
     usize::try_from((soft / 2).min(MOST)).unwrap_or(1 << 19)
 }

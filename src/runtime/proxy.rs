@@ -4,6 +4,7 @@ use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
+use super::actionloop::ActionLoop;
 use super::kind::Language;
 use super::message::{self, InitRequest};
 use super::output;
@@ -30,6 +31,12 @@ pub struct Settings {
     pub limits: quickjs::Limits,
 }
 
+/// The action, once it has been loaded.
+enum Action {
+    QuickJs(Box<Engine>),
+    Child(Box<ActionLoop>),
+}
+
 /// The proxy of one sandbox.
 pub struct Proxy {
     settings: Settings,
@@ -41,7 +48,7 @@ enum State {
     /// `/init` has not come.
     Fresh,
     /// Initialised.
-    Ready(Box<Engine>),
+    Ready(Action),
     /// `/init` has failed: the platform takes another sandbox.
     Failed,
 }
@@ -73,8 +80,8 @@ impl Proxy {
                 self.load(request)
             });
         match loaded {
-            Ok(engine) => {
-                self.state = State::Ready(Box::new(engine));
+            Ok(action) => {
+                self.state = State::Ready(action);
                 Reply::json(200, &br#"{"ok":true}"#[..])
             }
             Err(reply) => {
@@ -87,8 +94,8 @@ impl Proxy {
 
     /// Answers `/run` (reference section 7.3).
     pub fn run(&mut self, body: Vec<u8>) -> Reply {
-        let engine = match &mut self.state {
-            State::Ready(engine) => engine,
+        let action = match &mut self.state {
+            State::Ready(action) => action,
             State::Fresh => return Reply::error(403, "The action has not been initialized."),
             State::Failed => return Reply::error(403, "The action failed to initialize."),
         };
@@ -102,7 +109,10 @@ impl Proxy {
         let time = request.deadline.map_or(DEFAULT_RUN_TIME, |deadline| {
             message::time_left(deadline, SystemTime::now()) + GRACE
         });
-        let reply = engine.run(request.value, &request.env, time);
+        let reply = match action {
+            Action::QuickJs(engine) => engine.run(request.value, &request.env, time),
+            Action::Child(child) => child.run(&body, time),
+        };
         output::end_activation();
         reply
     }
@@ -110,15 +120,41 @@ impl Proxy {
     /// Takes care of children that have ended. Some code: the action's own process is among them,
     /// and the proxy is to end with that code.
     pub fn look_after_children(&mut self) -> Option<u8> {
-        None
+        match &mut self.state {
+            State::Ready(Action::Child(child)) => child.ended(),
+            _ => None,
+        }
     }
 
     /// A descriptor that becomes readable when the action's process ends.
     pub fn child_descriptor(&self) -> Option<BorrowedFd<'_>> {
-        None
+        match &self.state {
+            State::Ready(Action::Child(child)) => Some(child.descriptor()),
+            _ => None,
+        }
     }
 
-    fn load(&self, request: InitRequest) -> Result<Engine, Reply> {
+    fn load(&self, request: InitRequest) -> Result<Action, Reply> {
+        let env: Vec<_> = std::env::vars()
+            .chain(request.env.iter().cloned())
+            .collect();
+        let time = init_time(&request.env);
+        let signals = self.signals.clone();
+        match self.settings.language {
+            Language::QuickJs => self
+                .load_script(&request, &env, time)
+                .map(|engine| Action::QuickJs(Box::new(engine))),
+            language => ActionLoop::start(language, &request, &env, time, signals)
+                .map(|child| Action::Child(Box::new(child))),
+        }
+    }
+
+    fn load_script(
+        &self,
+        request: &InitRequest,
+        env: &[(String, String)],
+        time: Duration,
+    ) -> Result<Engine, Reply> {
         let Some(code) = &request.code else {
             return Err(Reply::error(403, "Missing main/no code to execute."));
         };
@@ -129,10 +165,7 @@ impl Proxy {
         }
         let mut engine = Engine::new(self.settings.limits, self.signals.clone())
             .map_err(|error| Reply::init_failed(&format!("QuickJS does not start: {error}")))?;
-        let env: Vec<_> = std::env::vars()
-            .chain(request.env.iter().cloned())
-            .collect();
-        engine.load(code, &request.main, &env, init_time(&request.env))?;
+        engine.load(code, &request.main, env, time)?;
         Ok(engine)
     }
 }

@@ -41,9 +41,4 @@ impl Reply {
     pub fn init_failed(reason: &str) -> Self {
         Self::error(502, &format!("Initialization has failed due to: {reason}"))
     }
-
-    /// Whether this is a 200.
-    pub fn is_success(&self) -> bool {
-        matches!(self, Reply::Answer { status: 200, .. })
-    }
 }

@@ -45,8 +45,18 @@ impl Signals {
 
     /// Waits for the next signal of any kind. False if the process must end.
     pub fn wait(&self) -> bool {
+        self.poll(PollTimeout::NONE)
+    }
+
+    /// As [`Signals::wait`], but for no longer than that.
+    pub fn wait_for(&self, time: Duration) -> bool {
+        self.poll(timeout(time))
+    }
+
+    fn poll(&self, time: PollTimeout) -> bool {
         let mut wait = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
-        let _ = poll(&mut wait, PollTimeout::NONE);
+        // An interrupted or failed wait only means another look.
+        let _ = poll(&mut wait, time);
         !self.must_end()
     }
 
@@ -58,9 +68,7 @@ impl Signals {
             if left.is_zero() {
                 return;
             }
-            let mut wait = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
-            // An interrupted or failed wait only means another look at the clock.
-            let _ = poll(&mut wait, timeout(left));
+            self.wait_for(left);
         }
     }
 }

@@ -2,5 +2,9 @@
 
 mod client;
 mod http;
+mod native;
+mod node;
 mod process;
+mod python;
 mod quickjs;
+mod zipped;

@@ -197,7 +197,7 @@ fn the_sandbox_is_locked_from_inside() {
             && limit("Max core file size", "0")
             && limit("Max open files", "32"),
     );
-    let bytes = (64 << 20) + (4 * 64 << 20) + (64 << 20);
+    let bytes = (64 << 20) + 4 * (64 << 20) + (64 << 20);
     expect(
         "memory limit",
         limit("Max address space", &bytes.to_string()),
@@ -208,6 +208,17 @@ fn the_sandbox_is_locked_from_inside() {
     assert_eq!(status(&outer, "CapEff").as_deref(), Some(none));
     assert_eq!(status(&outer, "NoNewPrivs").as_deref(), Some("1"));
     assert_eq!(status(&inner, "Threads").as_deref(), Some("1"));
+}
+
+#[test]
+fn the_sandbox_holds_no_descriptor_of_the_daemon() {
+    assert!(
+        nix::unistd::Uid::effective().is_root(),
+        "only root sees the descriptors of a sandbox: run the tests as root"
+    );
+    let house = House::new();
+    let (sandbox, _proxy) = house.action(64, "function main() { return {} }");
+    let (_, inner) = processes(&*sandbox);
     for entry in std::fs::read_dir(inner.join("fd")).unwrap() {
         let target = std::fs::read_link(entry.unwrap().path()).unwrap();
         let target = target.to_string_lossy();

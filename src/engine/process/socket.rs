@@ -101,6 +101,6 @@ mod tests {
         let error = smol::block_on(address.connect()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         drop(sockets);
-        assert_eq!(entries(), [PathBuf::new(); 0]);
+        assert!(entries().is_empty());
     }
 }

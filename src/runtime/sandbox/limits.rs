@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nix::Result;
 use nix::libc;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
 use crate::runtime::INIT_LIMIT;
 
@@ -40,7 +40,7 @@ pub fn processes() -> Result<()> {
 /// Lowers a limit; one that is lower already stays.
 fn lower(resource: Resource, limit: u64) -> Result<()> {
     let (soft, hard) = getrlimit(resource)?;
-    // The type of limits depends on the platform's word size.
-    let limit = limit.try_into().unwrap_or(hard);
+    // As wide as the platform's word on some; the largest heap is far below that.
+    let limit = limit as rlim_t;
     setrlimit(resource, limit.min(soft), limit.min(hard))
 }
