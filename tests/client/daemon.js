@@ -1,5 +1,5 @@
 // Starts the real `owl serve` with a temporary store on a free port.
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -46,6 +46,12 @@ export class Daemon {
       })
     })
     return daemon
+  }
+
+  /** Makes a namespace with a key of its own, and returns `uuid:key`. */
+  createKey (namespace) {
+    const command = ['key', '--data-dir', this.folder, 'create', namespace]
+    return execFileSync(required('OWL_TEST_BINARY'), command, { encoding: 'utf8' }).trim()
   }
 
   /** Stops the daemon and returns its exit code. */
