@@ -1,5 +1,6 @@
 //! What the tests against a real engine share.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,38 +40,44 @@ pub struct Fixture {
 pub fn with_engine<T>(name: &str, test: impl AsyncFnOnce(&Fixture) -> T) -> T {
     let daemon = format!("test_{name}_{}", std::process::id());
     let executor: Executor = Arc::new(smol::Executor::new());
-    smol::block_on(executor.run(within(PATIENCE, async {
-        let engine = connect(&executor, &daemon, &engine_host()).await;
-        let fixture = Fixture {
-            executor: executor.clone(),
-            engine,
-            daemon,
-        };
-        let _cleanup = Cleanup(&fixture);
-        let result = test(&fixture).await;
-        let errors = fixture.engine.remove_all().await;
-        assert!(errors.is_empty(), "{errors:?}");
-        wait_until("all containers are gone", async || {
-            fixture.containers().await.is_empty()
-        })
-        .await;
-        result
-    })))
-    .expect("the test does not hang")
+    let run = || {
+        smol::block_on(executor.run(within(PATIENCE, async {
+            let engine = connect(&executor, &daemon, &engine_host()).await;
+            let fixture = Fixture {
+                executor: executor.clone(),
+                engine,
+                daemon: daemon.clone(),
+            };
+            let result = test(&fixture).await;
+            let errors = fixture.engine.remove_all().await;
+            assert!(errors.is_empty(), "{errors:?}");
+            let gone = async || fixture.containers().await.is_empty();
+            wait_until("all containers are gone", gone).await;
+            result
+        })))
+        .expect("the test does not hang")
+    };
+    let result = std::panic::catch_unwind(AssertUnwindSafe(run));
+    // What was cancelled ends when it is polled: streams that nobody reads would slow the engine.
+    while executor.try_tick() {}
+    result.unwrap_or_else(|panic| {
+        clean_up(&daemon);
+        std::panic::resume_unwind(panic)
+    })
 }
 
-/// Removes the containers of a test that failed.
-struct Cleanup<'a>(&'a Fixture);
-
-impl Drop for Cleanup<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let Fixture {
-                executor, engine, ..
-            } = self.0;
-            smol::block_on(executor.run(engine.remove_all()));
+/// Removes the containers of a test that failed, and of the daemons beside its own.
+fn clean_up(daemon: &str) {
+    let executor: Executor = Arc::new(smol::Executor::new());
+    smol::block_on(executor.run(async {
+        for suffix in ["", "_other", "_relayed"] {
+            let daemon = format!("{daemon}{suffix}");
+            let engine = connect(&executor, &daemon, &engine_host()).await;
+            for error in engine.remove_all().await {
+                eprintln!("{error}");
+            }
         }
-    }
+    }));
 }
 
 /// Connects as another daemon, or as the same one after a restart.
