@@ -1,6 +1,5 @@
 //! `owl demo`: the main job from end to end, on whatever this machine has.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::node::docker_options;
+use super::output::say;
 use super::rest::{Daemon, Rest, RestError};
 use crate::config::{Config, DockerHost};
 use crate::engine::docker::{DockerEngine, image};
@@ -94,12 +94,6 @@ impl DemoCommand {
             }
         }
     }
-}
-
-fn say(text: &str) {
-    // Whoever reads may have gone; the demo goes on and cleans up.
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
 async fn demo(executor: crate::Executor, config: &Config, folder: &Path) -> Result<(), RestError> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use argh::FromArgs;
 
+use super::output::say;
 use crate::engine::docker::{Client, DockerError, image};
 
 /// Pack this binary as a runtime image and import it into the Docker Engine. No registry is
@@ -37,7 +38,7 @@ impl ImageCommand {
         };
         match result {
             Ok(told) => {
-                println!("{told}");
+                say(&told);
                 ExitCode::SUCCESS
             }
             Err(error) => {
@@ -57,7 +58,7 @@ impl ImageCommand {
         let executor = Arc::new(smol::Executor::new());
         let imported = smol::block_on(executor.run(async {
             let client = Client::connect(executor.clone(), host.as_deref()).await?;
-            println!("importing {} into {}", self.tag, client.host());
+            say(&format!("importing {} into {}", self.tag, client.host()));
             image::import(&client, &self.tag).await
         }))?;
         let megabytes = imported.size.unwrap_or_default() as f64 / 1e6;

@@ -15,7 +15,7 @@ use crate::store::{Store, StoreError};
 /// Characters of a key (reference section 1.2).
 const KEY_LENGTH: usize = 64;
 
-/// create, show and delete the keys of namespaces
+/// Create, show and delete the keys of namespaces.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "key")]
 pub struct KeyCommand {

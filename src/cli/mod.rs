@@ -5,6 +5,7 @@ mod demo;
 mod image;
 mod key;
 mod node;
+mod output;
 mod rest;
 mod runtime;
 mod serve;
@@ -13,6 +14,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use argh::FromArgs;
+
+use output::say;
 
 /// OpenWhisk-Light: the Apache OpenWhisk API for gateways. Without a command it serves.
 #[derive(FromArgs)]
@@ -53,7 +56,7 @@ pub fn main() -> ExitCode {
         Err(exit) => {
             return match exit.status {
                 Ok(()) => {
-                    println!("{}", exit.output);
+                    say(&exit.output);
                     ExitCode::SUCCESS
                 }
                 Err(()) => {
@@ -64,7 +67,7 @@ pub fn main() -> ExitCode {
         }
     };
     if owl.version {
-        println!("owl {}", env!("CARGO_PKG_VERSION"));
+        say(concat!("owl ", env!("CARGO_PKG_VERSION")));
         return ExitCode::SUCCESS;
     }
     match owl.command {

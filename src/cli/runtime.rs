@@ -9,7 +9,7 @@ use crate::runtime::listen::Listen;
 use crate::runtime::sandbox::{self, Stage};
 use crate::runtime::{self, End, Options};
 
-/// serve one action over OpenWhisk's container protocol: POST /init, POST /run
+/// Serve one action over OpenWhisk's container protocol: POST /init, POST /run.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "runtime")]
 pub struct RuntimeCommand {

@@ -8,6 +8,7 @@ use async_signal::{Signal, Signals};
 use smol::stream::StreamExt;
 
 use super::node::{Node, NodeError};
+use super::output::say;
 use crate::config::{self, Config};
 
 macro_rules! serve_command {
@@ -111,7 +112,7 @@ impl ServeCommand {
             }
         };
         if self.print_config {
-            print!("{config}");
+            say(config.to_string().trim_end());
             return ExitCode::SUCCESS;
         }
         super::log_to_stderr(config.log_level);

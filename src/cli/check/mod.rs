@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use argh::FromArgs;
 
+use crate::cli::output::say;
 use crate::config::Config;
 
 /// Check this machine: one line a check, and what to do about what is wrong.
@@ -58,9 +59,9 @@ impl Check {
             Outcome::Note(found, advice) => ("note", found, Some(advice)),
             Outcome::Bad(found, advice) => ("FAIL", found, Some(advice)),
         };
-        println!("{mark}  {:<16} {found}", self.name);
+        say(&format!("{mark}  {:<16} {found}", self.name));
         if let Some(advice) = advice {
-            println!("      {:<16} → {advice}", "");
+            say(&format!("      {:<16} → {advice}", ""));
         }
     }
 }
@@ -107,10 +108,10 @@ impl CheckCommand {
             .filter(|check| matches!(check.outcome, Outcome::Bad(..)))
             .count();
         if bad == 0 {
-            println!("\nThis machine can run OWL.");
+            say("\nThis machine can run OWL.");
             ExitCode::SUCCESS
         } else {
-            println!("\n{bad} of {} checks failed.", checks.len());
+            say(&format!("\n{bad} of {} checks failed.", checks.len()));
             ExitCode::FAILURE
         }
     }
