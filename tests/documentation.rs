@@ -1,4 +1,7 @@
-//! What the README says about settings is what the program has.
+//! What the pages say is what the program has.
+
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use owl::config::SETTINGS;
 
@@ -22,4 +25,34 @@ fn the_readme_lists_every_setting_as_it_is() {
         known.count(),
         "a setting that is no more is listed"
     );
+}
+
+#[test]
+fn the_architecture_names_every_source_file_and_no_other() {
+    let page = include_str!("../ARCHITECTURE.md");
+    let named: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|word| word.starts_with("src/"))
+        .collect();
+    let mut found = BTreeSet::new();
+    collect(Path::new("src"), &mut found);
+    let found: BTreeSet<&str> = found.iter().map(String::as_str).collect();
+    let missing: Vec<_> = found.difference(&named).collect();
+    let gone: Vec<_> = named.difference(&found).collect();
+    assert!(
+        missing.is_empty() && gone.is_empty(),
+        "not named: {missing:?}; named but gone: {gone:?}"
+    );
+}
+
+fn collect(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).expect("reads the folder") {
+        let path = entry.expect("reads an entry").path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else {
+            found.insert(path.to_str().expect("plain names").to_owned());
+        }
+    }
 }
