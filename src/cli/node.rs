@@ -10,6 +10,7 @@ use smol::{Task, Timer};
 
 use crate::Executor;
 use crate::api;
+use crate::blocking::unblock;
 use crate::catalog::{Catalog, Manifest};
 use crate::config::{Config, DockerHost};
 use crate::engine::docker::{DockerEngine, DockerOptions};
@@ -220,7 +221,9 @@ impl Node {
             }
         }
         let store = self.store;
-        smol::unblock(move || store.close()).await;
+        if let Err(error) = unblock(move || store.close()).await {
+            log::error!("the store was not closed: {error}");
+        }
     }
 }
 

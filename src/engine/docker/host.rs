@@ -6,6 +6,7 @@ use std::net::ToSocketAddrs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
+use crate::blocking::unblock;
 use crate::http::client::{Endpoint, Wire};
 
 use super::error::DockerError;
@@ -89,7 +90,7 @@ impl Host {
             Host::Tcp(address) => {
                 let address = address.clone();
                 let addresses: Vec<_> =
-                    smol::unblock(move || address.to_socket_addrs().map(Iterator::collect)).await?;
+                    unblock(move || address.to_socket_addrs().map(Iterator::collect)).await??;
                 let mut result = Err(io::ErrorKind::NotFound.into());
                 for address in addresses {
                     result = Endpoint::Tcp(address).connect().await;

@@ -15,6 +15,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::blocking::unblock;
 use crate::engine::{Engine, Sandbox, SandboxSpec, StartError};
 use crate::runtime::kind::Language;
 use crate::runtime::listen::Listen;
@@ -111,8 +112,12 @@ impl ProcessEngine {
         }
         let executable = self.executable.clone();
         let log = async move {
-            let features = smol::unblock(move || probe(&executable)).await;
-            for feature in features.iter().filter(|feature| feature.result.is_err()) {
+            let features = unblock(move || probe(&executable)).await;
+            for feature in features
+                .iter()
+                .flatten()
+                .filter(|feature| feature.result.is_err())
+            {
                 log::warn!("sandbox of quickjs actions: {feature}");
             }
         };

@@ -12,6 +12,7 @@ use hyper::{Request, Response};
 use smol::channel::{Receiver, Sender, bounded};
 use smol_hyper::rt::FuturesIo;
 
+use crate::blocking::unblock;
 use crate::http::client::{read_body, within};
 
 use super::super::client::{Client, broken, refused};
@@ -36,7 +37,7 @@ pub(super) async fn post(
 ) -> Result<Bytes, DockerError> {
     let exchange = async {
         let (sender, receiver) = bounded(PIECES);
-        let writer = smol::unblock(move || send_all(&sender, write));
+        let writer = unblock(move || send_all(&sender, write));
         let response = async {
             let wire = client.wire().await?;
             let (mut connection, driver) = http1::handshake(FuturesIo::new(wire))
@@ -61,7 +62,7 @@ pub(super) async fn post(
                 .map_err(|error| broken(what, &error))
         };
         let answer = response.await;
-        match writer.await {
+        match writer.await.flatten() {
             // What went wrong while writing says more than the upload that broke of it.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(DockerError::Pack {
                 what: "the image".to_owned(),
