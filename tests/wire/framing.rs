@@ -106,6 +106,37 @@ fn malformed_heads_are_refused() {
 }
 
 #[test]
+fn every_byte_at_every_place_is_taken_or_refused_properly() {
+    let server = TestServer::start(ServerOptions::default());
+    for (before, after) in [
+        ("GE", "T /hello HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("GET /path/a", "b HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("GET /path/a?", "b HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("GET http://a/path/", "b HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("GET http://a", "b HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("GET /hello HTTP/1.", "1\r\nHost: a\r\n\r\n"),
+        ("GET /hello HTTP/1.1\r\nHost: ", "\r\n\r\n"),
+        ("GET /hello HTTP/1.1\r\nHost: a\r\nX", "y: z\r\n\r\n"),
+        ("GET /hello HTTP/1.1\r\nHost: a\r\nX: y", "z\r\n\r\n"),
+    ] {
+        for byte in 0..=255 {
+            let mut client = server.connect();
+            client.send([before.as_bytes(), &[byte], after.as_bytes()].concat());
+            let answer = client.answer();
+            if !matches!(answer.status, 200 | 404) {
+                answer.assert_refused(answer.status);
+                assert!(
+                    matches!(answer.status, 400 | 501 | 505),
+                    "{}",
+                    answer.status
+                );
+                client.assert_closed();
+            }
+        }
+    }
+}
+
+#[test]
 fn cut_off_heads_are_refused() {
     let server = TestServer::start(ServerOptions::default());
     for head in [

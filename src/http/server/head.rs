@@ -5,7 +5,7 @@
 //! a trace, and takes any list of codings that ends in `chunked`. Here everything that two
 //! parsers could take for different requests is refused (RFC 9112, sections 2.2, 5, 6 and 11.2).
 
-use hyper::StatusCode;
+use hyper::{StatusCode, Uri};
 
 use super::refusal::Refusal;
 
@@ -160,7 +160,9 @@ fn check_request_line(line: &[u8], limits: &Limits) -> Result<bool, Refusal> {
     if target.len() > limits.uri {
         return Err(uri_too_long());
     }
-    if !target.iter().all(u8::is_ascii_graphic) || !is_known_form(method, target) {
+    // hyper parses it in the same way, but would answer without a body.
+    let is_uri = target.iter().all(u8::is_ascii_graphic) && Uri::try_from(target).is_ok();
+    if !is_uri || !is_known_form(method, target) {
         return Err(Refusal::bad("The request target is malformed."));
     }
     match version {

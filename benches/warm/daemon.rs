@@ -1,0 +1,135 @@
+//! The real daemon: started, measured, stopped.
+
+use std::io::{self, BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use owl::entity::{GUEST_KEY, GUEST_UUID};
+
+use super::http::{Address, Client};
+
+pub struct Daemon {
+    child: Child,
+    pub address: SocketAddr,
+    /// From its start to the line which says that it listens.
+    pub started: Duration,
+    _data: tempfile::TempDir,
+}
+
+impl Daemon {
+    /// Starts `owl serve` with throttles that nothing here reaches; `docker` is the engine that
+    /// it uses, or `none`.
+    pub fn start(docker: &str, runtimes: Option<&Path>) -> io::Result<Self> {
+        let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_owl"));
+        command
+            .args(["serve", "--port", "0", "--data-dir"])
+            .arg(data.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("DOCKER_HOST", docker)
+            .env("OWL_BIND", "127.0.0.1")
+            .env("OWL_HOST_CAPACITY", "64")
+            .env("OWL_INVOCATIONS_PER_MINUTE", "100000000")
+            .env("OWL_CONCURRENT_INVOCATIONS", "1000")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        if let Some(runtimes) = runtimes {
+            command.env("OWL_RUNTIMES", runtimes);
+        }
+        let clock = Instant::now();
+        let mut child = command.spawn()?;
+        let log = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let (sender, receiver) = mpsc::channel();
+        // Ends with the daemon, which closes the pipe.
+        std::thread::spawn(move || {
+            for line in BufReader::new(log).lines().map_while(Result::ok) {
+                match line.split_once("listening on http://") {
+                    Some((_, address)) => {
+                        let _ = sender.send((clock.elapsed(), address.trim().to_owned()));
+                    }
+                    None if line.contains("ERROR") => eprintln!("daemon: {line}"),
+                    None => {}
+                }
+            }
+        });
+        let (started, address) = receiver
+            .recv_timeout(Duration::from_secs(30))
+            .map_err(|_| io::Error::other("the daemon does not listen"))?;
+        Ok(Daemon {
+            child,
+            address: address.parse().map_err(io::Error::other)?,
+            started,
+            _data: data,
+        })
+    }
+
+    /// A connection with the key of `guest`.
+    pub fn client(&self) -> Client {
+        let key = STANDARD.encode(format!("{GUEST_UUID}:{GUEST_KEY}"));
+        let headers = format!("Authorization: Basic {key}\r\n");
+        Client::new(Address::Tcp(self.address), &headers)
+    }
+
+    /// Creates an action.
+    pub fn create(&self, name: &str, kind: &str, code: &str) -> io::Result<()> {
+        let body = serde_json::json!({"exec": {"kind": kind, "code": code}});
+        let path = format!("/api/v1/namespaces/_/actions/{name}?overwrite=true");
+        let mut client = self.client();
+        client.expect(200, "PUT", &path, body.to_string().as_bytes())?;
+        Ok(())
+    }
+
+    /// Proportional set size in KB, of the daemon alone, and of all its descendants.
+    pub fn memory(&self) -> io::Result<(u64, u64)> {
+        let own = pss(self.child.id())?;
+        let others = descendants(self.child.id());
+        // A sandbox may end meanwhile.
+        let others = others.into_iter().filter_map(|pid| pss(pid).ok());
+        Ok((own, others.sum()))
+    }
+}
+
+impl Drop for Daemon {
+    /// With a chance to remove its containers.
+    fn drop(&mut self) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+fn pss(pid: u32) -> io::Result<u64> {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
+        .ok_or_else(|| io::Error::other("no Pss in smaps_rollup"))
+}
+
+fn descendants(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let children = tasks.into_iter().flatten().flatten().flat_map(|task| {
+        let children = std::fs::read_to_string(task.path().join("children"));
+        let children = children.unwrap_or_default();
+        let pids = children
+            .split_whitespace()
+            .filter_map(|pid| pid.parse().ok());
+        pids.collect::<Vec<u32>>()
+    });
+    children
+        .flat_map(|child| {
+            let mut all = descendants(child);
+            all.push(child);
+            all
+        })
+        .collect()
+}
