@@ -13,7 +13,7 @@ mod record;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::value::RawValue;
@@ -106,7 +106,13 @@ struct Inner {
     flights: Flights,
     settings: Settings,
     stopping: AtomicBool,
+    /// Bytes of finished records that are not durable yet.
+    unstored: AtomicU64,
 }
+
+/// Bytes of finished records that may wait for the disk. Callers have their answers by then, so
+/// nothing else bounds them where a disk is slower than its callers.
+const MOST_UNSTORED: u64 = 16 << 20;
 
 impl Invoker {
     /// An invoker over a pool and the engines that fill it.
@@ -129,6 +135,7 @@ impl Invoker {
                 flights: Flights::default(),
                 settings,
                 stopping: AtomicBool::new(false),
+                unstored: AtomicU64::new(0),
             }),
         }
     }
@@ -142,6 +149,11 @@ impl Invoker {
         if inner.stopping.load(Ordering::Relaxed) {
             return Err(InvokeError::Unavailable(
                 crate::pool::Refusal::Stopping.to_string(),
+            ));
+        }
+        if inner.unstored.load(Ordering::Relaxed) > MOST_UNSTORED {
+            return Err(InvokeError::Unavailable(
+                "The disk of this gateway does not keep up with its activation records.".into(),
             ));
         }
         let received = Instant::now();
@@ -354,9 +366,12 @@ impl Inner {
             head: activation.head(),
             tail: activation.tail_with(logs),
         };
+        let bytes = (row.head.len() + row.tail.len()) as u64;
+        self.unstored.fetch_add(bytes, Ordering::Relaxed);
         if let Err(error) = self.store.put_activation(row).await {
             log::error!("cannot store activation {}: {error}", activation.id);
         }
+        self.unstored.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 

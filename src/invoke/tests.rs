@@ -418,6 +418,23 @@ fn a_failed_sandbox_is_removed_and_the_next_call_works() {
 }
 
 #[test]
+fn calls_are_refused_while_the_disk_does_not_keep_up() {
+    let bench = Bench::new(echo);
+    bench.code("a");
+    let unstored = &bench.invoker.inner.unstored;
+    unstored.store(MOST_UNSTORED + 1, Ordering::Relaxed);
+    assert!(matches!(
+        bench.run(bench.invoker.invoke(bench.call("a", WAIT))),
+        Err(InvokeError::Unavailable(_))
+    ));
+    unstored.store(0, Ordering::Relaxed);
+    let id = bench.finished(bench.call("a", WAIT)).id;
+    bench.record(id);
+    bench.run(bench.invoker.inner.flights.none());
+    assert_eq!(unstored.load(Ordering::Relaxed), 0);
+}
+
+#[test]
 fn what_cannot_be_started_is_told_in_the_record() {
     let bench = Bench::new(echo);
     bench.code("unstartable");
