@@ -96,27 +96,21 @@ impl Engine {
         serde_json::from_slice(&answer).map_err(io::Error::other)
     }
 
-    /// The running containers of an action of `guest`: id and address of the proxy.
-    pub fn containers_of(&self, action: &str) -> io::Result<Vec<(String, SocketAddr)>> {
-        let filters = format!("{{\"label\":[\"owl.action=guest/{action}\"]}}");
-        let filters = filters
-            .replace('"', "%22")
-            .replace('{', "%7B")
-            .replace('}', "%7D")
-            .replace('[', "%5B")
-            .replace(']', "%5D");
-        let path = format!("/containers/json?filters={filters}");
+    /// A running container of an action of `guest`.
+    pub fn container_of(&self, action: &str) -> io::Result<String> {
+        let label = format!("%7B%22label%22:%5B%22owl.action=guest/{action}%22%5D%7D");
+        let path = format!("/containers/json?filters={label}");
         let answer = self.client().expect(200, "GET", &path, b"")?;
         let list: Vec<Value> = serde_json::from_slice(&answer).map_err(io::Error::other)?;
         list.iter()
-            .filter_map(|container| container["Id"].as_str())
-            .map(|id| Ok((id.to_owned(), proxy_of(&self.inspect(id)?)?)))
-            .collect()
+            .find_map(|container| Some(container["Id"].as_str()?.to_owned()))
+            .ok_or_else(|| io::Error::other(format!("{action} has no container")))
     }
 
-    /// Creates, starts and initialises a container like another one, and runs it once: how long
-    /// that took. Afterwards it is removed.
-    pub fn cold_start(&self, model: &str, code: &str, parameters: &str) -> io::Result<Duration> {
+    /// Creates, starts and initialises a container with the image and the restrictions of
+    /// another one. (That one itself must not be called behind OWL's back: it would not know
+    /// what the logs belong to.)
+    pub fn start_like(&self, model: &str, code: &str) -> io::Result<Container<'_>> {
         let model = self.inspect(model)?;
         let body = json!({
             "Image": model["Image"],
@@ -128,17 +122,45 @@ impl Engine {
         let body = body.to_string();
         let answer = client.expect(201, "POST", "/containers/create", body.as_bytes())?;
         let created: Value = serde_json::from_slice(&answer).map_err(io::Error::other)?;
-        let id = created["Id"].as_str().unwrap_or_default().to_owned();
-        let result = (|| {
-            client.expect(204, "POST", &format!("/containers/{id}/start"), b"")?;
-            let mut proxy = Client::new(Address::Tcp(proxy_of(&self.inspect(&id)?)?), "");
-            retry(|| proxy.connect())?;
-            proxy.expect(200, "POST", "/init", &init_body(code))?;
-            proxy.expect(200, "POST", "/run", &run_body(parameters))?;
-            Ok(clock.elapsed())
-        })();
-        client.expect(204, "DELETE", &format!("/containers/{id}?force=1"), b"")?;
-        result
+        let mut container = Container {
+            engine: self,
+            id: created["Id"].as_str().unwrap_or_default().to_owned(),
+            proxy: None,
+            began: clock,
+        };
+        let path = format!("/containers/{}/start", container.id);
+        client.expect(204, "POST", &path, b"")?;
+        let address = proxy_of(&self.inspect(&container.id)?)?;
+        container.proxy = Some(Address::Tcp(address));
+        let mut proxy = container.client()?;
+        retry(|| proxy.connect())?;
+        proxy.expect(200, "POST", "/init", &init_body(code))?;
+        Ok(container)
+    }
+}
+
+/// A container that OWL knows nothing of; removed when dropped.
+pub struct Container<'a> {
+    engine: &'a Engine,
+    id: String,
+    proxy: Option<Address>,
+    /// When its creation began.
+    pub began: Instant,
+}
+
+impl Container<'_> {
+    pub fn client(&self) -> io::Result<Client> {
+        let proxy = self.proxy.clone().ok_or(io::ErrorKind::NotConnected)?;
+        Ok(Client::new(proxy, ""))
+    }
+}
+
+impl Drop for Container<'_> {
+    fn drop(&mut self) {
+        let path = format!("/containers/{}?force=1", self.id);
+        if let Err(error) = self.engine.client().expect(204, "DELETE", &path, b"") {
+            eprintln!("a container is left over: {error}");
+        }
     }
 }
 

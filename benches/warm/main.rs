@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use daemon::Daemon;
 use direct::{Engine, Runtime, run_body};
 use figures::Times;
-use http::{Address, Client};
+use http::Client;
 
 /// Gives back what it gets.
 const ECHO: &str = "function main(params) { return params; }";
@@ -139,73 +139,66 @@ fn container_cold(daemon: &Daemon, engine: &Engine, kind: &str, extent: Extent) 
     for n in 0..extent.colds {
         owl.push(cold_call(daemon, &mut client, kind, n)?);
         let name = format!("cold-{}-{n}", kind.replace([':', '.'], "-"));
-        let (model, _) = one(engine.containers_of(&name)?)?;
-        raw.push(engine.cold_start(&model, ECHO, &parameters(100))?);
+        let model = engine.container_of(&name)?;
+        let container = engine.start_like(&model, ECHO)?;
+        let body = run_body(&parameters(100));
+        container.client()?.expect(200, "POST", "/run", &body)?;
+        raw.push(container.began.elapsed());
     }
     figures::once(&format!("cold call of {kind}"), &Times::of(owl));
     figures::once("  create, start, init, run by hand", &Times::of(raw));
     Ok(())
 }
 
-fn one<T>(mut all: Vec<T>) -> io::Result<T> {
-    all.pop()
-        .ok_or_else(|| io::Error::other("the action has no container"))
-}
-
 fn quickjs_warm(daemon: &Daemon, extent: Extent) -> io::Result<()> {
     daemon.create("warm", "quickjs:1", ECHO)?;
     let runtimes = (0..4).map(|_| Runtime::start(ECHO));
     let runtimes = runtimes.collect::<io::Result<Vec<_>>>()?;
-    compare("quickjs:1, process", daemon, "warm", extent, || {
-        Ok(runtimes.iter().map(Runtime::client).collect())
-    })
+    let mut direct: Vec<_> = runtimes.iter().map(Runtime::client).collect();
+    compare("quickjs:1, process", daemon, "warm", extent, &mut direct)
 }
 
 fn container_warm(daemon: &Daemon, engine: &Engine, kind: &str, extent: Extent) -> io::Result<()> {
     daemon.create("warm-container", kind, ECHO)?;
-    compare(kind, daemon, "warm-container", extent, || {
-        let containers = engine.containers_of("warm-container")?.into_iter();
-        let addresses = containers.map(|(_, address)| Address::Tcp(address));
-        Ok(addresses.map(|address| Client::new(address, "")).collect())
-    })
+    let body = parameters(100);
+    let mut client = daemon.client();
+    client.expect(200, "POST", &invoke("warm-container"), body.as_bytes())?;
+    let model = engine.container_of("warm-container")?;
+    let containers = (0..4).map(|_| engine.start_like(&model, ECHO));
+    let containers = containers.collect::<io::Result<Vec<_>>>()?;
+    let direct = containers.iter().map(|container| container.client());
+    let mut direct = direct.collect::<io::Result<Vec<_>>>()?;
+    compare(kind, daemon, "warm-container", extent, &mut direct)
 }
 
-/// Calls an action through OWL, and sandboxes of it without, in turns. `direct` gives connections
-/// to sandboxes once OWL has as many of them as there are calls at a time.
+/// Calls an action through OWL, and sandboxes of it without, in turns: one at a time, then as
+/// many as there are sandboxes.
 fn compare(
     what: &str,
     daemon: &Daemon,
     action: &str,
     extent: Extent,
-    direct: impl Fn() -> io::Result<Vec<Client>>,
+    direct: &mut [Client],
 ) -> io::Result<()> {
-    for at_a_time in [1, 4] {
+    for at_a_time in [1, direct.len()] {
+        let direct = &mut direct[..at_a_time];
         let mut clients: Vec<_> = (0..at_a_time).map(|_| daemon.client()).collect();
-        // Long enough for all calls to be there at the same time.
-        run(
-            &mut clients,
-            30,
-            &invoke(action),
-            parameters(100).as_bytes(),
-        )?;
-        let mut others = direct()?;
-        others.truncate(at_a_time);
         for (size, bytes, calls) in PAYLOADS {
             let parameters = parameters(bytes);
             let body = run_body(&parameters);
             let calls = (calls / extent.thinner).max(5);
             let (mut owl, mut bare) = (Times::default(), Times::default());
             for round in 0..=extent.rounds {
-                let (times, wall) =
-                    run(&mut clients, calls, &invoke(action), parameters.as_bytes())?;
-                let (direct, direct_wall) = run(&mut others, calls, "/run", &body)?;
+                let path = invoke(action);
+                let (times, wall) = run(&mut clients, calls, &path, parameters.as_bytes())?;
+                let (others, others_wall) = run(direct, calls, "/run", &body)?;
                 if round > 0 {
-                    // The first one warms up.
+                    // The first one warms up, and starts the sandboxes that are missing.
                     owl.add(times, wall);
-                    bare.add(direct, direct_wall);
+                    bare.add(others, others_wall);
                 }
             }
-            let what = format!("{what}, {size}, {} at a time", others.len());
+            let what = format!("{what}, {size}, {at_a_time} at a time");
             figures::warm(&what, &owl, &bare);
         }
     }
