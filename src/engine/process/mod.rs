@@ -24,7 +24,6 @@ use crate::{BoxFuture, Executor};
 pub use crate::runtime::sandbox::Feature;
 pub use probe::probe;
 use sandbox::ProcessSandbox;
-use socket::Sockets;
 use spawner::Spawner;
 
 /// How the engine starts its children.
@@ -32,7 +31,7 @@ use spawner::Spawner;
 pub struct ProcessOptions {
     /// The `owl` binary. `/proc/self/exe` stays right when the file is replaced by an upgrade.
     pub executable: PathBuf,
-    /// Where a private directory for sockets can be made, for as long as the engine lives.
+    /// Where a private directory can be made for a moment, at each start.
     pub directory: PathBuf,
 }
 
@@ -49,27 +48,22 @@ impl Default for ProcessOptions {
 pub struct ProcessEngine {
     executor: Executor,
     executable: PathBuf,
-    sockets: Sockets,
+    directory: PathBuf,
     /// Dropping it ends every sandbox that is left.
     spawner: Spawner,
     probed: AtomicBool,
 }
 
 impl ProcessEngine {
-    /// An engine without sandboxes. Fails if the directory for sockets cannot be made.
+    /// An engine without sandboxes. Fails if no thread can be started.
     pub fn new(executor: Executor, options: ProcessOptions) -> Result<Arc<Self>, StartError> {
-        let failed = |what: &str, error: std::io::Error| {
-            StartError::Unavailable(format!("cannot make {what}: {error}"))
-        };
-        let sockets = Sockets::new(&options.directory).map_err(|error| {
-            let place = format!("a directory for sockets in {}", options.directory.display());
-            failed(&place, error)
+        let spawner = Spawner::new().map_err(|error| {
+            StartError::Unavailable(format!("cannot start a thread for children: {error}"))
         })?;
-        let spawner = Spawner::new().map_err(|error| failed("a thread for children", error))?;
         Ok(Arc::new(ProcessEngine {
             executor,
             executable: options.executable,
-            sockets,
+            directory: options.directory,
             spawner,
             probed: AtomicBool::new(false),
         }))
@@ -86,7 +80,10 @@ impl ProcessEngine {
         }
         self.log_what_is_missing();
         let failed = |error: std::io::Error| StartError::Failed(error.to_string());
-        let (listener, address) = self.sockets.make().map_err(failed)?;
+        let (listener, address) = socket::make(&self.directory).map_err(|error| {
+            let directory = self.directory.display();
+            StartError::Failed(format!("cannot make a socket in {directory}: {error}"))
+        })?;
         let mut command = Command::new(&self.executable);
         command
             .args(["runtime", "--kind", "quickjs", "--sandbox", "outer"])

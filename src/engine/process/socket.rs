@@ -16,45 +16,32 @@ use std::time::SystemTime;
 use nix::libc::{O_DIRECTORY, O_PATH};
 use smol::Async;
 
-/// Makes sockets in a directory of its own.
-pub struct Sockets {
-    path: PathBuf,
-    directory: File,
-    count: AtomicU64,
+/// Makes a socket to listen on, and the way to it. `parent` is where a private directory can be
+/// made for it; that is gone again when this returns.
+pub fn make(parent: &Path) -> io::Result<(UnixListener, Address)> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let (time, number) = (
+        time.unwrap_or_default(),
+        COUNT.fetch_add(1, Ordering::Relaxed),
+    );
+    let unique = format!("{}-{:x}-{number}", std::process::id(), time.as_nanos());
+    let path = parent.join(format!("owl-{unique}"));
+    // Fails if it exists, so that it cannot have been made ready by somebody else.
+    DirBuilder::new().mode(0o700).create(&path)?;
+    let made = make_in(&path);
+    std::fs::remove_dir(&path)?;
+    made
 }
 
-impl Sockets {
-    /// Makes a directory below `parent` that nobody else may enter.
-    pub fn new(parent: &Path) -> io::Result<Self> {
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let unique = time.unwrap_or_default().as_nanos();
-        let path = parent.join(format!("owl-{}-{unique:x}", std::process::id()));
-        // Fails if it exists, so that it cannot have been made ready by somebody else.
-        DirBuilder::new().mode(0o700).create(&path)?;
-        let directory = open(&path, O_DIRECTORY)?;
-        Ok(Sockets {
-            path,
-            directory,
-            count: AtomicU64::new(0),
-        })
-    }
-
-    /// A socket to listen on, and the way to it.
-    pub fn make(&self) -> io::Result<(UnixListener, Address)> {
-        let number = self.count.fetch_add(1, Ordering::Relaxed);
-        // By descriptor, since paths of sockets are limited to 107 bytes.
-        let path = descriptor_path(&self.directory).join(number.to_string());
-        let listener = UnixListener::bind(&path)?;
-        let node = open(&path, 0);
-        std::fs::remove_file(&path)?;
-        Ok((listener, Address(node?)))
-    }
-}
-
-impl Drop for Sockets {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir(&self.path);
-    }
+fn make_in(path: &Path) -> io::Result<(UnixListener, Address)> {
+    let directory = open(path, O_DIRECTORY)?;
+    // By descriptor, since paths of sockets are limited to 107 bytes.
+    let name = descriptor_path(&directory).join("socket");
+    let listener = UnixListener::bind(&name)?;
+    let node = open(&name, 0);
+    std::fs::remove_file(&name)?;
+    Ok((listener, Address(node?)))
 }
 
 /// A socket without a name.
@@ -85,22 +72,20 @@ mod tests {
     #[test]
     fn sockets_have_no_name_and_leave_nothing_behind() {
         let parent = tempfile::tempdir().unwrap();
-        let entries = || {
-            let list = std::fs::read_dir(parent.path()).unwrap();
-            list.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
-        };
-        let sockets = Sockets::new(parent.path()).unwrap();
-        let (listener, address) = sockets.make().unwrap();
-        let [directory] = &entries()[..] else {
-            panic!("one directory expected");
-        };
-        assert_eq!(std::fs::read_dir(directory).unwrap().count(), 0);
+        // Longer than the path of a socket may be.
+        let deep = parent.path().join("d".repeat(120));
+        std::fs::create_dir(&deep).unwrap();
+        let (listener, address) = make(&deep).unwrap();
+        assert_eq!(std::fs::read_dir(&deep).unwrap().count(), 0);
         smol::block_on(address.connect()).unwrap();
         listener.accept().unwrap();
         drop(listener);
         let error = smol::block_on(address.connect()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-        drop(sockets);
-        assert!(entries().is_empty());
+    }
+
+    #[test]
+    fn a_place_where_nothing_can_be_made_is_an_error() {
+        assert!(make(Path::new("/nonexistent")).is_err());
     }
 }
