@@ -25,7 +25,7 @@ pub use engines::Engines;
 use crate::Executor;
 use crate::catalog::{Catalog, Manifest};
 use crate::entity::{Action, Activation, ActivationId, Identity, Status};
-use crate::pool::{Driver, Grant, Key, Statistics, Wait};
+use crate::pool::{Driver, Grant, Key, Refusal, Statistics, Wait};
 use crate::store::{ActivationRow, Store};
 use arguments::Arguments;
 use execute::{Attempt, Finished, MOST_ATTEMPTS, not_run};
@@ -59,9 +59,10 @@ pub enum Outcome {
 /// Why a call was not accepted. Nothing was run and no record exists.
 #[derive(Debug)]
 pub enum InvokeError {
-    /// The queue is full, or no sandbox may be started: 429 with this text.
+    /// As many calls as may wait for a sandbox do so already: 429 with this text.
     Overloaded(String),
-    /// The daemon is stopping, or the store does not take records: 503 with this text.
+    /// Nothing is run here, the daemon is stopping, or the store does not take records: 503 with
+    /// this text.
     Unavailable(String),
 }
 
@@ -147,9 +148,7 @@ impl Invoker {
     pub async fn invoke(&self, call: Call) -> Result<Outcome, InvokeError> {
         let inner = &self.inner;
         if inner.stopping.load(Ordering::Relaxed) {
-            return Err(InvokeError::Unavailable(
-                crate::pool::Refusal::Stopping.to_string(),
-            ));
+            return Err(InvokeError::Unavailable(Refusal::Stopping.to_string()));
         }
         if inner.unstored.load(Ordering::Relaxed) > MOST_UNSTORED {
             return Err(InvokeError::Unavailable(
@@ -282,7 +281,9 @@ impl Inner {
             action.revision,
         );
         self.pool.request(key).map_err(|refusal| match refusal {
-            crate::pool::Refusal::Stopping => InvokeError::Unavailable(refusal.to_string()),
+            Refusal::Stopping | Refusal::NoCapacity => {
+                InvokeError::Unavailable(refusal.to_string())
+            }
             _ => InvokeError::Overloaded(refusal.to_string()),
         })
     }
@@ -307,9 +308,12 @@ impl Inner {
                 },
             };
             let Some(grant) = self.granted(place).await else {
-                if self.stopping.load(Ordering::Relaxed) && !started {
-                    // It stays in the store as accepted: the next start runs it.
-                    return;
+                if self.stopping.load(Ordering::Relaxed) {
+                    if !started {
+                        // It stays in the store as accepted: the next start runs it.
+                        return;
+                    }
+                    break not_run(Status::InternalError, &Refusal::Stopping.to_string());
                 }
                 let message = format!(
                     "No sandbox came free on this gateway within {} seconds.",

@@ -2,13 +2,16 @@
 //! restart does with it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use smol::Timer;
+use smol::lock::Semaphore;
 
+use super::flights::Flight;
 use super::record::{Executed, activation};
-use super::{Call, Flown, Invoker, now};
+use super::{Call, Flown, InvokeError, Invoker, now};
 use crate::catalog::CatalogError;
 use crate::entity::{
     Action, ActionLimits, ActivationId, Exec, Identity, Parameters, Secret, Status,
@@ -41,6 +44,12 @@ pub(super) fn document(call: &Call) -> Vec<u8> {
     serde_json::to_vec(&document).expect("texts are always valid JSON")
 }
 
+/// Calls of an earlier run that are under way at the same time.
+const AT_A_TIME: usize = 4;
+
+/// How long to wait before another try, where new calls have taken every place in the queue.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// How many promised invocations a restart found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
@@ -56,6 +65,7 @@ impl Invoker {
     /// runs twice and none stays without a record.
     pub async fn recover(&self) -> Result<Recovered, StoreError> {
         let mut recovered = Recovered::default();
+        let mut again = Vec::new();
         for (id, progress, document) in self.inner.store.pending()? {
             let text = String::from_utf8_lossy(&document);
             let found = match serde_json::from_str::<Document>(&text) {
@@ -69,7 +79,7 @@ impl Invoker {
             match (progress, call) {
                 (Progress::Accepted, Ok(call)) => {
                     recovered.run += 1;
-                    self.run_again(call, id);
+                    again.push((call, id));
                 }
                 (Progress::Accepted, Err(call)) => {
                     recovered.closed += 1;
@@ -84,6 +94,7 @@ impl Invoker {
                 }
             }
         }
+        self.run_again(again);
         Ok(recovered)
     }
 
@@ -108,22 +119,42 @@ impl Invoker {
         Ok(if known { Ok(call) } else { Err(call) })
     }
 
-    fn run_again(&self, call: Call, id: ActivationId) {
-        let flown = Flown {
-            flight: self.inner.flights.begin(&call.identity.namespace),
-            call,
-            id,
-            received: Instant::now(),
-            sender: None,
-        };
+    /// Runs calls of an earlier run, a few at a time: all at once may be more than may wait for a
+    /// sandbox, and they must not take every place from new calls.
+    fn run_again(&self, calls: Vec<(Call, ActivationId)>) {
         let inner = self.inner.clone();
-        self.inner
-            .executor
-            .spawn(async move {
-                // Many at once may be more than the queue takes: they come one after another.
-                inner.fly(flown, None).await;
-            })
-            .detach();
+        let flights: Vec<Flight> = calls
+            .iter()
+            .map(|(call, _)| inner.flights.begin(&call.identity.namespace))
+            .collect();
+        let run = async move {
+            let permits = Arc::new(Semaphore::new(AT_A_TIME));
+            for ((call, id), flight) in calls.into_iter().zip(flights) {
+                let permit = permits.acquire_arc().await;
+                let place = loop {
+                    match inner.request(&call) {
+                        Err(InvokeError::Overloaded(_)) => {
+                            Timer::after(PAUSE).await;
+                        }
+                        place => break place.ok(),
+                    }
+                };
+                let flown = Flown {
+                    flight,
+                    call,
+                    id,
+                    received: Instant::now(),
+                    sender: None,
+                };
+                let fly = inner.clone().fly(flown, place);
+                let fly = async move {
+                    fly.await;
+                    drop(permit);
+                };
+                inner.executor.spawn(fly).detach();
+            }
+        };
+        self.inner.executor.spawn(run).detach();
     }
 
     async fn close(&self, call: Call, id: ActivationId, status: Status, message: &str) {

@@ -463,6 +463,25 @@ fn what_cannot_be_started_is_told_in_the_record() {
 }
 
 #[test]
+fn a_restart_runs_more_than_may_wait() {
+    let bench = Bench::in_folder(tempfile::tempdir().unwrap(), echo, 1);
+    bench.code("a");
+    let call = bench.call("a", None);
+    let ids: Vec<ActivationId> = (0..30).map(|_| ActivationId::random()).collect();
+    bench.run(async {
+        for id in &ids {
+            let document = pending::document(&call);
+            bench.store.accept(*id, document).await.unwrap();
+        }
+    });
+    let recovered = bench.run(bench.invoker.recover()).unwrap();
+    assert_eq!(recovered, pending::Recovered { run: 30, closed: 0 });
+    for id in ids {
+        assert_eq!(bench.record(id)["response"]["status"], "success");
+    }
+}
+
+#[test]
 fn a_restart_runs_what_waited_and_closes_what_ran() {
     let bench = Bench::new(echo);
     bench.code("a");
