@@ -94,7 +94,7 @@ impl fmt::Display for Refusal {
             Self::QueueFull(0) => f.write_str("All sandboxes of this gateway are busy."),
             Self::QueueFull(waiting) => write!(
                 f,
-                "All sandboxes of this gateway are busy and {waiting} invocations wait already."
+                "All sandboxes of this gateway are busy, and as many invocations wait as may ({waiting})."
             ),
             Self::Stopping => f.write_str("This gateway is stopping."),
         }

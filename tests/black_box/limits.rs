@@ -155,3 +155,40 @@ fn a_call_that_has_its_answer_is_not_in_flight() {
 const SLOW: &str = "function main(a) {
   return new Promise(resolve => setTimeout(() => resolve({}), a.milliseconds || 0))
 }";
+
+#[test]
+fn a_gateway_without_capacity_says_so_and_keeps_no_record() {
+    let owl = Setup::new().env("OWL_HOST_CAPACITY", "0").start();
+    let client = owl.client();
+    client.action("waits", "quickjs:1", CODE, json!({}));
+    for path in ["actions/waits", "actions/waits?blocking=true"] {
+        client.post(path, &json!({})).expect_error(
+            503,
+            "This gateway does not run actions (its host capacity is 0).",
+        );
+    }
+    assert_eq!(client.get("activations").json(), json!([]));
+}
+
+#[test]
+fn a_full_queue_refuses_and_the_rest_goes_on() {
+    let owl = Setup::new()
+        .one_at_a_time()
+        .env("OWL_QUEUE_LENGTH", "1")
+        .start();
+    let client = owl.client();
+    let slow = "function main() { return new Promise(done => setTimeout(done, 1500, {slept: 1})) }";
+    client.action("slow", "quickjs:1", slow, json!({}));
+    let accepted = [
+        client.fire("slow", &json!({})),
+        client.fire("slow", &json!({})),
+    ];
+    client.post("actions/slow", &json!({})).expect_error(
+        429,
+        "All sandboxes of this gateway are busy, and as many invocations wait as may (1).",
+    );
+    for id in accepted {
+        let record = client.activation(&id);
+        assert_eq!(record["response"]["result"], json!({"slept": 1}));
+    }
+}
