@@ -3,12 +3,18 @@
 //! The environment names are those of the 2017 prototype where it had them. Every value is
 //! checked when the daemon starts; a bad one is refused with the name it was given under.
 
+mod settings;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::LevelFilter;
+
+pub use settings::{SETTINGS, Setting};
 
 /// Where a value came from, for messages and `--print-config`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,62 +25,6 @@ pub enum Source {
     Environment,
     /// Nobody set it.
     Default,
-}
-
-/// One setting: how it is named and what it is when nobody sets it.
-pub struct Setting {
-    /// Environment variable; the flag is derived from it.
-    pub name: &'static str,
-    /// Default, as it would be written; empty for "none".
-    pub default: &'static str,
-    /// What it means, with its unit.
-    pub help: &'static str,
-}
-
-impl Setting {
-    /// The flag of this setting: `OWL_HOST_CAPACITY` is `--host-capacity`.
-    pub fn flag(&self) -> String {
-        let name = self.name.strip_prefix("OWL_").unwrap_or(self.name);
-        format!("--{}", name.to_ascii_lowercase().replace('_', "-"))
-    }
-}
-
-macro_rules! settings {
-    ($($name:literal, $default:literal, $help:literal;)*) => {
-        /// Every setting, in the order of `--print-config`.
-        pub const SETTINGS: &[Setting] = &[$(Setting { name: $name, default: $default, help: $help }),*];
-    };
-}
-
-settings! {
-    "OWL_BIND", "127.0.0.1", "addresses to listen on, separated by commas";
-    "OWL_PORT", "3000", "port to listen on; 0 takes a free one";
-    "OWL_DATA_DIR", "", "folder of the store; default: the service's state directory, else the user's data directory";
-    "OWL_LOG_LEVEL", "info", "error, warn, info, debug or trace";
-    "OWL_RUNTIMES", "", "file with a runtimes manifest; default: the built-in one";
-    "DOCKER_HOST", "", "where the Docker Engine is; default: the usual sockets; `none` does without";
-    "OWL_NET_NAME", "", "Docker network of the action containers; default: OWL's own container's, else bridge";
-    "OWL_HOST_CAPACITY", "5", "sandboxes at the same time; 0 never runs actions here";
-    "OWL_PREEMPTION_ENABLED", "false", "recycle idle sandboxes by watermarks";
-    "OWL_PREEMPTION_PERIOD", "10", "seconds between two checks of the watermarks";
-    "OWL_PREEMPTION_HIGH", "0.75", "fraction of the capacity at which recycling starts";
-    "OWL_PREEMPTION_LOW", "0.25", "fraction of the capacity at which recycling stops";
-    "OWL_PREEMPTION_IDLE", "600", "seconds after which an idle sandbox is removed";
-    "OWL_ACTION_INIT_TIMEOUT", "10", "seconds that a new sandbox may take to accept a connection";
-    "OWL_RETRIES_NUMBER", "1000", "with OWL_RETRIES_TIMEOUT: how long an invocation waits for a sandbox; 0 does not wait";
-    "OWL_RETRIES_TIMEOUT", "100", "milliseconds; times OWL_RETRIES_NUMBER it is the longest wait for a sandbox";
-    "OWL_QUEUE_LENGTH", "1000", "invocations that may wait for a sandbox at the same time";
-    "OWL_NEXT_OPENWHISK", "", "URL of the master OpenWhisk; unset: standalone";
-    "OWL_DELEGATE_ON_FAILURE", "false", "out of capacity: invoke on the master";
-    "OWL_BLACKBOX_AUTO_PULL", "true", "pull the images of blackbox actions";
-    "OWL_API_HOST", "", "URL under which actions reach OWL; default: an address of the Docker network";
-    "OWL_INVOCATIONS_PER_MINUTE", "60", "invocations of a namespace in a minute";
-    "OWL_CONCURRENT_INVOCATIONS", "30", "invocations of a namespace in flight";
-    "OWL_FIRES_PER_MINUTE", "60", "trigger fires of a namespace in a minute";
-    "OWL_STORE_SIZE", "", "MiB that the store may take; default: 1024, on 32-bit machines 64";
-    "OWL_ACTIVATIONS_AGE", "604800", "seconds after which an activation record goes";
-    "OWL_ACTIVATIONS_COUNT", "100000", "activation records that are kept";
-    "OWL_DRAIN_TIMEOUT", "30", "seconds that running activations have to finish when the daemon stops";
 }
 
 /// Everything that can be set.
@@ -456,120 +406,4 @@ pub fn unknown_names(names: impl Iterator<Item = String>) -> Vec<String> {
         .filter(|name| name.starts_with("OWL_") && !name.starts_with("OWL_TEST_"))
         .filter(|name| !SETTINGS.iter().any(|setting| setting.name == name))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(
-        flags: &[(&'static str, &str)],
-        environment: &[(&str, &str)],
-    ) -> Result<Config, ConfigError> {
-        let flags: Vec<_> = flags
-            .iter()
-            .map(|(name, value)| (*name, value.to_string()))
-            .collect();
-        Config::read(&flags, &|name| {
-            environment
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| value.to_string())
-        })
-    }
-
-    #[test]
-    fn defaults_are_the_prototypes() {
-        let config = read(&[], &[("HOME", "/home/pi")]).unwrap();
-        assert_eq!(config.port, 3000);
-        assert_eq!(config.host_capacity, 5);
-        assert_eq!(config.longest_wait, Duration::from_secs(100));
-        assert_eq!(config.preemption.idle, Duration::from_secs(600));
-        assert_eq!(config.boot_timeout, Duration::from_secs(10));
-        assert!(config.blackbox_auto_pull);
-        assert!(!config.delegate_on_failure);
-        assert_eq!(config.docker, DockerHost::Usual);
-        assert_eq!(config.data_dir, Path::new("/home/pi/.local/share/owl"));
-        assert_eq!(config.bind, [IpAddr::from([127, 0, 0, 1])]);
-    }
-
-    #[test]
-    fn flags_win_over_environment() {
-        let environment = [("OWL_PORT", "4000"), ("OWL_HOST_CAPACITY", "7")];
-        let config = read(&[("OWL_PORT", "5000")], &environment).unwrap();
-        assert_eq!((config.port, config.host_capacity), (5000, 7));
-        let shown = config.to_string();
-        assert!(shown.contains("OWL_PORT=5000"), "{shown}");
-        assert_eq!(
-            shown.lines().count(),
-            SETTINGS.len(),
-            "each setting is read once"
-        );
-    }
-
-    #[test]
-    fn bad_values_are_refused_by_name() {
-        for (name, value, message) in [
-            ("OWL_PORT", "http", "a whole number from 0 to 65535"),
-            ("OWL_PORT", "65536", "a whole number from 0 to 65535"),
-            ("OWL_BIND", "localhost", "a list of IP addresses"),
-            ("OWL_PREEMPTION_HIGH", "1.5", "a fraction from 0 to 1"),
-            ("OWL_PREEMPTION_HIGH", "NaN", "a fraction from 0 to 1"),
-            ("OWL_DELEGATE_ON_FAILURE", "perhaps", "true or false"),
-            (
-                "OWL_NEXT_OPENWHISK",
-                "cloud.example",
-                "an http:// or https:// URL",
-            ),
-            (
-                "DOCKER_HOST",
-                "npipe://x",
-                "unix:///PATH, tcp://HOST:PORT or none",
-            ),
-            (
-                "OWL_LOG_LEVEL",
-                "loud",
-                "one of error, warn, info, debug, trace",
-            ),
-        ] {
-            let error = read(&[], &[(name, value)]).unwrap_err().to_string();
-            assert_eq!(error, format!("{name}: '{value}' is not {message}"));
-        }
-        let error = read(&[("OWL_PORT", "x")], &[]).unwrap_err().to_string();
-        assert!(error.starts_with("--port: 'x'"), "{error}");
-        assert!(read(&[], &[("OWL_PREEMPTION_LOW", "0.9")]).is_err());
-    }
-
-    #[test]
-    fn no_tries_means_no_waiting() {
-        let config = read(&[], &[("OWL_RETRIES_NUMBER", "0")]).unwrap();
-        assert_eq!(
-            (config.longest_wait, config.queue_length),
-            (Duration::ZERO, 0)
-        );
-    }
-
-    #[test]
-    fn settings_without_effect_are_named() {
-        let config = read(&[], &[("OWL_NEXT_OPENWHISK", "https://cloud.example")]).unwrap();
-        assert_eq!(config.without_effect(), ["OWL_NEXT_OPENWHISK"]);
-    }
-
-    #[test]
-    fn systemd_says_where_the_state_is() {
-        let config = read(
-            &[],
-            &[
-                ("STATE_DIRECTORY", "/var/lib/owl:/var/lib/x"),
-                ("HOME", "/root"),
-            ],
-        );
-        assert_eq!(config.unwrap().data_dir, Path::new("/var/lib/owl"));
-    }
-
-    #[test]
-    fn misspelt_names_are_found() {
-        let names = ["OWL_PROT", "OWL_PORT", "PATH", "OWL_TEST_X"].map(String::from);
-        assert_eq!(unknown_names(names.into_iter()), ["OWL_PROT"]);
-    }
 }

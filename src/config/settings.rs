@@ -1,0 +1,57 @@
+//! The table of settings: names, defaults and what they mean.
+
+/// One setting: how it is named and what it is when nobody sets it.
+pub struct Setting {
+    /// Environment variable; the flag is derived from it.
+    pub name: &'static str,
+    /// Default, as it would be written; empty for "none".
+    pub default: &'static str,
+    /// What it means, with its unit.
+    pub help: &'static str,
+}
+
+impl Setting {
+    /// The flag of this setting: `OWL_HOST_CAPACITY` is `--host-capacity`.
+    pub fn flag(&self) -> String {
+        let name = self.name.strip_prefix("OWL_").unwrap_or(self.name);
+        format!("--{}", name.to_ascii_lowercase().replace('_', "-"))
+    }
+}
+
+macro_rules! settings {
+    ($($name:literal, $default:literal, $help:literal;)*) => {
+        /// Every setting, in the order of `--print-config`.
+        pub const SETTINGS: &[Setting] = &[$(Setting { name: $name, default: $default, help: $help }),*];
+    };
+}
+
+settings! {
+    "OWL_BIND", "127.0.0.1", "addresses to listen on, separated by commas";
+    "OWL_PORT", "3000", "port to listen on; 0 takes a free one";
+    "OWL_DATA_DIR", "", "folder of the store; default: the service's state directory, else the user's data directory";
+    "OWL_LOG_LEVEL", "info", "error, warn, info, debug or trace";
+    "OWL_RUNTIMES", "", "file with a runtimes manifest; default: the built-in one";
+    "DOCKER_HOST", "", "where the Docker Engine is; default: the usual sockets; `none` does without";
+    "OWL_NET_NAME", "", "Docker network of the action containers; default: OWL's own container's, else bridge";
+    "OWL_HOST_CAPACITY", "5", "sandboxes at the same time; 0 never runs actions here";
+    "OWL_PREEMPTION_ENABLED", "false", "recycle idle sandboxes by watermarks";
+    "OWL_PREEMPTION_PERIOD", "10", "seconds between two checks of the watermarks";
+    "OWL_PREEMPTION_HIGH", "0.75", "fraction of the capacity at which recycling starts";
+    "OWL_PREEMPTION_LOW", "0.25", "fraction of the capacity at which recycling stops";
+    "OWL_PREEMPTION_IDLE", "600", "seconds after which an idle sandbox is removed";
+    "OWL_ACTION_INIT_TIMEOUT", "10", "seconds that a new sandbox may take to accept a connection";
+    "OWL_RETRIES_NUMBER", "1000", "with OWL_RETRIES_TIMEOUT: how long an invocation waits for a sandbox; 0 does not wait";
+    "OWL_RETRIES_TIMEOUT", "100", "milliseconds; times OWL_RETRIES_NUMBER it is the longest wait for a sandbox";
+    "OWL_QUEUE_LENGTH", "1000", "invocations that may wait for a sandbox at the same time";
+    "OWL_NEXT_OPENWHISK", "", "URL of the master OpenWhisk; unset: standalone";
+    "OWL_DELEGATE_ON_FAILURE", "false", "out of capacity: invoke on the master";
+    "OWL_BLACKBOX_AUTO_PULL", "true", "pull the images of blackbox actions";
+    "OWL_API_HOST", "", "URL under which actions reach OWL; default: an address of the Docker network";
+    "OWL_INVOCATIONS_PER_MINUTE", "60", "invocations of a namespace in a minute";
+    "OWL_CONCURRENT_INVOCATIONS", "30", "invocations of a namespace in flight";
+    "OWL_FIRES_PER_MINUTE", "60", "trigger fires of a namespace in a minute";
+    "OWL_STORE_SIZE", "", "MiB that the store may take; default: 1024, on 32-bit machines 64";
+    "OWL_ACTIVATIONS_AGE", "604800", "seconds after which an activation record goes";
+    "OWL_ACTIVATIONS_COUNT", "100000", "activation records that are kept";
+    "OWL_DRAIN_TIMEOUT", "30", "seconds that running activations have to finish when the daemon stops";
+}
