@@ -88,13 +88,40 @@ impl Daemon {
         Ok(())
     }
 
-    /// Proportional set size in KB, of the daemon alone, and of all its descendants.
-    pub fn memory(&self) -> io::Result<(u64, u64)> {
-        let own = pss(self.child.id())?;
+    /// What the daemon alone takes, and what its sandboxes do.
+    pub fn memory(&self) -> io::Result<(Memory, Memory)> {
+        let own = Memory::of(self.child.id())?;
         let others = descendants(self.child.id());
         // A sandbox may end meanwhile.
-        let others = others.into_iter().filter_map(|pid| pss(pid).ok());
-        Ok((own, others.sum()))
+        let others = others.into_iter().filter_map(|pid| Memory::of(pid).ok());
+        let others = others.fold(Memory::default(), |a, b| Memory {
+            all: a.all + b.all,
+            anonymous: a.anonymous + b.anonymous,
+        });
+        Ok((own, others))
+    }
+}
+
+/// Proportional set size in KB.
+#[derive(Clone, Copy, Default)]
+pub struct Memory {
+    pub all: u64,
+    /// Without pages of files, such as the store's, which the kernel takes back when it needs to.
+    pub anonymous: u64,
+}
+
+impl Memory {
+    fn of(pid: u32) -> io::Result<Self> {
+        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+        let field = |name: &str| {
+            let line = rollup.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
+                .ok_or_else(|| io::Error::other(format!("no {name} in smaps_rollup")))
+        };
+        Ok(Memory {
+            all: field("Pss:")?,
+            anonymous: field("Pss_Anon:")?,
+        })
     }
 }
 
@@ -106,13 +133,6 @@ impl Drop for Daemon {
         }
         let _ = self.child.wait();
     }
-}
-
-fn pss(pid: u32) -> io::Result<u64> {
-    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
-        .ok_or_else(|| io::Error::other("no Pss in smaps_rollup"))
 }
 
 fn descendants(pid: u32) -> Vec<u32> {

@@ -1,16 +1,15 @@
 //! One connection, from its first byte to its last.
 
-use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use event_listener::EventListener;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use smol::Timer;
-use smol::io::AsyncReadExt;
+use smol::io::AsyncRead;
 use smol_hyper::rt::FuturesIo;
 
 use super::body::Answer;
@@ -81,16 +80,19 @@ where
 }
 
 /// Reads what a client still sends, and throws it away.
-async fn discard(mut socket: Socket) -> io::Result<()> {
-    let mut piece = [0; 4096];
+async fn discard(mut socket: Socket) {
     let mut left = LINGER.1;
-    while left > 0 {
-        match socket.read(&mut piece).await? {
-            0 => break,
-            n => left = left.saturating_sub(n),
+    smol::future::poll_fn(|cx| {
+        // Only there during a poll: it would make each connection larger otherwise.
+        let mut piece = [0; 4096];
+        loop {
+            match ready!(Pin::new(&mut socket).poll_read(cx, &mut piece)) {
+                Ok(n) if n > 0 && n < left => left -= n,
+                _ => return Poll::Ready(()),
+            }
         }
-    }
-    Ok(())
+    })
+    .await;
 }
 
 /// What to do with a connection that waits.
