@@ -9,6 +9,7 @@ mod client;
 mod daemon;
 mod docker;
 mod engine_faults;
+mod host_escapes;
 mod host_interpreters;
 mod invocation;
 mod lifecycle;
