@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod host_kinds;
 mod image;
 mod key;
 mod node;

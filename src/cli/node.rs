@@ -1,13 +1,14 @@
 //! A running daemon: store, engines, pool, API and servers, put together and taken apart.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{Task, Timer};
 
+use super::host_kinds;
 use crate::Executor;
 use crate::api;
 use crate::blocking::unblock;
@@ -115,9 +116,19 @@ impl Node {
             .filter_map(|listener| listener.local_addr().ok())
             .collect();
 
-        let process = ProcessEngine::new(executor.clone(), ProcessOptions::default())
+        let options = ProcessOptions {
+            interpreter_kinds: host_kinds::of(&manifest),
+            ..ProcessOptions::default()
+        };
+        let process = ProcessEngine::new(executor.clone(), options)
             .map_err(|error| NodeError::new("cannot run actions as processes", error))?;
-        let engines = Arc::new(Engines::new(process));
+        host_kinds::log(&manifest);
+        let port = addresses.first().map_or(config.port, SocketAddr::port);
+        let host_api = config
+            .api_host
+            .clone()
+            .unwrap_or_else(|| local_api(&config.bind, port));
+        let engines = Arc::new(Engines::new(process, host_api));
         let capacity = config.host_capacity;
         let pool = pool::Driver::new(
             executor.clone(),
@@ -163,7 +174,7 @@ impl Node {
             engines,
             invoker,
             state,
-            port: addresses.first().map_or(config.port, SocketAddr::port),
+            port,
             config,
             docker: Mutex::new(None),
             servers: Mutex::new(Servers {
@@ -337,6 +348,22 @@ pub fn docker_options(config: &Config, daemon_id: String) -> DockerOptions {
     }
 }
 
+/// The URL under which processes of this machine reach a daemon that listens there: over loopback
+/// if it can be.
+fn local_api(bind: &[IpAddr], port: u16) -> String {
+    let reached = |address: &IpAddr| match address {
+        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => *address,
+    };
+    let addresses = || bind.iter().map(reached);
+    let address = addresses()
+        .find(IpAddr::is_loopback)
+        .or_else(|| addresses().next())
+        .unwrap_or(Ipv4Addr::LOCALHOST.into());
+    format!("http://{}", SocketAddr::new(address, port))
+}
+
 /// Binds the addresses. With port 0 the first takes a free one, and the others the same.
 fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, NodeError> {
     let mut port = port;
@@ -356,4 +383,23 @@ fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, NodeError
         listeners.push(listener);
     }
     Ok(listeners)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_reach_the_api_over_loopback_if_it_listens_there() {
+        for (bind, url) in [
+            (&["127.0.0.1"][..], "http://127.0.0.1:3000"),
+            (&["0.0.0.0"], "http://127.0.0.1:3000"),
+            (&["::"], "http://[::1]:3000"),
+            (&["192.0.2.1", "127.0.0.2"], "http://127.0.0.2:3000"),
+            (&["192.0.2.1"], "http://192.0.2.1:3000"),
+        ] {
+            let bind: Vec<IpAddr> = bind.iter().map(|text| text.parse().unwrap()).collect();
+            assert_eq!(local_api(&bind, 3000), url);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use argh::FromArgs;
 
 use crate::runtime::kind::Language;
 use crate::runtime::listen::Listen;
-use crate::runtime::sandbox::{self, Stage};
+use crate::runtime::sandbox::{self, Profile, Stage};
 use crate::runtime::{self, End, Options};
 
 /// Serve one action over OpenWhisk's container protocol: POST /init, POST /run.
@@ -23,12 +23,13 @@ pub struct RuntimeCommand {
     #[argh(option)]
     kind: Option<String>,
 
-    /// memory for JavaScript in quickjs, in MB (default 256)
+    /// memory of the action in quickjs or a sandbox, in MB (default 256)
     #[argh(option, default = "256")]
     memory: u32,
 
-    /// outer: confine this process, without files, network or other processes, before it reads
-    /// any code; for quickjs only (the stage inner is what this one starts)
+    /// outer: confine this process before it reads any code: quickjs without files, network or
+    /// other processes, nodejs and python with the system's files and a /tmp of their own (the
+    /// stage inner is what this one starts)
     #[argh(option)]
     sandbox: Option<Stage>,
 
@@ -52,22 +53,28 @@ impl RuntimeCommand {
 
     fn serve(self) -> Result<End, String> {
         let language = self.language()?;
-        if self.sandbox.is_some() && language != Language::QuickJs {
-            return Err("--sandbox is for --kind quickjs: others need files and processes".into());
-        }
         let memory = u64::from(self.memory) << 20;
         let confine = match self.sandbox {
             None => None,
-            Some(Stage::Inner) => Some(Err("this is not its first process".to_owned())),
-            Some(Stage::Outer) => match sandbox::supervise(&self.inner_arguments(), memory) {
-                Ok(code) => return Ok(End::Gone(code)),
-                Err(reason) => Some(Err(reason)),
-            },
+            Some(stage) => {
+                let (profile, kind) = profile(language)?;
+                let pid_namespace = match stage {
+                    Stage::Inner => Err("this is not its first process".to_owned()),
+                    Stage::Outer => {
+                        match sandbox::supervise(profile, &self.inner_arguments(kind), memory) {
+                            Ok(code) => return Ok(End::Gone(code)),
+                            Err(reason) => Err(reason),
+                        }
+                    }
+                };
+                Some((profile, pid_namespace))
+            }
         };
         if self.report {
-            let features = confine.map(|pid_namespace| sandbox::confine(memory, pid_namespace));
-            for feature in features.unwrap_or_default() {
-                println!("{feature}");
+            if let Some((profile, pid_namespace)) = confine {
+                for feature in sandbox::confine(profile, memory, pid_namespace) {
+                    println!("{feature}");
+                }
             }
             return Ok(End::Asked);
         }
@@ -91,13 +98,22 @@ impl RuntimeCommand {
     }
 
     /// The command line of the inner stage.
-    fn inner_arguments(&self) -> Vec<String> {
+    fn inner_arguments(&self, kind: &str) -> Vec<String> {
         let (listen, memory) = (self.listen.to_string(), self.memory.to_string());
         let mut arguments = vec!["runtime", "--listen", &listen, "--memory", &memory];
-        arguments.extend(["--kind", "quickjs", "--sandbox", "inner"]);
+        arguments.extend(["--kind", kind, "--sandbox", "inner"]);
         if self.report {
             arguments.push("--report");
         }
         arguments.into_iter().map(str::to_owned).collect()
     }
+}
+
+/// How a language is confined, and the name by which the inner stage is told of it.
+fn profile(language: Language) -> Result<(Profile, &'static str), String> {
+    Profile::of(language)
+        .map(|profile| (profile, language.name()))
+        .ok_or_else(|| {
+            "--sandbox is for quickjs, nodejs and python: executables run in images".into()
+        })
 }

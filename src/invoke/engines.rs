@@ -8,6 +8,7 @@ use crate::engine::Engine;
 /// The engines of this gateway. The Docker Engine may come, and be told of, later.
 pub struct Engines {
     process: Arc<dyn Engine>,
+    host_api: String,
     docker: RwLock<Option<Docker>>,
     has_docker: Arc<AtomicBool>,
 }
@@ -19,10 +20,12 @@ struct Docker {
 }
 
 impl Engines {
-    /// Only the process engine, for now.
-    pub fn new(process: Arc<dyn Engine>) -> Self {
+    /// Only the process engine, for now. Its children reach the API at `host_api`, if they have
+    /// a network.
+    pub fn new(process: Arc<dyn Engine>, host_api: String) -> Self {
         Engines {
             process,
+            host_api,
             docker: RwLock::new(None),
             has_docker: Arc::default(),
         }
@@ -51,6 +54,11 @@ impl Engines {
     /// The process engine.
     pub fn process_engine(&self) -> Arc<dyn Engine> {
         self.process.clone()
+    }
+
+    /// The URL under which processes of this machine reach the API.
+    pub fn host_api(&self) -> &str {
+        &self.host_api
     }
 
     fn docker(&self) -> Option<Docker> {

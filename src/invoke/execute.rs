@@ -9,6 +9,7 @@ use super::record::{Executed, Timing};
 use super::{Arguments, Call, Inner, arguments, now};
 use crate::catalog::{CatalogError, EngineKind};
 use crate::engine::logs::Section;
+use crate::engine::process::interpreter;
 use crate::engine::proxy::{Proxy, RunResult};
 use crate::engine::{Engine, SandboxSpec, StartError};
 use crate::entity::{Action, Activation, ActivationId, Exec, Status};
@@ -299,6 +300,16 @@ impl Inner {
             image,
         };
         if spec.image.is_none() {
+            let language = interpreter::language(kind).map_err(|_| {
+                format!(
+                    "The kind '{kind}' needs an image in this gateway's runtimes manifest: only \
+                     quickjs, nodejs and python kinds run as processes."
+                )
+            })?;
+            if language.interpreter().is_some() {
+                let host = self.engines.host_api().to_string();
+                spec.env.push(("__OW_API_HOST".to_string(), host));
+            }
             return Ok((self.engines.process_engine(), spec));
         }
         let Some((engine, api_host)) = self.engines.docker_engine() else {

@@ -193,7 +193,10 @@ impl Bench {
             executor.clone(),
             Catalog::new(store.clone()),
             pool,
-            Arc::new(Engines::new(engine.clone())),
+            Arc::new(Engines::new(
+                engine.clone(),
+                "http://127.0.0.1:3000".to_owned(),
+            )),
             Arc::new(Manifest::built_in()),
             Settings {
                 longest_wait: Duration::from_secs(10),

@@ -1,6 +1,6 @@
 //! Which language an action is written in. No I/O.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A way to run actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,20 +30,40 @@ impl Language {
         }
     }
 
+    /// The kind that stands for it, without a version.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Language::QuickJs => "quickjs",
+            Language::Node => "nodejs",
+            Language::Python => "python",
+            Language::Native => "native",
+        }
+    }
+
+    /// The program that runs its actions, if it is one that is not part of OWL or of the action.
+    pub const fn interpreter(self) -> Option<&'static str> {
+        match self {
+            Language::Node => Some("node"),
+            Language::Python => Some("python3"),
+            Language::QuickJs | Language::Native => None,
+        }
+    }
+
     /// The language of an image that does not say its kind: that of the interpreter on `path`
     /// (in the form of the variable `PATH`), else QuickJS, which needs none.
     pub fn found_in(path: &str) -> Self {
-        let has = |name: &str| {
-            path.split(':')
-                .any(|dir| Path::new(dir).join(name).is_file())
-        };
-        if has("node") {
-            Language::Node
-        } else if has("python3") {
-            Language::Python
-        } else {
-            Language::QuickJs
-        }
+        [Language::Node, Language::Python]
+            .into_iter()
+            .find(|language| language.program_on(path).is_some())
+            .unwrap_or(Language::QuickJs)
+    }
+
+    /// Where on `path` its interpreter is.
+    pub fn program_on(self, path: &str) -> Option<PathBuf> {
+        let name = self.interpreter()?;
+        path.split(':')
+            .map(|directory| Path::new(directory).join(name))
+            .find(|program| program.is_file())
     }
 }
 
@@ -62,6 +82,18 @@ mod tests {
                 .unwrap_err()
                 .contains("swift:5")
         );
+    }
+
+    #[test]
+    fn names_are_kinds() {
+        for language in [
+            Language::QuickJs,
+            Language::Node,
+            Language::Python,
+            Language::Native,
+        ] {
+            assert_eq!(Language::of_kind(language.name()), Ok(language));
+        }
     }
 
     #[test]

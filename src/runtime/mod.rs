@@ -25,6 +25,7 @@ use kind::Language;
 use listen::{Listen, Listener};
 use message::INIT_LIMIT;
 use proxy::{Proxy, Settings};
+use sandbox::Profile;
 pub use server::End;
 use signals::Signals;
 
@@ -35,11 +36,10 @@ pub struct Options {
     pub listen: Listen,
     /// The language of the action.
     pub language: Language,
-    /// Heap of QuickJS, in MB.
+    /// Memory of the action, in MB: the heap of QuickJS, a limit of confined interpreters.
     pub memory: u32,
-    /// Whether to confine the process before it takes a request, and what came of its PID
-    /// namespace. For QuickJS only: other languages need files and processes.
-    pub confine: Option<Result<(), String>>,
+    /// How to confine the process before it takes a request, and what came of its PID namespace.
+    pub confine: Option<(Profile, Result<(), String>)>,
 }
 
 /// Why the proxy could not serve.
@@ -52,6 +52,8 @@ pub enum RuntimeError {
         /// What the system said.
         source: io::Error,
     },
+    /// What must confine an interpreter does not hold.
+    Unconfined(String),
     /// Signals could not be blocked.
     Signals(Errno),
     /// Waiting for requests failed.
@@ -62,6 +64,9 @@ impl fmt::Display for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listen { listen, source } => write!(f, "cannot listen on {listen}: {source}"),
+            Self::Unconfined(reason) => {
+                write!(f, "an interpreter is not run without confinement: {reason}")
+            }
             Self::Signals(error) => write!(f, "cannot take over signals: {error}"),
             Self::Poll(error) => write!(f, "cannot wait for requests: {error}"),
         }
@@ -83,8 +88,9 @@ pub fn run(options: &Options) -> Result<End, RuntimeError> {
         },
     };
     // All that had to be opened is open now.
-    if let Some(pid_namespace) = &options.confine {
-        sandbox::confine(memory, pid_namespace.clone());
+    if let Some((profile, pid_namespace)) = &options.confine {
+        let features = sandbox::confine(*profile, memory, pid_namespace.clone());
+        sandbox::check_essential(*profile, &features).map_err(RuntimeError::Unconfined)?;
     }
     server::serve(listener, Proxy::new(settings, signals.clone()), &signals)
 }

@@ -156,6 +156,11 @@ impl Daemon {
         Client::new(&self.address, key)
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("the log's lock").clone()

@@ -9,6 +9,8 @@ mod client;
 mod daemon;
 mod docker;
 mod engine_faults;
+mod host_escapes;
+mod host_interpreters;
 mod invocation;
 mod lifecycle;
 mod limits;

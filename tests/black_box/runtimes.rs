@@ -12,24 +12,24 @@ use crate::client::Client;
 use crate::daemon::{Daemon, Setup};
 
 /// The same actions in one language.
-struct Language {
-    kind: &'static str,
+pub struct Language {
+    pub kind: &'static str,
     /// Gives the version of the interpreter, which nothing else has in that place.
     version: &'static str,
-    echo: &'static str,
+    pub echo: &'static str,
     prints: &'static str,
     counts: &'static str,
     throws: &'static str,
     /// How an activation ends whose action throws: the proxies of Apache's runtimes differ.
     thrown: &'static str,
     number: &'static str,
-    exits: &'static str,
-    never_ends: &'static str,
-    allocates: &'static str,
-    environment: &'static str,
+    pub exits: &'static str,
+    pub never_ends: &'static str,
+    pub allocates: &'static str,
+    pub environment: &'static str,
 }
 
-const NODE: Language = Language {
+pub const NODE: Language = Language {
     kind: "nodejs:20",
     version: "function main() { return { version: process.versions.node } }",
     echo: "function main(a) { return a }",
@@ -56,7 +56,7 @@ const NODE_PROXY: Language = Language {
     ..NODE
 };
 
-const PYTHON: Language = Language {
+pub const PYTHON: Language = Language {
     kind: "python:3.11",
     version: "import sys\ndef main(args):\n    return {'version': sys.version}",
     echo: "def main(args):\n    return args",
@@ -77,14 +77,18 @@ fn daemon() -> (Daemon, Client) {
     (owl, client)
 }
 
-fn call(client: &Client, language: &Language, code: &str, limits: Value) -> crate::client::Answer {
+pub fn call(
+    client: &Client,
+    language: &Language,
+    code: &str,
+    limits: Value,
+) -> crate::client::Answer {
     client.action("called", language.kind, code, limits);
     client.invoke("called", &json!({}))
 }
 
-fn behaves_as_openwhisk_does(language: &Language) {
-    let (_owl, client) = daemon();
-    let result = call(&client, language, language.version, json!({})).expect_success();
+pub fn behaves_as_openwhisk_does(client: &Client, language: &Language) {
+    let result = call(client, language, language.version, json!({})).expect_success();
     assert!(result["version"].is_string(), "{result}");
     client.action("echo", language.kind, language.echo, json!({}));
     let payload = json!({"text": "é☃", "list": [1, {"a": null}], "yes": true});
@@ -113,23 +117,22 @@ fn behaves_as_openwhisk_does(language: &Language) {
     }
 }
 
-fn fails_as_openwhisk_does(language: &Language) {
-    let (_owl, client) = daemon();
+pub fn fails_as_openwhisk_does(client: &Client, language: &Language) {
     let developer_error = "action developer error";
     for (code, status) in [
         (language.throws, language.thrown),
         (language.number, developer_error),
     ] {
-        let answer = call(&client, language, code, json!({}));
+        let answer = call(client, language, code, json!({}));
         assert_eq!(answer.status, 502, "{code}: {answer}");
         let response = &answer.json()["response"];
         assert_eq!(response["status"], status, "{code}: {answer}");
     }
-    let answer = call(&client, language, "this is no code", json!({}));
+    let answer = call(client, language, "this is no code", json!({}));
     assert_eq!(answer.status, 502, "{answer}");
     assert_eq!(answer.json()["response"]["status"], developer_error);
     call(
-        &client,
+        client,
         language,
         language.never_ends,
         json!({"timeout": 2000}),
@@ -139,18 +142,17 @@ fn fails_as_openwhisk_does(language: &Language) {
         developer_error,
         &json!("The action exceeded its time limits of 2000 milliseconds."),
     );
-    call(
-        &client,
-        language,
-        language.allocates,
-        json!({"memory": 128}),
-    )
-    .expect_failure(
+    let answer = call(client, language, language.echo, json!({}));
+    assert_eq!(answer.expect_success(), json!({}));
+}
+
+fn is_stopped_for_its_memory(client: &Client, language: &Language) {
+    call(client, language, language.allocates, json!({"memory": 128})).expect_failure(
         502,
-        developer_error,
+        "action developer error",
         &json!("The action exhausted its memory and was aborted."),
     );
-    let answer = call(&client, language, language.echo, json!({}));
+    let answer = call(client, language, language.echo, json!({}));
     assert_eq!(answer.expect_success(), json!({}));
 }
 
@@ -171,12 +173,15 @@ fn knows_its_activation(language: &Language) {
 
 #[test]
 fn node_behaves() {
-    behaves_as_openwhisk_does(&NODE);
+    let (_owl, client) = daemon();
+    behaves_as_openwhisk_does(&client, &NODE);
 }
 
 #[test]
 fn node_fails() {
-    fails_as_openwhisk_does(&NODE);
+    let (_owl, client) = daemon();
+    fails_as_openwhisk_does(&client, &NODE);
+    is_stopped_for_its_memory(&client, &NODE);
 }
 
 #[test]
@@ -186,22 +191,28 @@ fn node_knows_its_activation() {
 
 #[test]
 fn node_behind_another_proxy_behaves() {
-    behaves_as_openwhisk_does(&NODE_PROXY);
+    let (_owl, client) = daemon();
+    behaves_as_openwhisk_does(&client, &NODE_PROXY);
 }
 
 #[test]
 fn node_behind_another_proxy_fails() {
-    fails_as_openwhisk_does(&NODE_PROXY);
+    let (_owl, client) = daemon();
+    fails_as_openwhisk_does(&client, &NODE_PROXY);
+    is_stopped_for_its_memory(&client, &NODE_PROXY);
 }
 
 #[test]
 fn python_behaves() {
-    behaves_as_openwhisk_does(&PYTHON);
+    let (_owl, client) = daemon();
+    behaves_as_openwhisk_does(&client, &PYTHON);
 }
 
 #[test]
 fn python_fails() {
-    fails_as_openwhisk_does(&PYTHON);
+    let (_owl, client) = daemon();
+    fails_as_openwhisk_does(&client, &PYTHON);
+    is_stopped_for_its_memory(&client, &PYTHON);
 }
 
 #[test]
@@ -225,6 +236,10 @@ fn a_process_that_exits_is_told_and_replaced() {
 #[test]
 fn zips_run_from_their_own_files() {
     let (_owl, client) = daemon();
+    runs_zips(&client);
+}
+
+pub fn runs_zips(client: &Client) {
     let node = zip_of(&[
         (
             "package.json",

@@ -10,6 +10,8 @@ use owl::engine::process::{ProcessEngine, ProcessOptions, probe};
 use owl::engine::proxy::{ActionFailure, Proxy, RunResult};
 use owl::engine::{Engine, Sandbox, SandboxSpec};
 use owl::entity::Status;
+use owl::runtime::kind::Language;
+use owl::runtime::sandbox::{Profile, check_essential};
 use serde_json::{Value, json};
 
 use crate::client::{deadline, wait_until};
@@ -141,7 +143,7 @@ fn the_sandbox_is_locked_from_inside() {
     let house = House::new();
     let (sandbox, _proxy) = house.action(64, "function main() { return {} }");
     let (outer, inner) = processes(&*sandbox);
-    let reported = probe(Path::new(BINARY));
+    let reported = probe(Path::new(BINARY), Language::QuickJs);
     let holds = |name: &str| {
         let feature = reported.iter().find(|feature| feature.name == name);
         feature
@@ -365,7 +367,7 @@ fn init_failures_are_the_users_to_read() {
 #[test]
 fn other_kinds_are_refused() {
     let house = House::new();
-    let spec = SandboxSpec {
+    let mut spec = SandboxSpec {
         kind: "nodejs:20".into(),
         image: None,
         blackbox: false,
@@ -377,13 +379,35 @@ fn other_kinds_are_refused() {
         cpu_shares: 2,
         env: Vec::new(),
     };
-    let error = smol::block_on(house.engine.start(&spec)).err().unwrap();
-    assert!(error.to_string().contains("not nodejs:20"), "{error}");
+    for (kind, reason) in [
+        ("nodejs:20", "the runtimes manifest does not say so"),
+        ("cobol:1", "not cobol:1"),
+        ("native:1", "not native:1"),
+    ] {
+        spec.kind = kind.into();
+        let error = smol::block_on(house.engine.start(&spec)).err().unwrap();
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn interpreters_are_confined_by_what_is_reported() {
+    for language in [Language::Node, Language::Python] {
+        let features = probe(Path::new(BINARY), language);
+        check_essential(Profile::Interpreter, &features).unwrap();
+        assert!(
+            features
+                .iter()
+                .all(|feature| feature.name != "network namespace")
+        );
+    }
+    let features = probe(Path::new("/nonexistent/owl"), Language::Node);
+    assert!(check_essential(Profile::Interpreter, &features).is_err());
 }
 
 #[test]
 fn a_binary_that_does_not_start_is_named() {
-    let features = probe(Path::new("/nonexistent/owl"));
+    let features = probe(Path::new("/nonexistent/owl"), Language::QuickJs);
     assert!(
         features[0]
             .result

@@ -2,10 +2,11 @@
 
 use super::{Check, Outcome};
 use crate::engine::process::{self, Feature, ProcessOptions};
+use crate::runtime::kind::Language;
 
 pub fn check() -> Vec<Check> {
     let executable = ProcessOptions::default().executable;
-    process::probe(&executable)
+    process::probe(&executable, Language::QuickJs)
         .into_iter()
         .map(|Feature { name, result }| {
             let outcome = match result {

@@ -1,24 +1,28 @@
-//! Sandboxes that are children of the daemon: `owl runtime` for `quickjs:1`, locked in by itself.
+//! Sandboxes that are children of the daemon: `owl runtime`, locked in by itself, for `quickjs:1`,
+//! and for kinds that the runtimes manifest gives to the host's own node or python.
 //!
 //! No image and no engine are needed, and a cold start takes milliseconds. What the child takes
 //! from itself is in [`crate::runtime::sandbox`]; what of that this machine does not give is told
-//! by [`probe`], and logged once when the first sandbox starts.
+//! by [`probe`], and logged once when the first sandbox of a profile starts.
 
 mod child;
+pub mod interpreter;
 mod probe;
 mod sandbox;
 mod socket;
 mod spawner;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+
+use smol::lock::OnceCell;
 
 use crate::blocking::unblock;
 use crate::engine::{Engine, Sandbox, SandboxSpec, StartError};
 use crate::runtime::kind::Language;
 use crate::runtime::listen::Listen;
+use crate::runtime::sandbox::{Profile, check_essential};
 use crate::{BoxFuture, Executor};
 
 pub use crate::runtime::sandbox::Feature;
@@ -33,6 +37,9 @@ pub struct ProcessOptions {
     pub executable: PathBuf,
     /// Where a private directory can be made for a moment, at each start.
     pub directory: PathBuf,
+    /// The kinds that run on this machine's own interpreters: none but those of the runtimes
+    /// manifest that name this engine.
+    pub interpreter_kinds: Vec<String>,
 }
 
 impl Default for ProcessOptions {
@@ -40,6 +47,7 @@ impl Default for ProcessOptions {
         ProcessOptions {
             executable: "/proc/self/exe".into(),
             directory: std::env::temp_dir(),
+            interpreter_kinds: Vec::new(),
         }
     }
 }
@@ -49,10 +57,15 @@ pub struct ProcessEngine {
     executor: Executor,
     executable: PathBuf,
     directory: PathBuf,
+    interpreter_kinds: Vec<String>,
     /// Dropping it ends every sandbox that is left.
     spawner: Spawner,
-    probed: AtomicBool,
+    quickjs: Probed,
+    interpreters: Probed,
 }
+
+/// Set once a profile was tried out and may be used.
+type Probed = Arc<OnceCell<()>>;
 
 impl ProcessEngine {
     /// An engine without sandboxes. Fails if no thread can be started.
@@ -64,21 +77,22 @@ impl ProcessEngine {
             executor,
             executable: options.executable,
             directory: options.directory,
+            interpreter_kinds: options.interpreter_kinds,
             spawner,
-            probed: AtomicBool::new(false),
+            quickjs: Probed::default(),
+            interpreters: Probed::default(),
         }))
     }
 
     async fn start_sandbox(&self, spec: &SandboxSpec) -> Result<ProcessSandbox, StartError> {
-        // Interpreters of the host would run without most of what confines QuickJS: that takes a
-        // word of the operator in the manifest, and an entry that this engine does not know yet.
-        if Language::of_kind(&spec.kind) != Ok(Language::QuickJs) {
+        let language = interpreter::language(&spec.kind).map_err(StartError::Failed)?;
+        if language.interpreter().is_some() && !self.interpreter_kinds.contains(&spec.kind) {
             return Err(StartError::Failed(format!(
-                "the process engine runs quickjs kinds only, not {}: give it an image",
+                "{} does not run on this host's interpreters: the runtimes manifest does not say so",
                 spec.kind
             )));
         }
-        self.log_what_is_missing();
+        self.try_out(language).await.map_err(StartError::Failed)?;
         let failed = |error: std::io::Error| StartError::Failed(error.to_string());
         let (listener, address) = socket::make(&self.directory).map_err(|error| {
             let directory = self.directory.display();
@@ -86,10 +100,12 @@ impl ProcessEngine {
         })?;
         let mut command = Command::new(&self.executable);
         command
-            .args(["runtime", "--kind", "quickjs", "--sandbox", "outer"])
+            .args(["runtime", "--kind", language.name()])
+            .args(["--sandbox", "outer"])
             .args(["--listen", &Listen::Inherited.to_string()])
             .args(["--memory", &spec.memory.to_string()])
             .env_clear()
+            .envs(interpreter::environment(language, spec.memory))
             .envs(spec.env.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(Stdio::from(std::os::fd::OwnedFd::from(listener)))
@@ -102,24 +118,47 @@ impl ProcessEngine {
         ProcessSandbox::new(&self.executor, process, address).map_err(failed)
     }
 
-    /// Finds out what of the sandbox this machine gives, next to the first start.
-    fn log_what_is_missing(&self) {
-        if self.probed.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let executable = self.executable.clone();
-        let log = async move {
-            let features = unblock(move || probe(&executable)).await;
-            for feature in features
-                .iter()
-                .flatten()
-                .filter(|feature| feature.result.is_err())
-            {
-                log::warn!("sandbox of quickjs actions: {feature}");
-            }
+    /// Finds out what of a profile this machine gives, next to its first start. Only an
+    /// interpreter waits for the result, which may be that it must not be run.
+    async fn try_out(&self, language: Language) -> Result<(), String> {
+        let interpreted = language.interpreter().is_some();
+        let probed = match interpreted {
+            true => &self.interpreters,
+            false => &self.quickjs,
         };
-        self.executor.spawn(log).detach();
+        if probed.is_initialized() {
+            return Ok(());
+        }
+        let (probed, executable) = (probed.clone(), self.executable.clone());
+        let result = self.executor.spawn(async move {
+            let trial = || async move {
+                let result = unblock(move || trial(&executable, language)).await;
+                result.map_err(|error| format!("cannot try the sandbox out: {error}"))?
+            };
+            probed.get_or_try_init(trial).await.copied()
+        });
+        if interpreted {
+            return result.await;
+        }
+        result.detach();
+        Ok(())
     }
+}
+
+/// Tries a profile out, and logs what it lacks.
+fn trial(executable: &Path, language: Language) -> Result<(), String> {
+    let features = probe(executable, language);
+    for feature in features.iter().filter(|feature| feature.result.is_err()) {
+        log::warn!("sandbox of {} actions: {feature}", language.name());
+    }
+    let essential = Profile::of(language).map(|profile| check_essential(profile, &features));
+    essential.unwrap_or(Ok(())).map_err(|reason| {
+        format!(
+            "{} is not run on this host without confinement ({reason}): run OWL as root or where \
+             user namespaces are allowed, or give the kind an image",
+            language.name()
+        )
+    })
 }
 
 impl Engine for ProcessEngine {

@@ -4,15 +4,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::Feature;
+use crate::runtime::kind::Language;
 
-/// Tries the sandbox out: starts `executable` (the `owl` binary) as a child that confines itself,
+/// Tries the sandbox of a language out: starts `executable` (the `owl` binary) as a child that confines itself,
 /// says how that went, and ends. Takes some milliseconds, blocking.
-pub fn probe(executable: &Path) -> Vec<Feature> {
+pub fn probe(executable: &Path, language: Language) -> Vec<Feature> {
     let output = Command::new(executable)
         .args([
             "runtime",
             "--kind",
-            "quickjs",
+            language.name(),
             "--sandbox",
             "outer",
             "--report",

@@ -18,6 +18,22 @@ pub fn become_nobody() -> nix::Result<()> {
     setresuid(uid, uid, uid)
 }
 
+/// Lets what this process starts make mounts and namespaces in a user namespace that the caller,
+/// without being root, has just made. Root needs nothing for that.
+pub fn hand_down_capabilities() -> rustix::io::Result<()> {
+    if Uid::effective().is_root() {
+        return Ok(());
+    }
+    let needed = CapabilitySet::SYS_ADMIN | CapabilitySet::SETPCAP;
+    let mut sets = rustix::thread::capabilities(None)?;
+    sets.inheritable |= needed;
+    rustix::thread::set_capabilities(None, sets)?;
+    for capability in needed.iter() {
+        rustix::thread::configure_capability_in_ambient_set(capability, true)?;
+    }
+    Ok(())
+}
+
 /// Empties every capability set. The bounding set stays if the kernel does not let go of it: with
 /// no new privileges it gives nothing.
 pub fn drop_capabilities() -> rustix::io::Result<()> {

@@ -14,13 +14,30 @@ pub fn memory(heap: u64) -> Result<()> {
     lower(Resource::RLIMIT_AS, heap + 4 * INIT_LIMIT + (64 << 20))
 }
 
+/// Memory that a process may write to, of each process of the action: V8 reserves address space
+/// by the gigabyte, of which it uses little. Room is left for node itself with the stacks of its
+/// threads, and for the forms that the code passes through on `/init`.
+pub fn data(memory: u64) -> Result<()> {
+    lower(Resource::RLIMIT_DATA, memory + 4 * INIT_LIMIT + (64 << 20))
+}
+
 /// Descriptors for a few connections, no core dumps, no files, no pinned memory.
 pub fn files() -> Result<()> {
     lower(Resource::RLIMIT_NOFILE, 32)?;
-    lower(Resource::RLIMIT_CORE, 0)?;
     if !prints_to_file() {
         lower(Resource::RLIMIT_FSIZE, 0)?;
     }
+    no_core_nor_pinned_memory()
+}
+
+/// As many descriptors as containers get. What is written is bounded by where it can be.
+pub fn files_of_interpreter() -> Result<()> {
+    lower(Resource::RLIMIT_NOFILE, 1024)?;
+    no_core_nor_pinned_memory()
+}
+
+fn no_core_nor_pinned_memory() -> Result<()> {
+    lower(Resource::RLIMIT_CORE, 0)?;
     lower(Resource::RLIMIT_MEMLOCK, 0)?;
     lower(Resource::RLIMIT_MSGQUEUE, 0)
 }
@@ -35,6 +52,12 @@ fn prints_to_file() -> bool {
 /// No process or thread besides this one.
 pub fn processes() -> Result<()> {
     lower(Resource::RLIMIT_NPROC, 0)
+}
+
+/// Processes and threads of an action; node itself has a dozen. The kernel counts them by user
+/// namespace since 5.14, before that all of the user's on the machine.
+pub fn processes_of_interpreter() -> Result<()> {
+    lower(Resource::RLIMIT_NPROC, 256)
 }
 
 /// Lowers a limit; one that is lower already stays.

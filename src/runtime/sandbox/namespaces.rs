@@ -21,14 +21,18 @@ pub fn mapped_user(with: CloneFlags) -> io::Result<()> {
     std::fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))
 }
 
-/// Mounts, network, System V IPC and host name, each on its own.
+/// Mounts, System V IPC and host name, each on its own.
 pub(super) fn others(report: &mut Report) {
     for (name, flag) in [
         ("mount namespace", CloneFlags::CLONE_NEWNS),
-        ("network namespace", CloneFlags::CLONE_NEWNET),
         ("ipc namespace", CloneFlags::CLONE_NEWIPC),
         ("uts namespace", CloneFlags::CLONE_NEWUTS),
     ] {
         report.note(name, unshare(flag));
     }
+}
+
+/// A network without anything in it.
+pub fn network() -> nix::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNET)
 }

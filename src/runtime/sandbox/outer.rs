@@ -15,7 +15,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::Signal;
 use nix::unistd::{Uid, getppid};
 
-use super::{descriptors, identity, namespaces};
+use super::{Profile, descriptors, identity, namespaces};
 use crate::runtime::signals::Signals;
 
 /// The code of a process that was killed for its memory, as Docker has it.
@@ -25,11 +25,15 @@ const KILLED: u8 = 137;
 /// `memory` is what it may use, in bytes.
 ///
 /// The error says why there is no such namespace: the caller then goes on by itself.
-pub fn supervise(arguments: &[String], memory: u64) -> Result<u8, String> {
+pub fn supervise(profile: Profile, arguments: &[String], memory: u64) -> Result<u8, String> {
     let parent = getppid();
     descriptors::close_inherited();
     let signals = Signals::take().map_err(|error| error.to_string())?;
     make_pid_namespace().map_err(|error| error.to_string())?;
+    // QuickJS makes a user namespace of its own, which could not show the processes of this one.
+    if profile == Profile::Interpreter {
+        identity::hand_down_capabilities().map_err(|error| error.to_string())?;
+    }
     // Not by its path: that may be closed to other users, or name a newer version by now.
     let mut child = Command::new("/proc/self/exe")
         .args(arguments)
@@ -71,9 +75,15 @@ fn make_pid_namespace() -> io::Result<()> {
 fn exit_code(status: ExitStatus, memory_was_tight: bool) -> u8 {
     const ABORT: i32 = Signal::SIGABRT as i32;
     const SEGMENT: i32 = Signal::SIGSEGV as i32;
-    const TRAP: i32 = Signal::SIGILL as i32;
-    match status.signal() {
-        Some(ABORT | SEGMENT | TRAP) if memory_was_tight => KILLED,
+    const ILLEGAL: i32 = Signal::SIGILL as i32;
+    const TRAP: i32 = Signal::SIGTRAP as i32;
+    // That an interpreter was ended by a signal, its parent tells with a code.
+    let told = status
+        .code()
+        .map(|code| code - 128)
+        .filter(|&signal| signal > 0);
+    match status.signal().or(told) {
+        Some(ABORT | SEGMENT | ILLEGAL | TRAP) if memory_was_tight => KILLED,
         Some(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
         None => status
             .code()
@@ -95,6 +105,9 @@ mod tests {
         assert_eq!(exit_code(killed(Signal::SIGKILL), false), 137);
         assert_eq!(exit_code(killed(Signal::SIGSEGV), false), 139);
         assert_eq!(exit_code(killed(Signal::SIGABRT), true), 137);
+        assert_eq!(exit_code(exited(134), true), 137);
+        assert_eq!(exit_code(exited(134), false), 134);
+        assert_eq!(exit_code(exited(255), true), 255);
         assert_eq!(exit_code(killed(Signal::SIGTERM), true), 143);
     }
 }

@@ -1,0 +1,175 @@
+//! Kinds that the runtimes manifest gives to the machine's own node and python: they behave as in
+//! containers.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::client::Client;
+use crate::daemon::{Daemon, Setup};
+use crate::runtimes::{
+    Language, NODE, PYTHON, behaves_as_openwhisk_does, call, fails_as_openwhisk_does, runs_zips,
+};
+
+/// A daemon without Docker whose manifest switches the interpreters on.
+pub struct Host {
+    pub owl: Daemon,
+    pub client: Client,
+    /// Holds the manifest, and the store in `data`.
+    pub folder: TempDir,
+}
+
+impl Host {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("make a folder");
+        let manifest = folder.path().join("runtimes.json");
+        let text = json!({"runtimes": {
+            "nodejs": [{"kind": "nodejs:20", "default": true, "engine": "process"}],
+            "python": [],
+            "mine": [
+                {"kind": "python:3.11", "default": true, "engine": "process"},
+                {"kind": "cobol:1", "engine": "process"}
+            ]
+        }});
+        std::fs::write(&manifest, text.to_string()).expect("write the manifest");
+        let owl = Setup::new()
+            .one_at_a_time()
+            .env("OWL_RUNTIMES", manifest.to_str().expect("a path in UTF-8"))
+            .data_dir(&folder.path().join("data"))
+            .start();
+        let client = owl.client();
+        Host {
+            owl,
+            client,
+            folder,
+        }
+    }
+
+    /// Runs an action once, with these arguments.
+    pub fn run(&self, language: &Language, code: &str, arguments: &Value) -> Value {
+        self.client.action("once", language.kind, code, json!({}));
+        self.client.invoke("once", arguments).expect_success()
+    }
+}
+
+#[test]
+fn node_behaves_and_fails_as_in_a_container() {
+    let host = Host::start();
+    behaves_as_openwhisk_does(&host.client, &NODE);
+    fails_as_openwhisk_does(&host.client, &NODE);
+    assert!(host.owl.log().contains("nodejs:20 runs on this host's /"));
+}
+
+#[test]
+fn python_behaves_and_fails_as_in_a_container() {
+    let host = Host::start();
+    behaves_as_openwhisk_does(&host.client, &PYTHON);
+    fails_as_openwhisk_does(&host.client, &PYTHON);
+    assert!(host.owl.log().contains("python:3.11 runs on this host's /"));
+}
+
+#[test]
+fn zips_run() {
+    runs_zips(&Host::start().client);
+}
+
+#[test]
+fn the_default_of_the_family_is_the_hosts() {
+    let host = Host::start();
+    host.client
+        .action("defaulted", "nodejs:default", NODE.echo, json!({}));
+    let action = host.client.get("actions/defaulted").json();
+    assert_eq!(action["exec"]["kind"], "nodejs:20");
+    assert_eq!(
+        host.client
+            .invoke("defaulted", &json!({"a": 1}))
+            .expect_success(),
+        json!({"a": 1})
+    );
+}
+
+#[test]
+fn without_an_entry_nothing_runs_on_the_host() {
+    let owl = Setup::new().start();
+    let client = owl.client();
+    for kind in ["nodejs:20", "python:3.11"] {
+        client.action("refused", kind, "anything", json!({}));
+        client.invoke("refused", &json!({})).expect_failure(
+            500,
+            "whisk internal error",
+            &json!(format!(
+                "The kind '{kind}' needs a Docker Engine, and none answers on this gateway."
+            )),
+        );
+    }
+    assert!(!owl.log().contains("this host"), "{}", owl.log());
+}
+
+#[test]
+fn a_kind_without_an_interpreter_is_refused() {
+    let host = Host::start();
+    assert!(host.owl.log().contains("not cobol:1"), "{}", host.owl.log());
+    host.client
+        .action("unknown", "cobol:1", "anything", json!({}));
+    host.client.invoke("unknown", &json!({})).expect_failure(
+        500,
+        "whisk internal error",
+        &json!(
+            "The kind 'cobol:1' needs an image in this gateway's runtimes manifest: only \
+             quickjs, nodejs and python kinds run as processes."
+        ),
+    );
+}
+
+#[test]
+fn an_action_calls_the_api_with_its_key() {
+    let host = Host::start();
+    let code = "const http = require('http')
+function main() {
+  const { __OW_API_HOST: host, __OW_API_KEY: auth } = process.env
+  return new Promise((resolve, reject) => {
+    http.get(`${host}/api/v1/namespaces/_/actions`, { auth }, response => {
+      let body = ''
+      response.on('data', part => body += part)
+      response.on('end', () => resolve({ host, status: response.statusCode, actions: JSON.parse(body) }))
+    }).on('error', reject)
+  })
+}";
+    let body = json!({
+        "exec": {"kind": "nodejs:20", "code": code},
+        "annotations": [{"key": "provide-api-key", "value": true}]
+    });
+    assert_eq!(host.client.put("actions/calls", &body).status, 200);
+    let seen = host.client.invoke("calls", &json!({})).expect_success();
+    let url = seen["host"].as_str().expect("a URL");
+    assert!(url.starts_with("http://127.0.0.1:"), "{seen}");
+    assert_eq!(seen["status"], 200, "{seen}");
+    assert_eq!(seen["actions"][0]["name"], "calls", "{seen}");
+}
+
+#[test]
+fn an_action_that_exits_or_uses_up_memory_is_told_and_replaced() {
+    let host = Host::start();
+    for language in [&NODE, &PYTHON] {
+        for code in [language.exits, language.allocates] {
+            let answer = call(&host.client, language, code, json!({"memory": 128}));
+            assert_eq!(answer.status, 502, "{code}: {answer}");
+            let status = &answer.json()["response"]["status"];
+            assert!(
+                ["action developer error", "application error"]
+                    .map(Value::from)
+                    .contains(status),
+                "{code}: {answer}"
+            );
+            let answer = call(&host.client, language, language.echo, json!({}));
+            assert_eq!(answer.expect_success(), json!({}), "{}", language.kind);
+        }
+    }
+    // A heap of V8 that is full ends the process: that is told as what it is.
+    let code = "function main() { const all = []; for (;;) all.push({ n: all.length }) }";
+    call(&host.client, &NODE, code, json!({"memory": 128})).expect_failure(
+        502,
+        "action developer error",
+        &json!("The action exhausted its memory and was aborted."),
+    );
+    host.client.expect_alive();
+}
