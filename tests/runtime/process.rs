@@ -406,6 +406,27 @@ fn interpreters_are_confined_by_what_is_reported() {
 }
 
 #[test]
+fn without_a_mount_namespace_the_machines_mounts_stay() {
+    // Root who may mount but get no namespace, in a machine of its own that may be broken.
+    let script = format!(
+        "mount -t proc proc /proc && echo 0 > /proc/sys/user/max_mnt_namespaces || exit 1
+         for kind in quickjs nodejs; do {BINARY} runtime --kind $kind --sandbox outer --report; done
+         test -x {BINARY} && test -d /proc/self && echo unharmed"
+    );
+    let output = std::process::Command::new("unshare")
+        .args(["-U", "-r", "-m", "-p", "-f", "sh", "-c", &script])
+        .output()
+        .expect("run unshare of util-linux");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("empty file system: not applied: "), "{said}");
+    assert!(
+        said.contains("system's files only: not applied: "),
+        "{said}"
+    );
+    assert!(said.ends_with("unharmed\n"), "{said}");
+}
+
+#[test]
 fn a_binary_that_does_not_start_is_named() {
     let features = probe(Path::new("/nonexistent/owl"), Language::QuickJs);
     assert!(

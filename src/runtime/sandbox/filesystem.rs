@@ -13,8 +13,8 @@ pub fn leave() -> io::Result<()> {
 }
 
 /// Exchanges the root for a read-only tmpfs with these options. `fill` is called before, with the
-/// new root as the working directory and the old one still in place. Needs a mount namespace of
-/// its own: without one the first step fails, and nothing is changed.
+/// new root as the working directory and the old one still in place. The caller must be in a mount
+/// namespace of its own.
 pub fn change_root(options: &str, fill: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     // Any directory will do to mount on; this one is there wherever this binary could be started.
     const PLACE: &str = "/proc";

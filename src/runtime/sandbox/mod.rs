@@ -150,18 +150,24 @@ pub fn confine(profile: Profile, memory: u64, pid_namespace: Result<(), String>)
     } else if !root {
         report.note("user namespace", pid_namespace);
     }
+    let mounts = namespaces::mounts();
+    report.note("mount namespace", mounts);
     namespaces::others(&mut report);
     if script {
         report.note("network namespace", namespaces::network());
-        report.note("empty file system", filesystem::leave());
-    } else {
-        match system::enter(memory, first) {
+    }
+    // Root may mount without a namespace, too: it would take its files from the whole machine.
+    match (profile, mounts) {
+        (Profile::Script, Ok(())) => report.note("empty file system", filesystem::leave()),
+        (Profile::Script, Err(error)) => report.note("empty file system", Err(error)),
+        (Profile::Interpreter, Ok(())) => match system::enter(memory, first) {
             Ok(processes) => {
                 report.note(OWN_FILES, Ok::<(), String>(()));
                 report.note("/proc of its own", processes);
             }
             Err(error) => report.note(OWN_FILES, Err(error)),
-        }
+        },
+        (Profile::Interpreter, Err(error)) => report.note(OWN_FILES, Err(error)),
     }
     report.note(NO_ROOT, identity::become_nobody());
     if root {

@@ -21,10 +21,14 @@ pub fn mapped_user(with: CloneFlags) -> io::Result<()> {
     std::fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))
 }
 
-/// Mounts, System V IPC and host name, each on its own.
+/// Mounts, which can be changed from then on without changing the machine's.
+pub fn mounts() -> nix::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS)
+}
+
+/// System V IPC and host name, each on its own.
 pub(super) fn others(report: &mut Report) {
     for (name, flag) in [
-        ("mount namespace", CloneFlags::CLONE_NEWNS),
         ("ipc namespace", CloneFlags::CLONE_NEWIPC),
         ("uts namespace", CloneFlags::CLONE_NEWUTS),
     ] {
