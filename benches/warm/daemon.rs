@@ -56,7 +56,9 @@ impl Daemon {
                     Some((_, address)) => {
                         let _ = sender.send((clock.elapsed(), address.trim().to_owned()));
                     }
-                    None if line.contains("ERROR") => eprintln!("daemon: {line}"),
+                    None if line.contains("ERROR") || line.contains("panicked") => {
+                        eprintln!("daemon: {line}");
+                    }
                     None => {}
                 }
             }

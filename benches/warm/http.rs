@@ -61,7 +61,9 @@ impl Client {
 
     /// Sends a request and reads its answer.
     pub fn call(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
-        self.connect()?;
+        self.connect().map_err(|error| {
+            io::Error::new(error.kind(), format!("{:?}: {error}", self.address))
+        })?;
         let mut request = format!(
             "{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n{}Content-Length: {}\r\n\r\n",
             self.headers,
