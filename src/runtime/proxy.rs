@@ -42,6 +42,8 @@ pub struct Proxy {
     settings: Settings,
     signals: Rc<Signals>,
     state: State,
+    /// An activation has its answer, and its log has no end yet.
+    log_is_open: bool,
 }
 
 enum State {
@@ -60,6 +62,7 @@ impl Proxy {
             settings,
             signals,
             state: State::Fresh,
+            log_is_open: false,
         }
     }
 
@@ -86,7 +89,7 @@ impl Proxy {
             }
             Err(reply) => {
                 self.state = State::Failed;
-                output::end_activation();
+                self.log_is_open = true;
                 reply
             }
         }
@@ -94,6 +97,7 @@ impl Proxy {
 
     /// Answers `/run` (reference section 7.3).
     pub fn run(&mut self, body: Vec<u8>) -> Reply {
+        self.end_log();
         let action = match &mut self.state {
             State::Ready(action) => action,
             State::Fresh => return Reply::error(403, "The action has not been initialized."),
@@ -113,8 +117,16 @@ impl Proxy {
             Action::QuickJs(engine) => engine.run(request.value, &request.env, time),
             Action::Child(child) => child.run(&body, time),
         };
-        output::end_activation();
+        self.log_is_open = true;
         reply
+    }
+
+    /// Ends the log of the last activation (reference section 7.7), after its answer has gone out:
+    /// the caller need not wait for whoever reads the log.
+    pub fn end_log(&mut self) {
+        if std::mem::take(&mut self.log_is_open) {
+            output::end_activation();
+        }
     }
 
     /// Takes care of children that have ended. Some code: the action's own process is among them,

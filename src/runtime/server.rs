@@ -81,6 +81,7 @@ pub fn serve(mut listener: Listener, proxy: Proxy, signals: &Signals) -> Result<
                 break;
             }
         }
+        shared.proxy.borrow_mut().end_log();
         if let Some(code) = *shared.gone.borrow() {
             return Ok(End::Gone(code));
         }

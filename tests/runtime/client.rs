@@ -17,6 +17,8 @@ pub struct Runtime {
     child: Child,
     dir: tempfile::TempDir,
     connection: Option<UnixStream>,
+    /// Activations that have their answer: so many logs end, right after it.
+    ends: usize,
 }
 
 impl Runtime {
@@ -39,6 +41,7 @@ impl Runtime {
             child,
             dir,
             connection: None,
+            ends: 0,
         };
         wait_until("the proxy listens", || UnixStream::connect(&socket).is_ok());
         runtime
@@ -100,6 +103,10 @@ impl Runtime {
         connection.write_all(body.as_bytes())?;
         let (status, body) = read_answer(&mut connection)?;
         self.connection = Some(connection);
+        let ran = path == "/run" && matches!(status, 200 | 502);
+        if ran || path == "/init" && status == 502 {
+            self.ends += 1;
+        }
         let body = serde_json::from_slice(&body).unwrap_or_else(|error| {
             panic!("not JSON: {error}: {}", String::from_utf8_lossy(&body))
         });
@@ -137,12 +144,16 @@ impl Runtime {
         self.dir.path().join("socket")
     }
 
+    /// All lines, once the logs of all answered activations have ended.
     fn printed(&self, name: &str) -> Vec<String> {
-        let bytes = std::fs::read(self.dir.path().join(name)).unwrap();
-        String::from_utf8_lossy(&bytes)
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        let mut lines = Vec::new();
+        wait_until("the logs have ended", || {
+            let bytes = std::fs::read(self.dir.path().join(name)).unwrap();
+            let text = String::from_utf8_lossy(&bytes);
+            lines = text.lines().map(str::to_owned).collect();
+            lines.iter().filter(|line| line.ends_with(SENTINEL)).count() >= self.ends
+        });
+        lines
     }
 }
 
