@@ -17,7 +17,12 @@ fn main() {
     let folder = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
     let folder = folder.map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
     let dir = tempfile::tempdir_in(folder).expect("a folder for the store");
-    let store = Store::open(dir.path(), Options::default()).expect("the store opens");
+    let options = Options {
+        // Each commit is measured: none waits for company.
+        linger: Duration::ZERO,
+        ..Options::default()
+    };
+    let store = Store::open(dir.path(), options).expect("the store opens");
     println!(
         "store in {}, records of {RECORD} bytes",
         dir.path().display()

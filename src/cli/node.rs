@@ -99,10 +99,9 @@ impl Node {
             None => Manifest::built_in(),
         });
         let options = Options {
-            map_size: config.store_size,
             max_age: config.activations_age,
-            max_bytes: config.store_size as u64 / 2,
             max_count: config.activations_count,
+            ..Options::with_map_size(config.store_size)
         };
         let store = Store::open(&config.data_dir, options).map_err(|error| {
             NodeError::new(

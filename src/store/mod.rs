@@ -59,6 +59,10 @@ pub struct Options {
     pub max_bytes: u64,
     /// Number of activations. Default: 250,000.
     pub max_count: u64,
+    /// How long the record of a finished activation waits for others to share a commit with: a
+    /// commit for each would cost a busy gateway its time and its flash. Nobody waits for it, the
+    /// caller has the answer. Default: 10 ms.
+    pub linger: Duration,
 }
 
 impl Options {
@@ -69,6 +73,7 @@ impl Options {
             max_age: Duration::from_secs(30 * 24 * 3600),
             max_bytes: (map_size / 4 * 3) as u64,
             max_count: 250_000,
+            linger: Duration::from_millis(10),
         }
     }
 }
@@ -136,7 +141,7 @@ impl Store {
             age: u64::try_from(options.max_age.as_millis()).unwrap_or(u64::MAX),
             reserve: Limits::reserve_of(environment.map_size()),
         };
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue::new(options.linger));
         let writer = Writer::new(environment.clone(), queue.clone(), limits);
         let writer = std::thread::Builder::new()
             .name("store".to_owned())

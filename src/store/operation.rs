@@ -59,6 +59,12 @@ impl Operation {
         matches!(self, Self::MarkStarted(_) | Self::PutActivation(_))
     }
 
+    /// Whether somebody waits for the commit: not for the record of an activation that has ended,
+    /// whose caller has the answer, or whose pending record is durable.
+    pub(super) fn is_urgent(&self) -> bool {
+        !matches!(self, Self::PutActivation(_))
+    }
+
     /// Writes into the transaction. `revision` is the one that an entity gets.
     ///
     /// # Errors

@@ -47,12 +47,16 @@ pub(super) enum Work {
 pub(super) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
+    /// How long operations that nobody waits for wait for others to share a commit with.
+    linger: Duration,
 }
 
 #[derive(Default)]
 struct State {
     operations: VecDeque<Queued>,
     bytes: u64,
+    /// Operations that somebody waits for.
+    urgent: usize,
     closed: bool,
     waiting: Vec<Waker>,
 }
@@ -64,13 +68,35 @@ impl State {
             || (self.operations.len() < MAX_OPERATIONS && self.bytes + bytes <= MAX_BYTES)
     }
 
-    fn push(&mut self, queued: Queued) {
+    /// Whether the writer has something new to look at: the first operation, one that somebody
+    /// waits for, or one that makes a commit full.
+    fn push(&mut self, queued: Queued) -> bool {
         self.bytes += queued.operation.bytes();
+        let urgent = queued.operation.is_urgent();
+        self.urgent += usize::from(urgent);
         self.operations.push_back(queued);
+        urgent || self.operations.len() == 1 || self.fills_a_commit()
+    }
+
+    fn fills_a_commit(&self) -> bool {
+        self.operations.len() >= BATCH_OPERATIONS || self.bytes >= BATCH_BYTES
+    }
+
+    /// Whether waiting longer would only let more operations share the commit.
+    fn may_linger(&self) -> bool {
+        self.urgent == 0 && !self.fills_a_commit() && !self.closed
     }
 }
 
 impl Queue {
+    /// An empty queue.
+    pub(super) fn new(linger: Duration) -> Self {
+        Queue {
+            linger,
+            ..Queue::default()
+        }
+    }
+
     /// Takes an operation in now, or gives it back if there is no room. After [`Self::close`] it is
     /// dropped, which its caller sees by the reply channel.
     pub(super) fn offer(&self, queued: Queued) -> Option<Queued> {
@@ -81,8 +107,9 @@ impl Queue {
         if !queued.operation.ends_activation() && !state.has_room(queued.operation.bytes()) {
             return Some(queued);
         }
-        state.push(queued);
-        self.filled.notify_one();
+        if state.push(queued) {
+            self.filled.notify_one();
+        }
         None
     }
 
@@ -98,8 +125,9 @@ impl Queue {
                 return Poll::Ready(());
             }
             if state.has_room(queued.operation.bytes()) {
-                state.push(queued);
-                self.filled.notify_one();
+                if state.push(queued) {
+                    self.filled.notify_one();
+                }
                 return Poll::Ready(());
             }
             slot = Some(queued);
@@ -113,7 +141,7 @@ impl Queue {
 
     /// Waits for operations, at most `patience`, and takes as many as one commit should hold.
     pub(super) fn take(&self, patience: Duration) -> Work {
-        let (mut state, _) = self
+        let (state, _) = self
             .filled
             .wait_timeout_while(self.lock(), patience, |state| {
                 state.operations.is_empty() && !state.closed
@@ -126,6 +154,10 @@ impl Queue {
                 Work::Idle
             };
         }
+        let (mut state, _) = self
+            .filled
+            .wait_timeout_while(state, self.linger, |state| state.may_linger())
+            .unwrap_or_else(PoisonError::into_inner);
         let mut batch = Vec::new();
         let mut bytes = 0;
         while let Some(next) = state.operations.front() {
@@ -135,6 +167,8 @@ impl Queue {
                 break;
             }
             bytes += more;
+            let urgent = next.operation.is_urgent();
+            state.urgent -= usize::from(urgent);
             batch.extend(state.operations.pop_front());
         }
         state.bytes -= bytes;
@@ -214,6 +248,38 @@ mod tests {
         assert_eq!(batch(&queue).len(), BATCH_OPERATIONS);
         assert_eq!(batch(&queue).len(), 1);
         assert!(matches!(queue.take(Duration::ZERO), Work::Idle));
+    }
+
+    #[test]
+    fn only_finished_records_wait_for_company() {
+        let record = |bytes: usize| Queued {
+            operation: Operation::PutActivation(crate::store::ActivationRow {
+                id: ActivationId::random(),
+                namespace: "guest".into(),
+                filter_name: "a".into(),
+                start: 1,
+                head: vec![0; bytes],
+                tail: Vec::new(),
+            }),
+            reply: bounded(1).0,
+        };
+        let queue = Queue::default();
+        assert!(queue.offer(record(1)).is_none());
+        assert!(queue.lock().may_linger());
+        assert!(queue.offer(record(BATCH_BYTES as usize)).is_none());
+        assert!(!queue.lock().may_linger(), "a commit is full");
+        assert_eq!(batch(&queue).len() + batch(&queue).len(), 2);
+
+        assert!(queue.offer(record(1)).is_none());
+        assert!(queue.offer(accept(1).0).is_none());
+        assert!(!queue.lock().may_linger(), "somebody waits");
+        assert_eq!(batch(&queue).len(), 2, "they share the commit");
+
+        assert!(queue.offer(record(1)).is_none());
+        assert!(queue.lock().may_linger());
+        queue.close();
+        assert!(!queue.lock().may_linger());
+        assert_eq!(batch(&queue).len(), 1);
     }
 
     #[test]

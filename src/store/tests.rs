@@ -14,7 +14,11 @@ fn now() -> u64 {
 }
 
 fn small() -> Options {
-    Options::with_map_size(4 << 20)
+    Options {
+        // The tests wait for each record.
+        linger: Duration::ZERO,
+        ..Options::with_map_size(4 << 20)
+    }
 }
 
 fn open(dir: &Path) -> Store {
