@@ -276,8 +276,8 @@ impl Shared {
         })))
     }
 
-    /// Puts a Docker Engine to use: listens where its containers can reach the API, and removes
-    /// the containers of an earlier run.
+    /// Puts a Docker Engine to use: listens where its containers can reach the API. The engine
+    /// itself sweeps the containers of an earlier run away.
     fn use_docker(self: &Arc<Self>, docker: Arc<DockerEngine>) {
         let gateway = docker.gateway();
         let everywhere = self.config.bind.iter().any(IpAddr::is_unspecified);
@@ -296,14 +296,7 @@ impl Shared {
             format!("http://{}", SocketAddr::new(address, self.port))
         });
         self.engines.set_docker(docker.clone(), api_host);
-        *lock(&self.docker) = Some(docker.clone());
-        self.executor
-            .spawn(async move {
-                for error in docker.remove_leftovers().await {
-                    log::warn!("{error}");
-                }
-            })
-            .detach();
+        *lock(&self.docker) = Some(docker);
     }
 
     /// Serves the API on listeners until the daemon stops.
