@@ -9,6 +9,7 @@ pub mod api;
 mod blocking;
 pub mod catalog;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod engine;
 pub mod entity;

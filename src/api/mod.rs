@@ -27,12 +27,12 @@ mod transaction;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 pub use invoke::Invoke;
 pub use settings::Settings;
 
 use crate::catalog::{Catalog, Manifest, ManifestKinds};
+use crate::clock::now;
 use crate::store::Store;
 use throttle::{RateThrottle, Throttled};
 
@@ -120,13 +120,4 @@ pub fn app(state: State) -> tide::Server<State> {
     server.at("/").all(dispatch::serve);
     server.at("/*").all(dispatch::serve);
     server
-}
-
-/// Milliseconds since 1970.
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |time| {
-            u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-        })
 }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 
 use super::record::{Executed, Timing};
-use super::{Arguments, Call, Inner, arguments, now};
+use super::{Arguments, Call, Inner, arguments};
 use crate::catalog::{CatalogError, EngineKind};
+use crate::clock::now;
 use crate::engine::logs::Section;
 use crate::engine::process::interpreter;
 use crate::engine::proxy::{Proxy, RunResult};

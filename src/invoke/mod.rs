@@ -14,7 +14,7 @@ mod record;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 use smol::Timer;
@@ -32,7 +32,6 @@ use execute::{Attempt, Finished, MOST_ATTEMPTS, not_run};
 use flights::{Flight, Flights};
 
 /// What the API asks for, after its own checks: rights, throttles, sizes, final parameters.
-#[derive(Clone)]
 pub struct Call {
     /// Who invokes; gets the record and pays.
     pub identity: Arc<Identity>,
@@ -155,6 +154,7 @@ impl Invoker {
                 "The disk of this gateway does not keep up with its activation records.".into(),
             ));
         }
+        let call = Arc::new(call);
         let received = Instant::now();
         let id = ActivationId::random();
         let flight = inner.flights.begin(&call.identity.namespace);
@@ -262,7 +262,7 @@ impl Invoker {
 
 /// One invocation on its way.
 struct Flown {
-    call: Call,
+    call: Arc<Call>,
     id: ActivationId,
     received: Instant,
     /// Where a blocking caller waits for the result.
@@ -377,12 +377,6 @@ impl Inner {
         }
         self.unstored.fetch_sub(bytes, Ordering::Relaxed);
     }
-}
-
-/// Milliseconds since 1970.
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 #[cfg(test)]

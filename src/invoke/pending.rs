@@ -11,8 +11,9 @@ use smol::lock::Semaphore;
 
 use super::flights::Flight;
 use super::record::{Executed, activation};
-use super::{Call, Flown, InvokeError, Invoker, now};
+use super::{Call, Flown, InvokeError, Invoker};
 use crate::catalog::CatalogError;
+use crate::clock::now;
 use crate::entity::{
     Action, ActionLimits, ActivationId, Exec, Identity, Parameters, Secret, Status,
 };
@@ -141,7 +142,7 @@ impl Invoker {
                 };
                 let flown = Flown {
                     flight,
-                    call,
+                    call: Arc::new(call),
                     id,
                     received: Instant::now(),
                     sender: None,

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::Sender;
+use std::time::SystemTime;
 
 use super::*;
 use crate::BoxFuture;

@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use heed::MdbError;
+
+use crate::clock::now;
 
 use super::environment::Environment;
 use super::error::StoreError;
@@ -259,11 +261,4 @@ impl Writer {
         }
         self.failing = false;
     }
-}
-
-/// Milliseconds since 1970.
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as u64)
 }
