@@ -41,6 +41,7 @@ fn with_server(test: impl FnOnce(&Store, std::net::SocketAddr) + Send + 'static)
         store: store.clone(),
         catalog: Catalog::new(store.clone()),
         invoker: Arc::new(Accepting),
+        throttles: Arc::default(),
         manifest: Arc::new(Manifest::built_in()),
         docker: Arc::new(AtomicBool::new(false)),
     };

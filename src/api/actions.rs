@@ -44,10 +44,10 @@ pub(super) fn list(request: &Request, namespace: &str) -> Result<Response, ApiEr
     auth::own(&request.identity, namespace, namespace)?;
     let catalog = request.http.state().catalog();
     if page.count {
-        let count = page.counted(catalog.count(namespace)?);
+        let count = page.counted(catalog.count::<Action>(namespace)?);
         return Ok(reply::json(StatusCode::Ok, &json!({"actions": count})));
     }
-    let actions = catalog.list(namespace, page.skip, page.limit)?;
+    let actions = catalog.list::<Action>(namespace, page.skip, page.limit)?;
     let elements: Vec<ListElement> = actions.iter().map(Action::list_element).collect();
     Ok(reply::json(StatusCode::Ok, &elements))
 }
@@ -150,12 +150,12 @@ async fn write(
         None => {
             let action = new.create(&target.namespace, &target.name, ranges, now())?;
             check_supported(state, action.exec.kind())?;
-            Ok(catalog.create(action, code).await?)
+            Ok(catalog.create_action(action, code).await?)
         }
         Some(old) => {
             let action = new.update(old, ranges, now())?;
             check_supported(state, action.exec.kind())?;
-            let updated = catalog.update(action, code).await?;
+            let updated = catalog.update_action(action, code).await?;
             state.invoker().retire(&target.path);
             Ok(updated)
         }

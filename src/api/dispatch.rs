@@ -85,7 +85,6 @@ async fn resource_answer(request: Request, method: Method, resource: Resource<'_
     let own = &*request.identity.namespace;
     match resource {
         Resource::Unknown => Err(ApiError::no_route()),
-        Resource::Unsupported(collection) => Err(ApiError::unsupported(collection)),
         Resource::Namespaces => match method {
             Method::Get => Ok(namespaces::list(&request)),
             _ => Err(ApiError::method("GET")),
@@ -135,6 +134,9 @@ async fn resource_answer(request: Request, method: Method, resource: Resource<'_
             name.entity()?;
             Err(ApiError::unsupported("packages"))
         }
+        Resource::Packages(_) | Resource::Package(..) => Err(ApiError::unsupported("packages")),
+        Resource::Triggers(_) | Resource::Trigger(..) => Err(ApiError::unsupported("triggers")),
+        Resource::Rules(_) | Resource::Rule(..) => Err(ApiError::unsupported("rules")),
         Resource::Activations(namespace) => {
             let namespace = namespace.namespace(own)?;
             match method {

@@ -6,10 +6,9 @@ use http_types::{Response, StatusCode};
 use serde::Serialize;
 
 use super::reply;
-use super::throttle::Throttled;
-use crate::catalog::CatalogError;
+use crate::catalog::{AccessError, CatalogError};
 use crate::entity::EntityError;
-use crate::invoke::InvokeError;
+use crate::invoke::{InvokeError, Throttled};
 use crate::store::StoreError;
 
 /// A request that was not done.
@@ -157,6 +156,15 @@ impl From<CatalogError> for ApiError {
             CatalogError::Store(error) => store_status(error),
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<AccessError> for ApiError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Forbidden(resource) => Self::forbidden(&resource),
+            AccessError::Catalog(error) => error.into(),
+        }
     }
 }
 

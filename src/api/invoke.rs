@@ -56,7 +56,7 @@ struct Wanted {
 pub(super) async fn post(mut request: Request, target: Target) -> Result<Response, ApiError> {
     let state = request.http.state().clone();
     let identity = request.identity.clone();
-    state.throttle_invocation(&identity.namespace, &identity.uuid)?;
+    state.throttle_invocation(&identity)?;
     target.check_owner(&request)?;
     let max = state.settings().max_payload;
     body::check_length(&request.http, max, body::TooLarge::Request)?;

@@ -13,9 +13,9 @@ pub(super) fn get(request: &Request, namespace: &str) -> Result<Response, ApiErr
     let settings = request.http.state().settings();
     let ranges = &settings.actions;
     let mut limits = json!({
-        "invocationsPerMinute": settings.invocations_per_minute,
-        "concurrentInvocations": settings.concurrent_invocations,
-        "firesPerMinute": settings.fires_per_minute,
+        "invocationsPerMinute": settings.rates.invocations_per_minute,
+        "concurrentInvocations": settings.rates.concurrent_invocations,
+        "firesPerMinute": settings.rates.fires_per_minute,
         "minActionMemory": ranges.memory.min,
         "maxActionMemory": ranges.memory.max,
         "minActionLogs": ranges.logs.min,

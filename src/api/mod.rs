@@ -22,19 +22,19 @@ mod settings;
 mod system;
 #[cfg(test)]
 mod tests;
-mod throttle;
 mod transaction;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 pub use invoke::Invoke;
 pub use settings::Settings;
 
 use crate::catalog::{Catalog, Manifest, ManifestKinds};
 use crate::clock::now;
+use crate::entity::Identity;
+use crate::invoke::{Throttled, Throttles};
 use crate::store::Store;
-use throttle::{RateThrottle, Throttled};
 
 /// What the API works with. Clones share it.
 #[derive(Clone)]
@@ -43,17 +43,18 @@ pub struct State(Arc<Inner>);
 struct Inner {
     services: Services,
     settings: Settings,
-    invocations: Mutex<RateThrottle>,
 }
 
 /// The rooms behind the API.
 pub struct Services {
     /// Activations, and keys of namespaces.
     pub store: Store,
-    /// Actions; over the same store.
+    /// Entities; over the same store.
     pub catalog: Catalog,
     /// Runs actions.
     pub invoker: Arc<dyn Invoke>,
+    /// Counts what namespaces do.
+    pub throttles: Arc<Throttles>,
     /// The kinds that there are.
     pub manifest: Arc<Manifest>,
     /// Whether a Docker engine answers; whoever watches the engine keeps it up to date.
@@ -63,11 +64,7 @@ pub struct Services {
 impl State {
     /// The API over these services.
     pub fn new(services: Services, settings: Settings) -> Self {
-        State(Arc::new(Inner {
-            services,
-            settings,
-            invocations: Mutex::default(),
-        }))
+        State(Arc::new(Inner { services, settings }))
     }
 
     fn store(&self) -> &Store {
@@ -98,19 +95,10 @@ impl State {
         self.manifest().kinds(self.docker_answers())
     }
 
-    /// Counts an invocation of a namespace against its rate and its concurrency.
-    fn throttle_invocation(&self, namespace: &str, uuid: &str) -> Result<(), Throttled> {
-        let settings = self.settings();
-        self.0
-            .invocations
-            .lock()
-            // A count that was left half done is still a count.
-            .unwrap_or_else(PoisonError::into_inner)
-            .count(uuid, settings.invocations_per_minute, now())?;
-        throttle::concurrent(
-            self.invoker().in_flight(namespace),
-            settings.concurrent_invocations,
-        )
+    /// Counts an invocation of a caller against its rate and its concurrency.
+    fn throttle_invocation(&self, identity: &Identity) -> Result<(), Throttled> {
+        let in_flight = self.invoker().in_flight(&identity.namespace);
+        self.0.services.throttles.invocation(identity, in_flight)
     }
 }
 

@@ -49,8 +49,18 @@ pub(super) enum Resource<'a> {
     Activations(Encoded<'a>),
     /// `/namespaces/{ns}/activations/{id}` and below
     Activation(Encoded<'a>, Encoded<'a>, View),
-    /// A collection or an entity that OWL does not have: its collection.
-    Unsupported(&'static str),
+    /// `/namespaces/{ns}/packages`
+    Packages(Encoded<'a>),
+    /// `/namespaces/{ns}/packages/{name}`; `POST .../packages/refresh` is no package.
+    Package(Encoded<'a>, Encoded<'a>),
+    /// `/namespaces/{ns}/triggers`
+    Triggers(Encoded<'a>),
+    /// `/namespaces/{ns}/triggers/{name}`
+    Trigger(Encoded<'a>, Encoded<'a>),
+    /// `/namespaces/{ns}/rules`
+    Rules(Encoded<'a>),
+    /// `/namespaces/{ns}/rules/{name}`
+    Rule(Encoded<'a>, Encoded<'a>),
     /// Nothing.
     Unknown,
 }
@@ -112,9 +122,12 @@ fn inside<'a>(namespace: Encoded<'a>, collection: &str, rest: &[&'a str]) -> Res
             Resource::Activation(namespace, Encoded(id), View::Result)
         }
         ("activations", &[id, "logs"]) => Resource::Activation(namespace, Encoded(id), View::Logs),
-        ("packages", [] | &[_]) => Resource::Unsupported("packages"),
-        ("triggers", [] | &[_]) => Resource::Unsupported("triggers"),
-        ("rules", [] | &[_]) => Resource::Unsupported("rules"),
+        ("packages", [] | &[""]) => Resource::Packages(namespace),
+        ("packages", &[name]) => Resource::Package(namespace, Encoded(name)),
+        ("triggers", [] | &[""]) => Resource::Triggers(namespace),
+        ("triggers", &[name]) => Resource::Trigger(namespace, Encoded(name)),
+        ("rules", [] | &[""]) => Resource::Rules(namespace),
+        ("rules", &[name]) => Resource::Rule(namespace, Encoded(name)),
         _ => Resource::Unknown,
     }
 }
@@ -221,7 +234,12 @@ mod tests {
         assert_eq!(api(&of("activations/a/")), activation(View::Record));
         assert_eq!(api(&of("activations/a/logs")), activation(View::Logs));
         assert_eq!(api(&of("activations/a/result")), activation(View::Result));
-        assert_eq!(api(&of("rules/r")), Resource::Unsupported("rules"));
+        assert_eq!(api(&of("packages/")), Resource::Packages(ns));
+        assert_eq!(api(&of("packages/p")), Resource::Package(ns, p));
+        assert_eq!(api(&of("triggers")), Resource::Triggers(ns));
+        assert_eq!(api(&of("triggers/a")), Resource::Trigger(ns, a));
+        assert_eq!(api(&of("rules/")), Resource::Rules(ns));
+        assert_eq!(api(&of("rules/a")), Resource::Rule(ns, a));
         for unknown in [
             "",
             "x",

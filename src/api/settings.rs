@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::entity::{ActionRanges, SizeLimits};
+use crate::invoke::Rates;
 
 /// Limits of the API; the defaults are those of OpenWhisk's standalone server (reference sections
 /// 1.9, 1.13 and 2.2.2).
@@ -16,12 +17,8 @@ pub struct Settings {
     pub max_payload: u64,
     /// Bytes of any other body.
     pub max_body: u64,
-    /// Invocations of a namespace in a minute.
-    pub invocations_per_minute: u32,
-    /// Invocations of a namespace in flight.
-    pub concurrent_invocations: u32,
-    /// Trigger fires of a namespace in a minute.
-    pub fires_per_minute: u32,
+    /// What a namespace may do in a minute and at once.
+    pub rates: Rates,
     /// Actions in a sequence.
     pub sequence_length: u32,
     /// Longest that a blocking caller waits, and how long one waits that does not say.
@@ -44,9 +41,7 @@ impl Default for Settings {
             },
             max_payload: 1 << 20,
             max_body: 50 << 20,
-            invocations_per_minute: 60,
-            concurrent_invocations: 30,
-            fires_per_minute: 60,
+            rates: Rates::default(),
             sequence_length: 50,
             longest_blocking: Duration::from_secs(60),
             allowed_kinds: None,
@@ -58,20 +53,14 @@ impl Default for Settings {
 
 impl Settings {
     /// The defaults with other rates.
-    pub fn with_rates(
-        invocations_per_minute: u32,
-        concurrent_invocations: u32,
-        fires_per_minute: u32,
-    ) -> Self {
+    pub fn with_rates(rates: Rates) -> Self {
         Settings {
             // A cap of sandboxes above the invocations in flight would never be reached.
             actions: ActionRanges {
-                instances: concurrent_invocations,
+                instances: rates.concurrent_invocations,
                 ..ActionRanges::default()
             },
-            invocations_per_minute,
-            concurrent_invocations,
-            fires_per_minute,
+            rates,
             ..Settings::default()
         }
     }

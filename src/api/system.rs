@@ -21,9 +21,9 @@ pub(super) fn info(state: &State) -> Response {
             },
             "api_paths": ["/api/v1"],
             "limits": {
-                "actions_per_minute": settings.invocations_per_minute,
-                "triggers_per_minute": settings.fires_per_minute,
-                "concurrent_actions": settings.concurrent_invocations,
+                "actions_per_minute": settings.rates.invocations_per_minute,
+                "triggers_per_minute": settings.rates.fires_per_minute,
+                "concurrent_actions": settings.rates.concurrent_invocations,
                 "sequence_length": settings.sequence_length,
                 "default_min_action_duration": ranges.timeout.min,
                 "default_max_action_duration": ranges.timeout.max,

@@ -1,19 +1,16 @@
-//! Actions that were used lately, ready to be invoked.
+//! Entities that were used lately, ready to be invoked.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::entity::Action;
-
-/// Most actions that are kept.
-const MAX_ACTIONS: usize = 256;
-/// Most bytes of documents that are kept. Parameters may make one action a megabyte.
+/// Most entities that are kept.
+const MAX_ENTRIES: usize = 256;
+/// Most bytes of documents that are kept. Parameters may make one a megabyte.
 const MAX_BYTES: usize = 4 << 20;
 
-/// A bounded map from paths to actions; the one that was not used for longest goes first.
-#[derive(Default)]
-pub(super) struct Cache {
-    entries: HashMap<String, Entry>,
+/// A bounded map from paths to entities; the one that was not used for longest goes first.
+pub(super) struct Cache<T> {
+    entries: HashMap<String, Entry<T>>,
     bytes: usize,
     /// Counts uses, to tell which entry was used last.
     clock: u64,
@@ -21,40 +18,45 @@ pub(super) struct Cache {
     generation: u64,
 }
 
-struct Entry {
-    action: Arc<Action>,
+struct Entry<T> {
+    entity: Arc<T>,
     bytes: usize,
     used: u64,
 }
 
-impl Cache {
-    /// The action of a path, if it is here.
-    pub(super) fn get(&mut self, path: &str) -> Option<Arc<Action>> {
+impl<T> Default for Cache<T> {
+    fn default() -> Self {
+        Cache {
+            entries: HashMap::new(),
+            bytes: 0,
+            clock: 0,
+            generation: 0,
+        }
+    }
+}
+
+impl<T> Cache<T> {
+    /// The entity of a path, if it is here.
+    pub(super) fn get(&mut self, path: &str) -> Option<Arc<T>> {
         self.clock += 1;
         let entry = self.entries.get_mut(path)?;
         entry.used = self.clock;
-        Some(entry.action.clone())
+        Some(entry.entity.clone())
     }
 
-    /// To be asked before an action is read from the store, and given to [`Cache::insert`].
+    /// To be asked before an entity is read from the store, and given to [`Cache::insert`].
     pub(super) const fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Keeps an action whose document has this many bytes, unless something was written since its
+    /// Keeps an entity whose document has this many bytes, unless something was written since its
     /// generation: then it may be outdated already.
-    pub(super) fn insert(
-        &mut self,
-        path: &str,
-        action: Arc<Action>,
-        bytes: usize,
-        generation: u64,
-    ) {
+    pub(super) fn insert(&mut self, path: &str, entity: Arc<T>, bytes: usize, generation: u64) {
         if generation != self.generation || bytes > MAX_BYTES {
             return;
         }
         self.remove(path);
-        while self.entries.len() >= MAX_ACTIONS || self.bytes + bytes > MAX_BYTES {
+        while self.entries.len() >= MAX_ENTRIES || self.bytes + bytes > MAX_BYTES {
             let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used);
             let Some(oldest) = oldest.map(|(path, _)| path.clone()) else {
                 break;
@@ -63,14 +65,14 @@ impl Cache {
         }
         self.bytes += bytes;
         let entry = Entry {
-            action,
+            entity,
             bytes,
             used: self.clock,
         };
         self.entries.insert(path.into(), entry);
     }
 
-    /// Forgets an action that was written or deleted.
+    /// Forgets an entity that was written or deleted.
     pub(super) fn invalidate(&mut self, path: &str) {
         self.generation += 1;
         self.remove(path);
@@ -86,7 +88,7 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entity::{ActionRanges, Exec, Parameters};
+    use crate::entity::{Action, ActionRanges, Exec, Parameters};
 
     fn action() -> Arc<Action> {
         Arc::new(Action {
@@ -112,11 +114,11 @@ mod tests {
         let mut cache = Cache::default();
         cache.insert("first", action(), 1, 0);
         cache.insert("second", action(), 1, 0);
-        for i in 2..=MAX_ACTIONS {
+        for i in 2..=MAX_ENTRIES {
             assert!(cache.get("first").is_some());
             cache.insert(&i.to_string(), action(), 1, 0);
         }
-        assert_eq!(cache.entries.len(), MAX_ACTIONS);
+        assert_eq!(cache.entries.len(), MAX_ENTRIES);
         assert!(cache.get("first").is_some());
         assert!(cache.get("second").is_none());
     }

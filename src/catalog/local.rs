@@ -4,15 +4,16 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cache::Cache;
-use crate::entity::Action;
-use crate::store::{CodeChange, Collection, EntityWrite, Expect, Store, StoreError, Stored};
+use super::documents::{Entity, change, creation, read};
+use crate::entity::{Action, Package};
+use crate::store::{CodeChange, Store, StoreError};
 
 /// Why the catalogue did not do something. The texts are OpenWhisk's (reference section 3).
 #[derive(Debug)]
 pub enum CatalogError {
     /// There is nothing of that path.
     Missing,
-    /// What has that path is not an action.
+    /// What has that path is in another collection.
     OtherCollection,
     /// It is there and cannot be read.
     Corrupt,
@@ -49,11 +50,12 @@ impl From<StoreError> for CatalogError {
     }
 }
 
-/// The actions that there are. Clones share one cache.
+/// The entities that there are. Clones share one cache.
 #[derive(Clone)]
 pub struct Catalog {
     store: Store,
-    cache: Arc<Mutex<Cache>>,
+    actions: Arc<Mutex<Cache<Action>>>,
+    packages: Arc<Mutex<Cache<Package>>>,
 }
 
 impl Catalog {
@@ -61,7 +63,8 @@ impl Catalog {
     pub fn new(store: Store) -> Self {
         Catalog {
             store,
-            cache: Arc::default(),
+            actions: Arc::default(),
+            packages: Arc::default(),
         }
     }
 
@@ -70,21 +73,15 @@ impl Catalog {
         &self.store
     }
 
-    /// The action of a path (`ns/name`), without its code. A hot action costs a look-up and no
+    /// The action of a path (`ns/[package/]name`), without its code. A hot action costs a look-up and no
     /// copy.
     pub fn action(&self, path: &str) -> Result<Arc<Action>, CatalogError> {
-        let generation = {
-            let mut cache = self.cache();
-            if let Some(action) = cache.get(path) {
-                return Ok(action);
-            }
-            cache.generation()
-        };
-        let stored = self.store.entity(path)?.ok_or(CatalogError::Missing)?;
-        let action = Arc::new(read(&stored)?);
-        let bytes = stored.document.len();
-        self.cache().insert(path, action.clone(), bytes, generation);
-        Ok(action)
+        self.cached(&self.actions, path)
+    }
+
+    /// The package or binding of a path (`ns/name`).
+    pub fn package(&self, path: &str) -> Result<Arc<Package>, CatalogError> {
+        self.cached(&self.packages, path)
     }
 
     /// The code of an action: source text, or base64 if its `exec` says `binary`. Only a blackbox
@@ -100,7 +97,7 @@ impl Catalog {
         let now = self.store.entity(&path)?.map(|stored| stored.revision);
         if now != Some(action.revision) {
             // The write that did this may not have come round to it yet.
-            self.cache().invalidate(&path);
+            self.forget(&path);
             return Err(now.map_or(CatalogError::Missing, |_| CatalogError::Changed));
         }
         code.map(|code| String::from_utf8(code).map_err(|_| CatalogError::Corrupt))
@@ -121,80 +118,55 @@ impl Catalog {
     }
 
     /// Creates an action; gives it with its revision.
-    pub async fn create(&self, action: Action, code: CodeChange) -> Result<Action, CatalogError> {
-        self.write(action, code, Expect::Absent).await
+    pub async fn create_action(
+        &self,
+        action: Action,
+        code: CodeChange,
+    ) -> Result<Action, CatalogError> {
+        let write = creation(&action, code);
+        self.written(action, write).await
     }
 
     /// Changes an action, which carries the revision that it was made from; gives it with the new
     /// one.
-    pub async fn update(&self, action: Action, code: CodeChange) -> Result<Action, CatalogError> {
-        let expect = Expect::Revision(action.revision);
-        self.write(action, code, expect).await
-    }
-
-    /// Deletes an action at its revision.
-    pub async fn delete(&self, action: &Action) -> Result<(), CatalogError> {
-        let path = action.path();
-        let deleted = self.store.delete_entity(&path, action.revision).await;
-        self.cache().invalidate(&path);
-        Ok(deleted?)
-    }
-
-    /// Actions of a namespace, the last updated first.
-    pub fn list(
+    pub async fn update_action(
         &self,
-        namespace: &str,
-        skip: usize,
-        limit: usize,
-    ) -> Result<Vec<Action>, CatalogError> {
-        self.store
-            .list_entities(namespace, Collection::Actions, skip, limit)?
-            .iter()
-            .map(read)
-            .collect()
-    }
-
-    /// How many actions a namespace has.
-    pub fn count(&self, namespace: &str) -> Result<u64, CatalogError> {
-        Ok(self.store.count_entities(namespace, Collection::Actions)?)
-    }
-
-    async fn write(
-        &self,
-        mut action: Action,
+        action: Action,
         code: CodeChange,
-        expect: Expect,
     ) -> Result<Action, CatalogError> {
-        let path = action.path();
-        let namespace = path.split('/').next().unwrap_or_default().to_string();
-        let written = self
-            .store
-            .put_entity(EntityWrite {
-                namespace,
-                path: path.clone(),
-                collection: Collection::Actions,
-                document: action.document(),
-                code,
-                updated: action.updated,
-                expect,
-            })
-            .await;
-        self.cache().invalidate(&path);
-        action.revision = written?;
-        Ok(action)
+        let write = change(&action, code);
+        self.written(action, write).await
     }
 
-    fn cache(&self) -> MutexGuard<'_, Cache> {
-        // Nothing panics while it holds the lock; a poisoned cache would still be a good one.
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Forgets what has been kept of a path, because it was written.
+    pub(super) fn forget(&self, path: &str) {
+        lock(&self.actions).invalidate(path);
+        lock(&self.packages).invalidate(path);
+    }
+
+    fn cached<E: Entity>(
+        &self,
+        cache: &Mutex<Cache<E>>,
+        path: &str,
+    ) -> Result<Arc<E>, CatalogError> {
+        let generation = {
+            let mut cache = lock(cache);
+            if let Some(entity) = cache.get(path) {
+                return Ok(entity);
+            }
+            cache.generation()
+        };
+        let stored = self.store.entity(path)?.ok_or(CatalogError::Missing)?;
+        let entity: Arc<E> = Arc::new(read(&stored)?);
+        let bytes = stored.document.len();
+        lock(cache).insert(path, entity.clone(), bytes, generation);
+        Ok(entity)
     }
 }
 
-fn read(stored: &Stored) -> Result<Action, CatalogError> {
-    if stored.collection != Collection::Actions {
-        return Err(CatalogError::OtherCollection);
-    }
-    Action::from_document(&stored.document, stored.revision).ok_or(CatalogError::Corrupt)
+fn lock<T>(cache: &Mutex<Cache<T>>) -> MutexGuard<'_, Cache<T>> {
+    // Nothing panics while it holds the lock; a poisoned cache would still be a good one.
+    cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -202,7 +174,7 @@ mod tests {
     use super::*;
     use crate::catalog::Manifest;
     use crate::entity::{ActionRanges, NewAction};
-    use crate::store::Options;
+    use crate::store::{Collection, EntityWrite, Expect, Options};
 
     fn catalog() -> (tempfile::TempDir, Catalog) {
         let dir = tempfile::tempdir().unwrap();
@@ -233,25 +205,25 @@ mod tests {
                 catalog.action("guest/a"),
                 Err(CatalogError::Missing)
             ));
-            let first = catalog.create(made("1"), set("1")).await.unwrap();
+            let first = catalog.create_action(made("1"), set("1")).await.unwrap();
             let hot = catalog.action("guest/a").unwrap();
             assert!(Arc::ptr_eq(&hot, &catalog.action("guest/a").unwrap()));
             assert_eq!(catalog.code(&hot).unwrap().as_deref(), Some("1"));
             assert!(matches!(
-                catalog.create(made("2"), set("2")).await,
+                catalog.create_action(made("2"), set("2")).await,
                 Err(CatalogError::Exists)
             ));
 
             let changed = new("2")
                 .update(&first, &ActionRanges::default(), 2)
                 .unwrap();
-            catalog.update(changed, set("2")).await.unwrap();
+            catalog.update_action(changed, set("2")).await.unwrap();
             assert!(matches!(catalog.code(&hot), Err(CatalogError::Changed)));
             let hot = catalog.action("guest/a").unwrap();
             assert_eq!(hot.version, "0.0.2");
             assert_eq!(catalog.code(&hot).unwrap().as_deref(), Some("2"));
             assert!(matches!(
-                catalog.update(first.clone(), CodeChange::Keep).await,
+                catalog.update_action(first.clone(), CodeChange::Keep).await,
                 Err(CatalogError::Changed)
             ));
             assert!(matches!(
@@ -260,16 +232,19 @@ mod tests {
             ));
 
             let kept = catalog
-                .update((*hot).clone(), CodeChange::Keep)
+                .update_action((*hot).clone(), CodeChange::Keep)
                 .await
                 .unwrap();
             assert_eq!(catalog.code(&kept).unwrap().as_deref(), Some("2"));
             let (same, code) = catalog.action_with_code("guest/a").unwrap();
             assert_eq!((same.revision, code.as_deref()), (kept.revision, Some("2")));
-            let none = catalog.update(kept, CodeChange::Remove).await.unwrap();
+            let none = catalog
+                .update_action(kept, CodeChange::Remove)
+                .await
+                .unwrap();
             assert_eq!(catalog.code(&none).unwrap(), None);
-            assert_eq!(catalog.count("guest").unwrap(), 1);
-            assert_eq!(catalog.list("guest", 0, 9).unwrap()[0].name, "a");
+            assert_eq!(catalog.count::<Action>("guest").unwrap(), 1);
+            assert_eq!(catalog.list::<Action>("guest", 0, 9).unwrap()[0].name, "a");
 
             catalog.delete(&none).await.unwrap();
             assert!(matches!(

@@ -1,12 +1,16 @@
-//! What actions exist: the local catalogue in LMDB, and the runtimes manifest.
+//! What entities exist: the local catalogue in LMDB, and the runtimes manifest.
 
 mod cache;
+mod documents;
 mod local;
 mod manifest;
 mod manifest_file;
+mod resolve;
 mod units;
 
+pub use documents::{Entity, change, creation};
 pub use local::{Catalog, CatalogError};
 pub use manifest::{
     EngineKind, Kind, KindInfo, Manifest, ManifestError, ManifestKinds, Reactive, StemCell,
 };
+pub use resolve::{AccessError, Resolved, ResolvedPackage};

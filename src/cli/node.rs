@@ -18,7 +18,7 @@ use crate::engine::docker::{DockerEngine, DockerOptions};
 use crate::engine::process::{ProcessEngine, ProcessOptions};
 use crate::http::client::within;
 use crate::http::server::{Server, ServerOptions};
-use crate::invoke::{self, Engines, Invoker};
+use crate::invoke::{self, Engines, Invoker, Rates, Throttles};
 use crate::pool;
 use crate::store::{Options, Store};
 
@@ -153,19 +153,22 @@ impl Node {
                 auto_pull: config.blackbox_auto_pull,
             },
         );
+        let rates = Rates {
+            invocations_per_minute: config.invocations_per_minute,
+            concurrent_invocations: config.concurrent_invocations,
+            fires_per_minute: config.fires_per_minute,
+        };
+        let throttles = Arc::new(Throttles::new(rates));
         let state = api::State::new(
             api::Services {
                 store: store.clone(),
                 catalog,
                 invoker: Arc::new(invoker.clone()),
+                throttles,
                 manifest,
                 docker: engines.docker_flag(),
             },
-            api::Settings::with_rates(
-                config.invocations_per_minute,
-                config.concurrent_invocations,
-                config.fires_per_minute,
-            ),
+            api::Settings::with_rates(rates),
         );
         let (end, ended) = bounded(1);
         let shared = Arc::new(Shared {

@@ -43,7 +43,7 @@ impl Action {
         Some(Action {
             namespace: read.namespace,
             name: read.name,
-            exec: read.exec.into(),
+            exec: read.exec.try_into().ok()?,
             parameters: read.parameters,
             limits: read.limits,
             version: read.version,

@@ -5,12 +5,14 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{EntityError, ImageName, json};
+use super::{EntityError, FullName, ImageName, json};
 
 /// The kind of actions that run a user's image.
 pub const BLACKBOX: &str = "blackbox";
 /// The kind of actions that run other actions.
 pub const SEQUENCE: &str = "sequence";
+/// The kind of actions that are part of OWL. Nobody else can make one.
+pub const BUILTIN: &str = "builtin";
 
 /// What an action runs. Its code is kept apart, since only `/init` and reading the whole action
 /// need it.
@@ -34,6 +36,13 @@ pub enum Exec {
         /// Entry point, if given.
         main: Option<String>,
     },
+    /// Other actions, one after another (reference section 5).
+    Sequence {
+        /// Their names, none with `_` for a namespace.
+        components: Vec<FullName>,
+    },
+    /// A function of OWL itself.
+    Builtin,
 }
 
 /// The kinds of code that there are: the runtimes manifest, as far as a document needs it.
@@ -56,11 +65,13 @@ pub struct NewExec {
 }
 
 impl Exec {
-    /// Concrete kind, or `blackbox`.
+    /// Concrete kind, `blackbox`, `sequence` or `builtin`.
     pub fn kind(&self) -> &str {
         match self {
             Exec::Code { kind, .. } => kind,
             Exec::Blackbox { .. } => BLACKBOX,
+            Exec::Sequence { .. } => SEQUENCE,
+            Exec::Builtin => BUILTIN,
         }
     }
 
@@ -68,6 +79,7 @@ impl Exec {
     pub fn binary(&self) -> bool {
         match self {
             Exec::Code { binary, .. } | Exec::Blackbox { binary, .. } => *binary,
+            Exec::Sequence { .. } | Exec::Builtin => false,
         }
     }
 
@@ -75,14 +87,23 @@ impl Exec {
     pub fn main(&self) -> Option<&str> {
         match self {
             Exec::Code { main, .. } | Exec::Blackbox { main, .. } => main.as_deref(),
+            Exec::Sequence { .. } | Exec::Builtin => None,
         }
     }
 
     /// The image of a blackbox.
     pub fn image(&self) -> Option<&str> {
         match self {
-            Exec::Code { .. } => None,
             Exec::Blackbox { image, .. } => Some(image),
+            Exec::Code { .. } | Exec::Sequence { .. } | Exec::Builtin => None,
+        }
+    }
+
+    /// The components of a sequence.
+    pub fn components(&self) -> Option<&[FullName]> {
+        match self {
+            Exec::Sequence { components } => Some(components),
+            Exec::Code { .. } | Exec::Blackbox { .. } | Exec::Builtin => None,
         }
     }
 
@@ -92,8 +113,12 @@ impl Exec {
             kind: self.kind().into(),
             image: self.image().map(Into::into),
             code: code.map(Into::into),
-            binary: self.binary(),
+            // A sequence has nothing that could be binary.
+            binary: self.components().is_none().then(|| self.binary()),
             main: self.main().map(Into::into),
+            components: self
+                .components()
+                .map(|all| all.iter().map(|name| format!("/{name}")).collect()),
         }
     }
 }
@@ -231,26 +256,38 @@ pub(super) struct Fields<'a> {
     image: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code: Option<Cow<'a, str>>,
-    binary: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    binary: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     main: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    components: Option<Vec<String>>,
 }
 
-impl From<Fields<'_>> for Exec {
-    fn from(fields: Fields<'_>) -> Self {
+impl TryFrom<Fields<'_>> for Exec {
+    type Error = EntityError;
+
+    fn try_from(fields: Fields<'_>) -> Result<Self, EntityError> {
         let main = fields.main.map(Cow::into_owned);
-        match fields.image {
+        let binary = fields.binary.unwrap_or(false);
+        if let Some(components) = fields.components {
+            let components: Result<_, _> = components.iter().map(|name| name.parse()).collect();
+            return Ok(Exec::Sequence {
+                components: components?,
+            });
+        }
+        Ok(match fields.image {
             Some(image) => Exec::Blackbox {
                 image: image.into_owned(),
-                binary: fields.binary,
+                binary,
                 main,
             },
             None => Exec::Code {
                 kind: fields.kind.into_owned(),
-                binary: fields.binary,
+                binary,
                 main,
             },
-        }
+        })
     }
 }
 
@@ -395,7 +432,7 @@ pub(super) mod tests {
             let stored = serde_json::to_string(&exec.fields(None)).unwrap();
             assert!(!stored.contains("code"), "{stored}");
             let back: Fields = serde_json::from_str(&stored).unwrap();
-            assert_eq!(Exec::from(back), exec);
+            assert_eq!(Exec::try_from(back).unwrap(), exec);
         }
     }
 }

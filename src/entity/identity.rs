@@ -1,8 +1,11 @@
 //! Who calls: a subject with the key of its namespace (reference section 1.2).
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
+
+use super::NamespaceLimits;
 
 /// The uuid of OpenWhisk's well-known guest (reference section 10).
 pub const GUEST_UUID: &str = "23bc46b1-71f6-4ed5-8c54-816aa4f8c502";
@@ -42,4 +45,6 @@ pub struct Identity {
     pub uuid: String,
     /// Password of the credentials.
     pub key: Secret,
+    /// What was set for the namespace.
+    pub limits: Arc<NamespaceLimits>,
 }

@@ -106,6 +106,7 @@ fn identity() -> Identity {
         namespace: "guest".into(),
         uuid: "uuid".into(),
         key: Secret::new("key".into()),
+        limits: std::sync::Arc::default(),
     }
 }
 

@@ -273,6 +273,9 @@ impl Inner {
                 Some(image.clone()),
                 !self.manifest.is_native_blackbox(image),
             ),
+            Exec::Sequence { .. } | Exec::Builtin => {
+                return Err(format!("Actions of kind '{kind}' do not run in a sandbox."));
+            }
             Exec::Code { kind, .. } => {
                 let runtime = self.manifest.kind(kind).ok_or_else(|| {
                     format!("The kind '{kind}' is not in this gateway's runtimes manifest.")
@@ -326,6 +329,7 @@ impl Inner {
     fn has_sentinels(&self, exec: &Exec) -> bool {
         match exec {
             Exec::Blackbox { image, .. } => self.manifest.is_native_blackbox(image),
+            Exec::Sequence { .. } | Exec::Builtin => false,
             Exec::Code { kind, .. } => self
                 .manifest
                 .kind(kind)

@@ -10,6 +10,7 @@ mod execute;
 mod flights;
 pub mod pending;
 mod record;
+mod throttle;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,9 +22,10 @@ use smol::Timer;
 use smol::channel::{Sender, bounded};
 
 pub use engines::Engines;
+pub use throttle::{Rates, Throttled, Throttles};
 
 use crate::Executor;
-use crate::catalog::{Catalog, Manifest};
+use crate::catalog::{Catalog, Manifest, Resolved};
 use crate::entity::{Action, Activation, ActivationId, Identity, Status};
 use crate::pool::{Driver, Grant, Key, Refusal, Statistics, Wait};
 use crate::store::{ActivationRow, Store};
@@ -45,6 +47,26 @@ pub struct Call {
     pub transaction_id: String,
     /// How long the caller waits for the result; none for a non-blocking call.
     pub wait: Option<Duration>,
+}
+
+impl Call {
+    /// The call of an action that a caller reached.
+    pub fn new(
+        identity: Arc<Identity>,
+        resolved: Resolved,
+        payload: Option<Box<RawValue>>,
+        transaction_id: String,
+        wait: Option<Duration>,
+    ) -> Self {
+        Call {
+            identity,
+            action: resolved.action,
+            binding: resolved.binding,
+            payload,
+            transaction_id,
+            wait,
+        }
+    }
 }
 
 /// How a call was answered.

@@ -171,6 +171,7 @@ fn stranger(namespace: &str) -> Identity {
         namespace: namespace.to_string(),
         uuid: String::new(),
         key: Secret::new(String::new()),
+        limits: Arc::default(),
     }
 }
 

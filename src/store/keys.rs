@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ring::hmac;
 use ring::rand::SystemRandom;
@@ -105,6 +105,7 @@ impl KeyRing {
             namespace: namespace.to_owned(),
             uuid: record.uuid.to_owned(),
             key,
+            limits: Arc::default(),
         };
         if opened.len() >= MAX_CACHED {
             opened.clear();

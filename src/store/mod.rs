@@ -35,7 +35,8 @@ pub use error::StoreError;
 pub use read::{Halves, Listed, Pending};
 pub use retention::Usage;
 pub use types::{
-    ActivationFilter, ActivationRow, CodeChange, Collection, EntityWrite, Expect, Progress, Stored,
+    ActivationFilter, ActivationRow, Change, CodeChange, Collection, EntityWrite, Expect, Progress,
+    Stored,
 };
 
 use crate::entity::ActivationId;
@@ -192,6 +193,19 @@ impl Store {
         revision: u64,
     ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
         self.submit_unit(Operation::DeleteEntity(path.to_owned(), revision))
+    }
+
+    /// Writes and removes several entities in one commit, all or none. No path may be there twice.
+    /// Gives the revision that everything written has from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] or [`StoreError::Changed`] if one of them is not as expected,
+    /// [`StoreError::Full`].
+    pub fn write_all(
+        &self,
+        changes: Vec<Change>,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send + 'static + use<> {
+        self.submit(Operation::Changes(changes))
     }
 
     /// Keeps what is needed to run an activation after a restart, until its record is put.

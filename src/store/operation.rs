@@ -8,7 +8,7 @@ use super::layout::{
     EntityHeader, HeadHeader, entity_list_key, list_key, name_group, namespace_group, path_key,
     pending_key, start_of, started_key, time_key,
 };
-use super::types::{ActivationRow, CodeChange, EntityWrite, Expect};
+use super::types::{ActivationRow, Change, CodeChange, EntityWrite, Expect};
 use super::{key_records, retention};
 use crate::entity::ActivationId;
 
@@ -18,6 +18,8 @@ pub(super) enum Operation {
     PutEntity(EntityWrite),
     /// Removes the entity of a path, with its code, if it is at a revision.
     DeleteEntity(String, u64),
+    /// Writes and removes several entities, or none of them.
+    Changes(Vec<Change>),
     /// Keeps the document of an activation that has not run yet.
     Accept(ActivationId, Vec<u8>),
     /// Marks it as started.
@@ -37,13 +39,14 @@ impl Operation {
     /// About how many bytes the operation holds in memory and adds to the store.
     pub(super) fn bytes(&self) -> u64 {
         let payload = match self {
-            Self::PutEntity(write) => {
-                let code = match &write.code {
-                    CodeChange::Set(code) => code.len(),
-                    CodeChange::Keep | CodeChange::Remove => 0,
-                };
-                write.document.len() + code
-            }
+            Self::PutEntity(write) => bytes_of(write),
+            Self::Changes(changes) => changes
+                .iter()
+                .map(|change| match change {
+                    Change::Put(write) => bytes_of(write) + PLACE,
+                    Change::Delete { .. } => PLACE,
+                })
+                .sum(),
             Self::Accept(_, document) => document.len(),
             Self::PutActivation(row) => row.head.len() + row.tail.len(),
             Self::DeleteEntity(..)
@@ -51,7 +54,7 @@ impl Operation {
             | Self::PutKey(_)
             | Self::DeleteKey(_) => 0,
         };
-        payload as u64 + 512
+        (payload + PLACE) as u64
     }
 
     /// Whether it belongs to an activation that was let in before.
@@ -79,6 +82,7 @@ impl Operation {
         match self {
             Self::PutEntity(write) => put_entity(environment, txn, write, revision),
             Self::DeleteEntity(path, revision) => delete_entity(environment, txn, path, *revision),
+            Self::Changes(list) => changes(environment, txn, list, revision),
             Self::Accept(id, document) => accept(environment, txn, id, document),
             Self::MarkStarted(id) => mark_started(environment, txn, id),
             Self::PutActivation(row) => put_activation(environment, txn, row),
@@ -86,6 +90,17 @@ impl Operation {
             Self::DeleteKey(namespace) => key_records::delete(environment, txn, namespace),
         }
     }
+}
+
+/// About how many bytes an entity takes beside its document and code.
+const PLACE: usize = 512;
+
+fn bytes_of(write: &EntityWrite) -> usize {
+    let code = match &write.code {
+        CodeChange::Set(code) => code.len(),
+        CodeChange::Keep | CodeChange::Remove => 0,
+    };
+    write.document.len() + code
 }
 
 fn namespace_of(path: &str) -> &str {
@@ -110,31 +125,88 @@ fn put_entity(
     write: &EntityWrite,
     revision: u64,
 ) -> Result<Done, heed::Error> {
+    if let Err(refusal) = expected(environment, txn, &write.path, write.expect)? {
+        return Ok(Err(refusal));
+    }
+    write_entity(environment, txn, write, revision)?;
+    Ok(Ok(revision))
+}
+
+fn delete_entity(
+    environment: &Environment,
+    txn: &mut RwTxn<'_>,
+    path: &str,
+    revision: u64,
+) -> Result<Done, heed::Error> {
+    if let Err(refusal) = expected(environment, txn, path, Expect::Revision(revision))? {
+        return Ok(Err(refusal));
+    }
+    remove_entity(environment, txn, path)?;
+    Ok(Ok(revision))
+}
+
+/// Everything is looked at before anything is written, so a refusal leaves all as it was. No path
+/// is in the list twice.
+fn changes(
+    environment: &Environment,
+    txn: &mut RwTxn<'_>,
+    changes: &[Change],
+    revision: u64,
+) -> Result<Done, heed::Error> {
+    for change in changes {
+        let (path, expect) = match change {
+            Change::Put(write) => (&write.path, write.expect),
+            Change::Delete { path, revision } => (path, Expect::Revision(*revision)),
+        };
+        if let Err(refusal) = expected(environment, txn, path, expect)? {
+            return Ok(Err(refusal));
+        }
+    }
+    for change in changes {
+        match change {
+            Change::Put(write) => write_entity(environment, txn, write, revision)?,
+            Change::Delete { path, .. } => remove_entity(environment, txn, path)?,
+        }
+    }
+    Ok(Ok(revision))
+}
+
+/// Whether what is at a path is what a write expects there.
+fn expected(
+    environment: &Environment,
+    txn: &RwTxn<'_>,
+    path: &str,
+    expect: Expect,
+) -> Result<Result<(), StoreError>, heed::Error> {
+    let old = header_of(environment, txn, &path_key(path))?;
+    Ok(match (expect, old) {
+        (Expect::Absent, None) => Ok(()),
+        (Expect::Absent, Some(_)) => Err(StoreError::Exists),
+        (Expect::Revision(expected), Some(old)) if old.revision == expected => Ok(()),
+        (Expect::Revision(_), _) => Err(StoreError::Changed),
+    })
+}
+
+fn write_entity(
+    environment: &Environment,
+    txn: &mut RwTxn<'_>,
+    write: &EntityWrite,
+    revision: u64,
+) -> Result<(), heed::Error> {
     let key = path_key(&write.path);
-    let old = header_of(environment, txn, &key)?;
-    match (write.expect, &old) {
-        (Expect::Absent, None) => {}
-        (Expect::Absent, Some(_)) => return Ok(Err(StoreError::Exists)),
-        (Expect::Revision(expected), Some(old)) if old.revision == expected => {}
-        (Expect::Revision(_), _) => return Ok(Err(StoreError::Changed)),
-    }
-    let list_key = |header: &EntityHeader| {
-        entity_list_key(
-            &write.namespace,
-            header.collection,
-            header.updated,
-            &write.path,
-        )
-    };
-    if let Some(old) = old {
-        environment.entity_list.delete(txn, &list_key(&old))?;
-    }
+    unlist(environment, txn, &write.path, &key)?;
     let header = EntityHeader {
         collection: write.collection,
         revision,
         updated: write.updated,
     };
-    environment.entity_list.put(txn, &list_key(&header), &key)?;
+    let list_key = entity_list_key(
+        &write.namespace,
+        write.collection,
+        write.updated,
+        &write.path,
+    );
+    environment.entity_list.put(txn, &list_key, &key)?;
     environment
         .entities
         .put(txn, &key, &header.record(&write.document))?;
@@ -145,25 +217,33 @@ fn put_entity(
         }
         CodeChange::Set(code) => environment.code.put(txn, &key, code)?,
     }
-    Ok(Ok(revision))
+    Ok(())
 }
 
-fn delete_entity(
+fn remove_entity(
     environment: &Environment,
     txn: &mut RwTxn<'_>,
     path: &str,
-    revision: u64,
-) -> Result<Done, heed::Error> {
+) -> Result<(), heed::Error> {
     let key = path_key(path);
-    let Some(old) = header_of(environment, txn, &key)?.filter(|old| old.revision == revision)
-    else {
-        return Ok(Err(StoreError::Changed));
-    };
-    let list_key = entity_list_key(namespace_of(path), old.collection, old.updated, path);
-    environment.entity_list.delete(txn, &list_key)?;
+    unlist(environment, txn, path, &key)?;
     environment.entities.delete(txn, &key)?;
     environment.code.delete(txn, &key)?;
-    Ok(Ok(revision))
+    Ok(())
+}
+
+/// Takes what is at a path, if anything is, off the list of its collection.
+fn unlist(
+    environment: &Environment,
+    txn: &mut RwTxn<'_>,
+    path: &str,
+    key: &[u8],
+) -> Result<(), heed::Error> {
+    if let Some(old) = header_of(environment, txn, key)? {
+        let list_key = entity_list_key(namespace_of(path), old.collection, old.updated, path);
+        environment.entity_list.delete(txn, &list_key)?;
+    }
+    Ok(())
 }
 
 fn accept(

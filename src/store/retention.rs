@@ -7,6 +7,7 @@ use heed::RwTxn;
 use super::environment::{AnyTxn, Environment};
 use super::layout::{HeadHeader, list_key, start_of};
 use super::operation::Operation;
+use super::types::Change;
 
 /// How much is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,8 +61,12 @@ impl Limits {
     pub(super) fn fits(&self, usage: &Usage, operation: &Operation) -> bool {
         let kept_free = match operation {
             Operation::PutEntity(_) | Operation::PutKey(_) => self.reserve,
+            Operation::Changes(changes) if changes.iter().any(Change::puts) => self.reserve,
             Operation::Accept(..) | Operation::PutActivation(_) => self.reserve / 2,
-            Operation::MarkStarted(_) | Operation::DeleteEntity(..) | Operation::DeleteKey(_) => 0,
+            Operation::MarkStarted(_)
+            | Operation::DeleteEntity(..)
+            | Operation::DeleteKey(_)
+            | Operation::Changes(_) => 0,
         };
         let others = usage.bytes.saturating_sub(usage.activation_bytes);
         others + operation.bytes() + kept_free <= usage.map_size

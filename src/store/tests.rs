@@ -56,6 +56,43 @@ fn heads(store: &Store, filter: &ActivationFilter, skip: usize, limit: usize) ->
 }
 
 #[test]
+fn changes_that_go_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let all = |changes| block_on(store.write_all(changes));
+    let put = |path, expect| Change::Put(write(path, "x", expect));
+    let first = all(vec![
+        put("guest/a", Expect::Absent),
+        put("guest/b", Expect::Absent),
+    ]);
+    let first = first.unwrap();
+    // The last one is refused: nothing of the others is there.
+    let refused = all(vec![
+        put("guest/c", Expect::Absent),
+        Change::Delete {
+            path: "guest/a".into(),
+            revision: first,
+        },
+        put("guest/b", Expect::Revision(first + 1)),
+    ]);
+    assert!(matches!(refused, Err(StoreError::Changed)));
+    let there = |path| store.entity(path).unwrap().map(|stored| stored.revision);
+    assert_eq!(there("guest/a"), Some(first));
+    assert_eq!(there("guest/c"), None);
+    let second = all(vec![
+        Change::Delete {
+            path: "guest/a".into(),
+            revision: first,
+        },
+        put("guest/b", Expect::Revision(first)),
+    ]);
+    assert_eq!(there("guest/a"), None);
+    assert_eq!(there("guest/b"), Some(second.unwrap()));
+    let count = store.count_entities("guest", Collection::Actions);
+    assert_eq!(count.unwrap(), 1);
+}
+
+#[test]
 fn entities_expectations_and_revisions() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

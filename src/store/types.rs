@@ -66,6 +66,35 @@ pub struct EntityWrite {
     pub expect: Expect,
 }
 
+/// One of several changes that go together.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Writes an entity.
+    Put(EntityWrite),
+    /// Removes an entity, with its code, if it is at a revision.
+    Delete {
+        /// Its path.
+        path: String,
+        /// Its revision.
+        revision: u64,
+    },
+}
+
+impl Change {
+    /// Whether it needs room.
+    pub(super) fn puts(&self) -> bool {
+        matches!(self, Change::Put(_))
+    }
+
+    /// The path of the entity.
+    pub fn path(&self) -> &str {
+        match self {
+            Change::Put(write) => &write.path,
+            Change::Delete { path, .. } => path,
+        }
+    }
+}
+
 /// A finished activation as stored.
 #[derive(Clone, Debug)]
 pub struct ActivationRow {

@@ -217,7 +217,7 @@ fn limits() {
 
 #[test]
 fn deprecated_and_forbidden_kinds() {
-    let mut settings = Settings::with_rates(1000, 30, 60);
+    let mut settings = Settings::with_rates(rates(1000, 30, 60));
     settings.allowed_kinds = Some(vec!["nodejs:20".into(), "old:1".into()]);
     let api = Api::with(settings);
     let text = "The 'old:1' runtime is no longer supported. You may read and delete but not \

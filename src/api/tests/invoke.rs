@@ -279,7 +279,7 @@ fn newest_version_is_invoked() {
 
 #[test]
 fn throttles() {
-    let api = Api::with(Settings::with_rates(2, 3, 60));
+    let api = Api::with(Settings::with_rates(rates(2, 3, 60)));
     api.create("a");
     let post = || api.post(&action("a"), json!({}));
     api.script.in_flight.store(3, Ordering::Relaxed);

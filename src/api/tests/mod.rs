@@ -18,7 +18,7 @@ use super::{Invoke, Services, Settings, State, app};
 use crate::BoxFuture;
 use crate::catalog::{Catalog, Manifest};
 use crate::entity::{ActivationId, GUEST_KEY, GUEST_UUID, Secret};
-use crate::invoke::{Call, InvokeError, Outcome};
+use crate::invoke::{Call, InvokeError, Outcome, Rates, Throttles};
 use crate::store::{Options, Store};
 
 /// What a [`Script`] answers to each call.
@@ -48,6 +48,14 @@ impl Invoke for Script {
     }
 }
 
+fn rates(invocations_per_minute: u32, concurrent_invocations: u32, fires_per_minute: u32) -> Rates {
+    Rates {
+        invocations_per_minute,
+        concurrent_invocations,
+        fires_per_minute,
+    }
+}
+
 /// A server over a store of its own.
 struct Api {
     server: tide::Server<State>,
@@ -60,7 +68,7 @@ struct Api {
 impl Api {
     fn new() -> Self {
         // The rates of the defaults are too low for a test that does much.
-        Self::with(Settings::with_rates(1000, 30, 60))
+        Self::with(Settings::with_rates(rates(1000, 30, 60)))
     }
 
     fn with(settings: Settings) -> Self {
@@ -81,6 +89,7 @@ impl Api {
             store: store.clone(),
             catalog: Catalog::new(store.clone()),
             invoker: script.clone(),
+            throttles: Arc::new(Throttles::new(settings.rates)),
             manifest: Arc::new(Manifest::load(&file).unwrap()),
             docker: docker.clone(),
         };

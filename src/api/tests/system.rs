@@ -242,7 +242,7 @@ fn limits() {
         "The supplied authentication is not authorized to access 'other'.",
     );
     // 11.1-25
-    let mut settings = Settings::with_rates(5, 6, 7);
+    let mut settings = Settings::with_rates(rates(5, 6, 7));
     settings.allowed_kinds = Some(vec!["quickjs:1".into()]);
     let limits = Api::with(settings)
         .get("/api/v1/namespaces/_/limits")

@@ -1,0 +1,190 @@
+//! Reading and writing entities of every collection.
+
+use super::{Catalog, CatalogError};
+use crate::entity::{Action, Package};
+use crate::store::{Change, CodeChange, Collection, EntityWrite, Expect, Stored};
+
+/// An entity that the catalogue keeps: a document with a path, in a collection.
+pub trait Entity: Sized {
+    /// Its collection.
+    const COLLECTION: Collection;
+
+    /// Reads a stored document; none if it is not one.
+    fn from_document(document: &[u8], revision: u64) -> Option<Self>;
+
+    /// What is stored.
+    fn document(&self) -> Vec<u8>;
+
+    /// `ns/[package/]name`
+    fn path(&self) -> String;
+
+    /// Last change, in milliseconds since 1970.
+    fn updated(&self) -> u64;
+
+    /// Revision in the store that it was made from.
+    fn revision(&self) -> u64;
+
+    /// Takes the revision that a write has given it.
+    fn set_revision(&mut self, revision: u64);
+}
+
+impl Entity for Action {
+    const COLLECTION: Collection = Collection::Actions;
+
+    fn from_document(document: &[u8], revision: u64) -> Option<Self> {
+        Action::from_document(document, revision)
+    }
+
+    fn document(&self) -> Vec<u8> {
+        Action::document(self)
+    }
+
+    fn path(&self) -> String {
+        Action::path(self)
+    }
+
+    fn updated(&self) -> u64 {
+        self.updated
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn set_revision(&mut self, revision: u64) {
+        self.revision = revision;
+    }
+}
+
+impl Entity for Package {
+    const COLLECTION: Collection = Collection::Packages;
+
+    fn from_document(document: &[u8], revision: u64) -> Option<Self> {
+        Package::from_document(document, revision)
+    }
+
+    fn document(&self) -> Vec<u8> {
+        Package::document(self)
+    }
+
+    fn path(&self) -> String {
+        Package::path(self)
+    }
+
+    fn updated(&self) -> u64 {
+        self.updated
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn set_revision(&mut self, revision: u64) {
+        self.revision = revision;
+    }
+}
+
+/// The write of an entity that is not there yet.
+pub fn creation<E: Entity>(entity: &E, code: CodeChange) -> EntityWrite {
+    write(entity, code, Expect::Absent)
+}
+
+/// The write of an entity that is at the revision it carries.
+pub fn change<E: Entity>(entity: &E, code: CodeChange) -> EntityWrite {
+    write(entity, code, Expect::Revision(entity.revision()))
+}
+
+fn write<E: Entity>(entity: &E, code: CodeChange, expect: Expect) -> EntityWrite {
+    let path = entity.path();
+    EntityWrite {
+        namespace: path.split('/').next().unwrap_or_default().to_string(),
+        path,
+        collection: E::COLLECTION,
+        document: entity.document(),
+        code,
+        updated: entity.updated(),
+        expect,
+    }
+}
+
+/// The entity of a stored document.
+pub(super) fn read<E: Entity>(stored: &Stored) -> Result<E, CatalogError> {
+    if stored.collection != E::COLLECTION {
+        return Err(CatalogError::OtherCollection);
+    }
+    E::from_document(&stored.document, stored.revision).ok_or(CatalogError::Corrupt)
+}
+
+impl Catalog {
+    /// The entity of a path.
+    ///
+    /// # Errors
+    /// [`CatalogError::OtherCollection`] if what has the path is something else.
+    pub fn get<E: Entity>(&self, path: &str) -> Result<E, CatalogError> {
+        let stored = self.store().entity(path)?.ok_or(CatalogError::Missing)?;
+        read(&stored)
+    }
+
+    /// Entities of a namespace, the last updated first.
+    pub fn list<E: Entity>(
+        &self,
+        namespace: &str,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<E>, CatalogError> {
+        self.store()
+            .list_entities(namespace, E::COLLECTION, skip, limit)?
+            .iter()
+            .map(read)
+            .collect()
+    }
+
+    /// How many entities of a collection a namespace has.
+    pub fn count<E: Entity>(&self, namespace: &str) -> Result<u64, CatalogError> {
+        Ok(self.store().count_entities(namespace, E::COLLECTION)?)
+    }
+
+    /// Creates an entity without code; gives it with its revision.
+    pub async fn create<E: Entity>(&self, entity: E) -> Result<E, CatalogError> {
+        let write = creation(&entity, CodeChange::Remove);
+        self.written(entity, write).await
+    }
+
+    /// Changes an entity without code, which carries the revision that it was made from; gives it
+    /// with the new one.
+    pub async fn update<E: Entity>(&self, entity: E) -> Result<E, CatalogError> {
+        let write = change(&entity, CodeChange::Keep);
+        self.written(entity, write).await
+    }
+
+    /// Deletes an entity at its revision, with its code.
+    pub async fn delete<E: Entity>(&self, entity: &E) -> Result<(), CatalogError> {
+        let path = entity.path();
+        let deleted = self.store().delete_entity(&path, entity.revision()).await;
+        self.forget(&path);
+        Ok(deleted?)
+    }
+
+    /// Makes several changes or none ([`crate::store::Store::write_all`]); gives the revision of
+    /// everything written.
+    pub async fn write_all(&self, changes: Vec<Change>) -> Result<u64, CatalogError> {
+        let paths: Vec<String> = changes.iter().map(|c| c.path().to_string()).collect();
+        let written = self.store().write_all(changes).await;
+        for path in paths {
+            self.forget(&path);
+        }
+        Ok(written?)
+    }
+
+    pub(super) async fn written<E: Entity>(
+        &self,
+        mut entity: E,
+        write: EntityWrite,
+    ) -> Result<E, CatalogError> {
+        let path = write.path.clone();
+        let written = self.store().put_entity(write).await;
+        self.forget(&path);
+        entity.set_revision(written?);
+        Ok(entity)
+    }
+}
