@@ -7,7 +7,8 @@ use http_types::{Method, Response, StatusCode};
 use super::error::ApiError;
 use super::path::{Resource, Route, route};
 use super::{
-    State, actions, activations, auth, body, invoke, limits, namespaces, reply, system, transaction,
+    State, actions, activations, auth, body, docs, invoke, limits, namespaces, reply, system,
+    transaction,
 };
 use crate::entity::Identity;
 
@@ -59,6 +60,9 @@ async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &s
         Route::HealthyInvokers => return Ok(system::healthy_invokers()),
         Route::InvokersReady => return Ok(system::invokers_ready()),
         Route::ApiInfo => return Ok(system::api_info(request.state())),
+        Route::ApiDocs => return Ok(docs::api()),
+        Route::ServerDocs => return Ok(docs::server()),
+        Route::DocsPage => return Ok(docs::page()),
     };
     let identity = auth::authenticate(
         request.state().store(),

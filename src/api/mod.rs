@@ -10,6 +10,7 @@ mod activations;
 mod auth;
 mod body;
 mod dispatch;
+mod docs;
 mod error;
 mod invoke;
 mod limits;

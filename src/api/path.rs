@@ -20,6 +20,12 @@ pub(super) enum Route<'a> {
     InvokersReady,
     /// `/api/v1`
     ApiInfo,
+    /// `/api/v1/api-docs`
+    ApiDocs,
+    /// `/api-docs`
+    ServerDocs,
+    /// `/docs` and `/api/v1/docs`
+    DocsPage,
     /// `/api/v1/web/...`
     Web,
     /// Anything else under `/api/v1`: needs a key, whether it is there or not.
@@ -88,6 +94,9 @@ pub(super) fn route(path: &str) -> Route<'_> {
         ["invokers", "healthy", "count"] => Route::HealthyInvokers,
         ["invokers", "ready"] => Route::InvokersReady,
         ["api", "v1"] | ["api", "v1", ""] => Route::ApiInfo,
+        ["api", "v1", "api-docs"] => Route::ApiDocs,
+        ["api-docs"] => Route::ServerDocs,
+        ["docs"] | ["api", "v1", "docs"] => Route::DocsPage,
         ["api", "v1", "web", _, ..] => Route::Web,
         ["api", "v1", rest @ ..] => Route::Api(resource(rest)),
         _ => Route::Unknown,
@@ -208,6 +217,10 @@ mod tests {
         assert_eq!(route("/api/v1"), Route::ApiInfo);
         assert_eq!(route("/api/v1/"), Route::ApiInfo);
         assert_eq!(route("//api/v1/"), Route::ApiInfo);
+        assert_eq!(route("/api/v1/api-docs"), Route::ApiDocs);
+        assert_eq!(route("/api-docs"), Route::ServerDocs);
+        assert_eq!(route("/docs"), Route::DocsPage);
+        assert_eq!(route("/api/v1/docs"), Route::DocsPage);
         assert_eq!(route("/invokers/"), Route::Invokers);
         assert_eq!(route("/invokers/ready"), Route::InvokersReady);
         assert_eq!(route("/invokers/healthy/count"), Route::HealthyInvokers);

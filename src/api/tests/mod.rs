@@ -3,6 +3,7 @@
 
 mod actions;
 mod activations;
+mod docs;
 mod invoke;
 mod system;
 
