@@ -8,7 +8,7 @@ use super::error::ApiError;
 use super::query::Query;
 use super::{State, auth, body, now, reply};
 use crate::catalog::CatalogError;
-use crate::entity::{Action, BLACKBOX, ListElement, NewAction, NewExec};
+use crate::entity::{Action, ActionRanges, BLACKBOX, ListElement, NewAction, NewExec};
 use crate::store::CodeChange;
 
 /// The action that a path names.
@@ -74,10 +74,11 @@ pub(super) async fn put(mut request: Request, target: Target) -> Result<Response
     let state = request.http.state().clone();
     let new = read_new(&mut request, &state).await?;
     let settings = state.settings();
-    new.check_sizes(&settings.sizes)?;
-    new.check_limits(&settings.actions)?;
+    let ranges = settings.actions_of(&request.identity);
+    new.check_sizes(&settings.sizes_of(&request.identity))?;
+    new.check_limits(&ranges)?;
     if let Some(new) = &new.exec {
-        check_allowed(&state, new.exec.kind())?;
+        settings.check_kind(&request.identity, new.exec.kind())?;
     }
     let old = match state.catalog().action(&target.path) {
         Ok(_) if !overwrite => return Err(CatalogError::Exists.into()),
@@ -85,7 +86,7 @@ pub(super) async fn put(mut request: Request, target: Target) -> Result<Response
         Err(CatalogError::Missing) => None,
         Err(error) => return Err(error.into()),
     };
-    let written = write(&state, &target, new, old.as_deref()).await?;
+    let written = write(&state, &target, new, old.as_deref(), &ranges).await?;
     let code = match state.catalog().code(&written) {
         // Somebody else has been quick: what was written is told, and its code is gone.
         Err(CatalogError::Changed | CatalogError::Missing) => None,
@@ -142,8 +143,8 @@ async fn write(
     target: &Target,
     mut new: NewAction,
     old: Option<&Action>,
+    ranges: &ActionRanges,
 ) -> Result<Action, ApiError> {
-    let ranges = &state.settings().actions;
     let code = code_change(new.exec.as_mut());
     let catalog = state.catalog();
     match old {
@@ -170,17 +171,5 @@ fn code_change(new: Option<&mut NewExec>) -> CodeChange {
             None => CodeChange::Remove,
             Some(code) => CodeChange::Set(code.into_bytes()),
         },
-    }
-}
-
-fn check_allowed(state: &State, kind: &str) -> Result<(), ApiError> {
-    match &state.settings().allowed_kinds {
-        Some(allowed) if !allowed.iter().any(|allowed| allowed == kind) => Err(ApiError::new(
-            StatusCode::Forbidden,
-            format!(
-                "The supplied authentication is not authorized to access actions of kind '{kind}'."
-            ),
-        )),
-        _ => Ok(()),
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn post(mut request: Request, target: Target) -> Result<Respons
     let identity = request.identity.clone();
     state.throttle_invocation(&identity)?;
     target.check_owner(&request)?;
-    let max = state.settings().max_payload;
+    let max = state.settings().max_payload_of(&identity);
     body::check_length(&request.http, max, body::TooLarge::Request)?;
     let wanted = wanted(
         &Query::of(request.http.url()),

@@ -11,11 +11,14 @@ use super::{auth, reply};
 pub(super) fn get(request: &Request, namespace: &str) -> Result<Response, ApiError> {
     auth::own(&request.identity, namespace, namespace)?;
     let settings = request.http.state().settings();
-    let ranges = &settings.actions;
+    let identity = &request.identity;
+    let rates = settings.rates_of(identity);
+    let ranges = settings.actions_of(identity);
+    let size = |bytes: u64| format!("{bytes} B");
     let mut limits = json!({
-        "invocationsPerMinute": settings.rates.invocations_per_minute,
-        "concurrentInvocations": settings.rates.concurrent_invocations,
-        "firesPerMinute": settings.rates.fires_per_minute,
+        "invocationsPerMinute": rates.invocations_per_minute,
+        "concurrentInvocations": rates.concurrent_invocations,
+        "firesPerMinute": rates.fires_per_minute,
         "minActionMemory": ranges.memory.min,
         "maxActionMemory": ranges.memory.max,
         "minActionLogs": ranges.logs.min,
@@ -24,11 +27,22 @@ pub(super) fn get(request: &Request, namespace: &str) -> Result<Response, ApiErr
         "maxActionTimeout": ranges.timeout.max,
         "minActionConcurrency": ranges.concurrency.min,
         "maxActionConcurrency": ranges.concurrency.max,
-        "maxParameterSize": format!("{} B", settings.sizes.parameters),
+        "maxParameterSize": size(settings.sizes_of(identity).parameters),
         "maxActionInstances": ranges.instances,
     });
-    if let Some(kinds) = &settings.allowed_kinds {
+    let set = &identity.limits;
+    if let Some(kinds) = set
+        .allowed_kinds
+        .as_ref()
+        .or(settings.allowed_kinds.as_ref())
+    {
         limits["allowedKinds"] = json!(kinds);
+    }
+    if let Some(stored) = set.store_activations {
+        limits["storeActivations"] = json!(stored);
+    }
+    if set.max_payload_size.is_some() {
+        limits["maxPayloadSize"] = json!(size(settings.max_payload_of(identity)));
     }
     Ok(reply::json(StatusCode::Ok, &limits))
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::entity::{ActionRanges, SizeLimits};
+use http_types::StatusCode;
+
+use super::error::ApiError;
+use crate::entity::{ActionRanges, Identity, SizeLimits};
 use crate::invoke::Rates;
 
 /// Limits of the API; the defaults are those of OpenWhisk's standalone server (reference sections
@@ -63,5 +66,44 @@ impl Settings {
             rates,
             ..Settings::default()
         }
+    }
+
+    /// What a namespace may do in a minute and at once. What was set for it counts, be it more or
+    /// less than for everybody.
+    pub(super) fn rates_of(&self, identity: &Identity) -> Rates {
+        self.rates.of(&identity.limits)
+    }
+
+    /// What the limits of a namespace's actions may be.
+    pub(super) fn actions_of(&self, identity: &Identity) -> ActionRanges {
+        let instances = self.rates_of(identity).concurrent_invocations;
+        identity.limits.actions(&self.actions, instances)
+    }
+
+    /// Largest parts of a namespace's documents.
+    pub(super) fn sizes_of(&self, identity: &Identity) -> SizeLimits {
+        identity.limits.sizes(self.sizes)
+    }
+
+    /// Bytes of the body of a namespace's invocations.
+    pub(super) fn max_payload_of(&self, identity: &Identity) -> u64 {
+        identity.limits.payload(self.max_payload)
+    }
+
+    /// Checks that a namespace may have actions of a kind: those that are allowed to everybody
+    /// and, where it has a list of its own, are on that, too.
+    pub(super) fn check_kind(&self, identity: &Identity, kind: &str) -> Result<(), ApiError> {
+        let everybody = self.allowed_kinds.as_ref();
+        if everybody.is_none_or(|allowed| allowed.iter().any(|allowed| allowed == kind))
+            && identity.limits.allows_kind(kind)
+        {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            StatusCode::Forbidden,
+            format!(
+                "The supplied authentication is not authorized to access actions of kind '{kind}'."
+            ),
+        ))
     }
 }

@@ -73,6 +73,24 @@ impl ActionRanges {
             instances: None,
         }
     }
+
+    /// Checks the limits of an action that was stored earlier (reference section 2.2.2).
+    ///
+    /// # Errors
+    /// [`EntityError::Invalid`] says which of them is outside its range.
+    pub fn check(&self, limits: &ActionLimits) -> Result<(), EntityError> {
+        let timeout = i64::try_from(limits.timeout).unwrap_or(i64::MAX);
+        within(limits.memory.into(), self.memory, "memory size", " MB")?;
+        within(timeout, self.timeout, "duration", " milliseconds")?;
+        within(limits.logs.into(), self.logs, "log size", " MB")?;
+        within(
+            limits.concurrency.into(),
+            self.concurrency,
+            "concurrency",
+            "",
+        )?;
+        Ok(())
+    }
 }
 
 /// The limits that a client sends; those that it leaves out stay as they are.
@@ -279,6 +297,30 @@ mod tests {
         ] {
             assert!(apply(json).is_ok(), "{json}");
         }
+    }
+
+    #[test]
+    fn stored_limits_are_checked_again() {
+        let ranges = ActionRanges::default();
+        let stored = apply(r#"{"memory":512,"timeout":300000}"#).unwrap();
+        assert_eq!(ranges.check(&stored), Ok(()));
+        let less = |change: fn(&mut ActionRanges)| {
+            let mut ranges = ActionRanges::default();
+            change(&mut ranges);
+            ranges.check(&stored).unwrap_err().to_string()
+        };
+        assert_eq!(
+            less(|ranges| ranges.memory.max = 256),
+            "memory size 512 MB exceeds allowed threshold of 256 MB"
+        );
+        assert_eq!(
+            less(|ranges| ranges.timeout.max = 1000),
+            "duration 300000 milliseconds exceeds allowed threshold of 1000 milliseconds"
+        );
+        assert_eq!(
+            less(|ranges| ranges.logs.max = 5),
+            "log size 10 MB exceeds allowed threshold of 5 MB"
+        );
     }
 
     #[test]

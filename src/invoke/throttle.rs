@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use crate::clock::now;
-use crate::entity::Identity;
+use crate::entity::{Identity, NamespaceLimits};
 
 /// Why a request has to come again later.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,6 +63,21 @@ impl Default for Rates {
     }
 }
 
+impl Rates {
+    /// Those of a namespace that has limits of its own.
+    pub fn of(&self, limits: &NamespaceLimits) -> Rates {
+        let set = limits.invocations_per_minute;
+        let invocations_per_minute = set.unwrap_or(self.invocations_per_minute);
+        let set = limits.concurrent_invocations;
+        let concurrent_invocations = set.unwrap_or(self.concurrent_invocations);
+        Rates {
+            invocations_per_minute,
+            concurrent_invocations,
+            fires_per_minute: limits.fires_per_minute.unwrap_or(self.fires_per_minute),
+        }
+    }
+}
+
 /// Counts what each namespace does, for everything that lets something in.
 #[derive(Debug, Default)]
 pub struct Throttles {
@@ -85,14 +100,9 @@ impl Throttles {
     /// # Errors
     /// It has to come later; refused ones count, too.
     pub fn invocation(&self, identity: &Identity, in_flight: usize) -> Result<(), Throttled> {
-        let allowed = identity.limits.invocations_per_minute;
-        let allowed = allowed.unwrap_or(self.rates.invocations_per_minute);
-        count(&self.invocations, identity, allowed)?;
-        let allowed = identity.limits.concurrent_invocations;
-        concurrent(
-            in_flight,
-            allowed.unwrap_or(self.rates.concurrent_invocations),
-        )
+        let rates = self.rates.of(&identity.limits);
+        count(&self.invocations, identity, rates.invocations_per_minute)?;
+        concurrent(in_flight, rates.concurrent_invocations)
     }
 
     /// Counts a trigger that a caller fires.
@@ -100,9 +110,8 @@ impl Throttles {
     /// # Errors
     /// As [`Throttles::invocation`].
     pub fn fire(&self, identity: &Identity) -> Result<(), Throttled> {
-        let allowed = identity.limits.fires_per_minute;
-        let allowed = allowed.unwrap_or(self.rates.fires_per_minute);
-        count(&self.fires, identity, allowed)
+        let rates = self.rates.of(&identity.limits);
+        count(&self.fires, identity, rates.fires_per_minute)
     }
 }
 
