@@ -65,7 +65,7 @@ test('a message goes through a flow, an action and a trigger', { timeout: 120_00
     kind: 'quickjs:1',
     action: 'function main ({ name }) { return { greeting: `hello ${name}` } }'
   })
-  await ow.actions.create({ name: 'seen', kind: 'quickjs:1', action: 'function main (seen) { return { seen } }' })
+  await ow.actions.create({ name: 'seen', kind: 'quickjs:1', action: 'function main ({ __ow_headers, ...seen }) { return { seen } }' })
   await nodeRed.deploy(flow(daemon.apihost), { service: { key: GUEST } })
 
   await t.test('the result of the action is the answer', async () => {
