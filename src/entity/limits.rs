@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn out_of_range() {
         for (json, expected) in [
-            // 11.3-77 to 11.3-83
+            // 11.3-77, 11.3-78, 11.3-79, 11.3-80, 11.3-81, 11.3-82, 11.3-83
             (
                 r#"{"memory":513}"#,
                 "memory size 513 MB exceeds allowed threshold of 512 MB",

@@ -342,7 +342,7 @@ mod tests {
             new.check_sizes(&limits).map_err(|error| error.to_string())
         };
         assert_eq!(check(1, 5), Ok(()));
-        // 11.3-74 to 11.3-76
+        // 11.3-74, 11.3-75, 11.3-76
         assert_eq!(
             check(0, 0),
             Err("exec larger than allowed: 1 > 0 bytes.".into())

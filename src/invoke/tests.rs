@@ -371,7 +371,7 @@ fn a_non_blocking_call_is_durable_before_it_is_accepted() {
     assert!(bench.store.pending().unwrap().is_empty());
 }
 
-// 11.7-172
+// 11.7-172, 11.7-173
 #[test]
 fn a_caller_who_stops_waiting_gets_an_id_that_is_kept() {
     let bench = Bench::new(|_| (200, "{}".into(), Duration::from_millis(300)));

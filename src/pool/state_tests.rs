@@ -69,6 +69,7 @@ impl Bench {
 
 #[test]
 fn a_finished_sandbox_is_used_again_by_its_action_only() {
+    // 11.12-311
     let mut bench = Bench::new(settings(2));
     let slot = bench.cold("ns/a");
     assert_eq!(bench.done(slot, true), []);
@@ -91,6 +92,7 @@ fn a_finished_sandbox_is_used_again_by_its_action_only() {
 
 #[test]
 fn the_longest_idle_gives_its_place_and_only_when_it_is_gone() {
+    // 11.12-312
     let mut bench = Bench::new(settings(2));
     let (a, b) = (bench.cold("ns/a"), bench.cold("ns/b"));
     bench.done(b, true);
@@ -176,6 +178,7 @@ fn a_busy_action_cannot_starve_another() {
 
 #[test]
 fn waiting_actions_take_turns() {
+    // 11.12-313
     let mut bench = Bench::new(settings(1));
     let mut slot = bench.cold("ns/x");
     let tickets: Vec<_> = ["ns/a", "ns/a", "ns/b", "ns/c", "ns/b"]
@@ -211,6 +214,7 @@ fn a_changed_action_retires_its_sandboxes() {
 
 #[test]
 fn idle_sandboxes_go_after_their_time() {
+    // 11.12-310
     let mut bench = Bench::new(settings(2));
     let slot = bench.cold("ns/a");
     bench.done(slot, true);

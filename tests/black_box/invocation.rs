@@ -23,6 +23,7 @@ fn annotation(record: &Value, key: &str) -> Option<Value> {
 
 #[test]
 fn the_answer_depends_on_blocking_and_result() {
+    // 11.7-164, 11.7-165, 11.7-166, 11.7-167
     let (_owl, client) = daemon_with("echo", "function main(a) { return a }");
     for query in [
         "",
@@ -76,6 +77,7 @@ fn numbers_come_back_as_they_were_sent() {
 
 #[test]
 fn bodies_that_are_no_object_are_refused() {
+    // 11.7-168, 11.7-169, 11.7-170
     let (_owl, client) = daemon_with("echo", "function main(a) { return a }");
     let post = |content_type: &str, body: &str| {
         let body = Some((content_type, body.as_bytes().to_vec()));
@@ -105,6 +107,7 @@ fn bodies_that_are_no_object_are_refused() {
 
 #[test]
 fn waiting_ends_with_the_timeout_and_the_activation_goes_on() {
+    // 11.7-171, 11.7-172
     let (_owl, client) = daemon_with("slow", SLOW);
     for timeout in ["0", "65000", "-1", "soon"] {
         for blocking in ["true", "false"] {
@@ -137,6 +140,7 @@ const SLOW: &str = "function main() {
 
 #[test]
 fn results_with_an_error_answer_502() {
+    // 11.7-174, 11.7-178
     let (_owl, client) = daemon_with(
         "fails",
         "function main(a) { return { error: a.with, other: 1 } }",
@@ -157,6 +161,7 @@ fn results_with_an_error_answer_502() {
 
 #[test]
 fn an_array_comes_back_bare() {
+    // 11.7-177
     let (_owl, client) = daemon_with("array", "function main() { return [1, { a: 2 }] }");
     for query in ["blocking=true", "blocking=true&result=true"] {
         let answer = client.post(&format!("actions/array?{query}"), &json!({}));
@@ -166,6 +171,7 @@ fn an_array_comes_back_bare() {
 
 #[test]
 fn parameters_are_merged_and_some_are_final() {
+    // 11.7-180, 11.7-181
     let owl = Setup::new().start();
     let client = owl.client();
     let code = "function main(a) { return { arguments: a, variable: process.env.secret || null } }";
@@ -205,6 +211,7 @@ fn parameters_are_merged_and_some_are_final() {
 
 #[test]
 fn a_record_tells_cold_from_warm_and_a_new_version_starts_cold() {
+    // 11.7-190, 11.7-191
     let (_owl, client) = daemon_with("warm", "let n = 0; function main() { return { n: ++n } }");
     let first = client.invoke("warm", &json!({})).json();
     let second = client.invoke("warm", &json!({})).json();
@@ -233,6 +240,7 @@ fn a_record_tells_cold_from_warm_and_a_new_version_starts_cold() {
 
 #[test]
 fn the_api_key_is_given_only_where_asked() {
+    // 11.7-196
     let owl = Setup::new().start();
     let client = owl.client();
     let code = "function main() { return { key: process.env.__OW_API_KEY || null } }";
@@ -249,6 +257,7 @@ fn the_api_key_is_given_only_where_asked() {
 
 #[test]
 fn logs_are_lines_with_time_and_stream() {
+    // 11.7-194, 11.7-195
     let code = "function main() { console.log('één'); console.error('two\\nthree'); return {} }";
     let (_owl, client) = daemon_with("logs", code);
     let id = client.fire("logs", &json!({}));

@@ -10,6 +10,7 @@ const CODE: &str = "function main(a) { return a }";
 
 #[test]
 fn limits_out_of_range_are_refused() {
+    // 11.3-77, 11.3-78, 11.3-79, 11.3-80, 11.3-81, 11.3-82, 11.3-84
     let owl = Setup::new().start();
     let put = |limits: Value| {
         let body = json!({"exec": {"kind": "quickjs:1", "code": CODE}, "limits": limits});
@@ -65,6 +66,7 @@ fn limits_out_of_range_are_refused() {
 
 #[test]
 fn oversized_parts_of_an_action_are_refused() {
+    // 11.3-74, 11.3-75, 11.3-76
     let owl = Setup::new().start();
     let put = |body: Value| owl.client().put("actions/large", &body);
     let exec = json!({"kind": "quickjs:1", "code": CODE});
@@ -85,6 +87,7 @@ fn oversized_parts_of_an_action_are_refused() {
 
 #[test]
 fn a_payload_of_just_under_a_megabyte_passes_and_more_is_refused() {
+    // 11.7-182, 11.7-183
     let owl = Setup::new().start();
     let client = owl.client();
     client.action("echo", "quickjs:1", CODE, json!({}));
@@ -100,6 +103,7 @@ fn a_payload_of_just_under_a_megabyte_passes_and_more_is_refused() {
 
 #[test]
 fn invocations_beyond_the_rate_are_refused() {
+    // 11.7-200
     let owl = Setup::new().env("OWL_INVOCATIONS_PER_MINUTE", "3").start();
     let client = owl.client();
     client.action("echo", "quickjs:1", CODE, json!({}));
@@ -130,6 +134,7 @@ fn wait_for_a_whole_minute(needed: Duration) {
 
 #[test]
 fn invocations_beyond_the_concurrency_are_refused() {
+    // 11.7-200
     let owl = Setup::new().env("OWL_CONCURRENT_INVOCATIONS", "1").start();
     let client = owl.client();
     client.action("slow", "quickjs:1", SLOW, json!({}));

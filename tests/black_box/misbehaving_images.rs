@@ -31,6 +31,7 @@ fn runs(client: &Client) -> u64 {
 
 #[test]
 fn init_and_run_say_what_the_protocol_wants() {
+    // 11.7-180, 11.12-293, 11.12-294, 11.12-295, 11.12-296
     let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
     let body = json!({
@@ -80,6 +81,7 @@ fn init_and_run_say_what_the_protocol_wants() {
 
 #[test]
 fn good_answers_and_application_errors_keep_the_container() {
+    // 11.7-177, 11.7-184, 11.12-297, 11.12-306
     let (_owl, client) = daemon();
     assert_eq!(runs(&client), 1);
     behave(&client, "app-error").expect_failure(502, "application error", &json!(1));
@@ -108,6 +110,7 @@ fn good_answers_and_application_errors_keep_the_container() {
 
 #[test]
 fn bad_answers_are_developer_errors_and_cost_the_container() {
+    // 11.12-302, 11.12-303, 11.12-304, 11.12-305, 11.12-307
     let (_owl, client) = daemon();
     let exited = "The action did not produce a valid response and exited unexpectedly.";
     for (mood, error) in [
@@ -133,6 +136,7 @@ fn bad_answers_are_developer_errors_and_cost_the_container() {
 
 #[test]
 fn failures_of_init_are_told_apart() {
+    // 11.7-186, 11.12-299, 11.12-300, 11.12-301
     let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
     for (mood, error) in [
@@ -190,6 +194,7 @@ fn a_container_that_shuts_down_hands_its_work_on() {
 
 #[test]
 fn a_warm_container_that_died_is_replaced_unseen() {
+    // 11.12-308
     let network = Network::create("died");
     let owl = Setup::with_docker()
         .one_at_a_time()
@@ -206,6 +211,7 @@ fn a_warm_container_that_died_is_replaced_unseen() {
 
 #[test]
 fn an_action_that_never_answers_is_stopped() {
+    // 11.7-185
     let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
     client.action(
@@ -234,6 +240,7 @@ fn an_action_that_never_answers_is_stopped() {
 
 #[test]
 fn a_hundred_megabytes_of_log_are_cut() {
+    // 11.7-188
     let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
     client.action("loud", "fake:1", r#"{"run": "flood"}"#, json!({"logs": 1}));
@@ -294,6 +301,7 @@ fn an_action_that_forks_reaches_its_limit() {
 
 #[test]
 fn an_action_that_allocates_without_end_is_killed() {
+    // 11.7-187
     let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
     client.action(
@@ -317,6 +325,7 @@ fn an_action_that_allocates_without_end_is_killed() {
 
 #[test]
 fn an_image_that_cannot_be_had_is_named() {
+    // 11.7-201
     let owl = Setup::with_docker().one_at_a_time().start();
     let client = owl.client();
     // Nothing listens on port 1: no registry is asked.

@@ -9,6 +9,7 @@ const DAEMON_MEMORY: u64 = 96 << 20;
 
 #[test]
 fn an_action_that_never_ends_is_stopped() {
+    // 11.7-185, 11.7-186
     let owl = Setup::new().start();
     let client = owl.client();
     let limits = json!({"timeout": 500});
@@ -69,6 +70,7 @@ fn an_action_that_allocates_without_end_is_stopped() {
 
 #[test]
 fn an_action_that_prints_without_end_is_cut() {
+    // 11.7-188
     let owl = Setup::new().start();
     let client = owl.client();
     let code = "function main() {
@@ -100,6 +102,7 @@ fn an_action_that_prints_without_end_is_cut() {
 
 #[test]
 fn an_action_that_is_wrong_says_what_is_wrong() {
+    // 11.7-175, 11.7-189
     let owl = Setup::new().start();
     let client = owl.client();
     for (name, code) in [
@@ -143,6 +146,7 @@ fn an_action_that_is_wrong_says_what_is_wrong() {
 
 #[test]
 fn a_result_of_two_megabytes_is_cut() {
+    // 11.7-184
     let owl = Setup::new().start();
     let client = owl.client();
     client.action(

@@ -294,6 +294,7 @@ fn zip_of(files: &[(&str, &str)]) -> String {
 
 #[test]
 fn containers_are_restricted() {
+    // 11.7-197, 11.7-198
     let (_owl, client) = daemon();
     let code = "const fs = require('fs')
 function main() {

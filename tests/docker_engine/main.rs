@@ -46,7 +46,7 @@ fn a_container_serves_one_run_after_another_with_logs_of_its_own() {
 
 #[test]
 fn containers_have_labels_and_restrictions() {
-    // 314
+    // 11.12-314
     with_engine("restricted", async |fixture| {
         let sandbox = fixture.start(&spec(IMAGE)).await.expect("starts");
         let path = format!("/containers/{}/json", sandbox.id());

@@ -363,7 +363,7 @@ fn bad_lists() {
     let api = Api::new();
     for collection in ["actions", "activations"] {
         for (query, parameter, detail) in [
-            // 11.2-28 to 11.2-31
+            // 11.2-28, 11.2-29, 11.2-30, 11.2-31
             (
                 "limit=201",
                 "limit",

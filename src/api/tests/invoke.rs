@@ -94,6 +94,7 @@ fn blocking() {
         .iter()
         .map(|c| c.wait)
         .collect();
+    // 11.7-173: nobody waits longer than this.
     assert_eq!(waits, [Some(Duration::from_secs(60)); 2]);
     // The wait has run out.
     *api.script.answer.lock().unwrap() =

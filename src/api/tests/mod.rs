@@ -1,4 +1,4 @@
-//! The API without a wire: requests go straight into the server. Numbers such as `11.3-47` are
+//! The API without a wire: requests go straight into the server. The numbers in the tests are
 //! those of the reference's checklist.
 
 mod actions;
@@ -209,7 +209,6 @@ impl Reply {
     /// Checks that this is an error of OpenWhisk's form; gives status and text.
     fn error(&self) -> (u16, String) {
         let value = self.value();
-        // 11.1-9
         let object = value.as_object().expect("errors are objects");
         assert_eq!(object.len(), 2, "{value}");
         assert_eq!(value["code"].as_str(), self.header("X-Request-ID"));

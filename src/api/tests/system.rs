@@ -60,6 +60,7 @@ fn keys() {
     let ask = || Ask::new(Method::Get, path);
     // 11.1-5
     let none = ask().no_key().send(&api);
+    // 11.1-9: each error that a test expects is looked at for its form.
     none.refused(
         401,
         "The resource requires authentication, which was not supplied with the request",

@@ -279,7 +279,7 @@ mod tests {
     fn ran(ending: Ending) -> (Status, String, Option<u64>) {
         let run = run(ending, SOON, LIMIT, false);
         assert!(!run.timed_out && !run.retry);
-        // 306, 307, 299: only developer errors cost the sandbox.
+        // Only developer errors cost the sandbox.
         assert_eq!(run.keep, run.response.status != Status::DeveloperError);
         let text = result(&run.response).to_owned();
         (run.response.status, text, run.response.size)
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn init_failures() {
         use Status::DeveloperError as Error;
-        // 299: the runtime's own error, of any type.
+        // 11.12-299: the runtime's own error, of any type.
         for (body, value) in [
             (r#"{"error":"e"}"#, r#""e""#),
             (r#"{"error":[1, 2],"a":0}"#, "[1, 2]"),
@@ -305,7 +305,7 @@ mod tests {
                 (Error, expected, Some(body.len() as u64))
             );
         }
-        // 300: any other body.
+        // 11.12-300: any other body.
         let failed =
             |text: &str| format!(r#"{{"error":"The action failed during initialization{text}"}}"#);
         for body in ["x", "5", "[1]", "{}", "{broken"] {
@@ -318,7 +318,7 @@ mod tests {
             failed_init(answer(502, ""), SOON, false),
             (Error, failed("."), Some(0))
         );
-        // 301
+        // 11.12-301
         for ending in [Ending::Broken, Ending::Unreachable] {
             assert_eq!(
                 failed_init(ending, SOON, false).1,
@@ -389,7 +389,7 @@ mod tests {
 
     #[test]
     fn application_errors_lose_what_stands_beside_the_error() {
-        // 306
+        // 11.7-178, 11.12-306
         for (body, value) in [
             (r#"{"error":1,"other":2}"#, "1"),
             (r#"{"error":null}"#, "null"),
@@ -413,14 +413,14 @@ mod tests {
             };
             serde_json::json!({ "error": text }).to_string()
         };
-        // 302, 303
+        // 11.12-302, 11.12-303, 11.12-307
         for body in ["x", "\"str\"", "5", "null", "{\"a\":1", "{} {}", ""] {
             assert_eq!(
                 ran(answer(200, body)),
                 (Status::DeveloperError, error(body), Some(body.len() as u64))
             );
         }
-        // 304
+        // 11.12-304
         assert_eq!(ran(answer(502, r#"{"x":1}"#)).1, error(r#"{"x":1}"#));
         assert_eq!(
             ran(answer(502, r#"{"error":{"a":1}}"#)),
@@ -435,7 +435,7 @@ mod tests {
 
     #[test]
     fn broken_runs() {
-        // 305
+        // 11.12-305
         let ended =
             r#"{"error":"The action did not produce a valid response and exited unexpectedly."}"#;
         assert_eq!(

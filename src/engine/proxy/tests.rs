@@ -1,5 +1,4 @@
-//! The proxy against sandboxes whose servers are scripted on raw sockets. The numbers are those
-//! of the conformance list (reference section 11.12).
+//! The proxy against sandboxes whose servers are scripted on raw sockets (reference section 7).
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -158,7 +157,7 @@ const ENDED: &str =
 
 #[test]
 fn one_init_and_many_runs() {
-    // 297
+    // 11.12-297
     let (address, thread) = server(|listener| {
         let mut peer = Peer::of(&listener);
         let (head, body) = peer.request();
@@ -191,7 +190,7 @@ fn one_init_and_many_runs() {
 
 #[test]
 fn init_waits_for_the_server_to_listen() {
-    // 298
+    // 11.12-298
     let address = nowhere();
     let thread = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(150));
@@ -232,7 +231,7 @@ fn init_does_not_wait_for_a_sandbox_that_has_ended() {
 
 #[test]
 fn failures_of_init() {
-    // 299, 300, 301 and 503, in this order.
+    // 11.12-299, 11.12-300, 11.12-301, and a 503, in this order.
     let (address, thread) = server(|listener| {
         for (status, body) in [(502, "{\"error\":\"e\"}"), (502, "x"), (0, ""), (503, "")] {
             let mut peer = Peer::of(&listener);
@@ -262,7 +261,7 @@ fn failures_of_init() {
 
 #[test]
 fn a_run_whose_connection_drops() {
-    // 305: before an answer, within one, and after a head that promises nothing.
+    // 11.12-305: before an answer, within one, and after a head that promises nothing.
     for answer in [
         "",
         "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{",
@@ -436,7 +435,7 @@ fn a_run_ends_when_its_sandbox_vanishes_without_a_word() {
 
 #[test]
 fn a_warm_sandbox_found_dead_means_elsewhere() {
-    // 308
+    // 11.12-308
     let (address, thread) = server(|listener| {
         let mut peer = Peer::of(&listener);
         peer.request();
