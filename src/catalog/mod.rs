@@ -2,9 +2,11 @@
 
 mod cache;
 mod documents;
+mod lists;
 mod local;
 mod manifest;
 mod manifest_file;
+mod packages;
 mod resolve;
 mod units;
 

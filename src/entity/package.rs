@@ -49,6 +49,11 @@ impl Package {
         format!("{}/{}", self.namespace, self.name)
     }
 
+    /// Whether everybody may read it and invoke what is in it. A binding is its owner's alone.
+    pub const fn is_public(&self) -> bool {
+        self.publish && self.binding.is_none()
+    }
+
     /// Reads a stored document; none if it is not one.
     pub fn from_document(document: &[u8], revision: u64) -> Option<Self> {
         let read: Document = serde_json::from_slice(document).ok()?;
