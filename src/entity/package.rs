@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Parameters;
+use super::full_name::OWN;
 
 /// A package, or a binding: another name for one, with parameters of its own.
 #[derive(Clone, Debug)]
@@ -37,6 +38,18 @@ pub struct Binding {
 }
 
 impl Binding {
+    /// The binding with `namespace` in the place of `_`.
+    #[must_use]
+    pub fn resolved(self, namespace: &str) -> Self {
+        if self.namespace != OWN {
+            return self;
+        }
+        Binding {
+            namespace: namespace.into(),
+            ..self
+        }
+    }
+
     /// `ns/name`
     pub fn path(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
