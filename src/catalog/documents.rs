@@ -97,7 +97,6 @@ pub fn change<E: Entity>(entity: &E, code: CodeChange) -> EntityWrite {
 fn write<E: Entity>(entity: &E, code: CodeChange, expect: Expect) -> EntityWrite {
     let path = entity.path();
     EntityWrite {
-        namespace: path.split('/').next().unwrap_or_default().to_string(),
         path,
         collection: E::COLLECTION,
         document: entity.document(),
@@ -123,25 +122,6 @@ impl Catalog {
     pub fn get<E: Entity>(&self, path: &str) -> Result<E, CatalogError> {
         let stored = self.store().entity(path)?.ok_or(CatalogError::Missing)?;
         read(&stored)
-    }
-
-    /// Entities of a namespace, the last updated first.
-    pub fn list<E: Entity>(
-        &self,
-        namespace: &str,
-        skip: usize,
-        limit: usize,
-    ) -> Result<Vec<E>, CatalogError> {
-        self.store()
-            .list_entities(namespace, E::COLLECTION, skip, limit)?
-            .iter()
-            .map(read)
-            .collect()
-    }
-
-    /// How many entities of a collection a namespace has.
-    pub fn count<E: Entity>(&self, namespace: &str) -> Result<u64, CatalogError> {
-        Ok(self.store().count_entities(namespace, E::COLLECTION)?)
     }
 
     /// Creates an entity without code; gives it with its revision.

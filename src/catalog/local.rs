@@ -261,7 +261,6 @@ mod tests {
             let (_dir, catalog) = catalog();
             let put = |path: &str, collection| {
                 catalog.store.put_entity(EntityWrite {
-                    namespace: "guest".into(),
                     path: path.into(),
                     collection,
                     document: b"{}".to_vec(),

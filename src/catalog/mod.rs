@@ -2,10 +2,13 @@
 
 mod cache;
 mod documents;
+mod lists;
 mod local;
 mod manifest;
 mod manifest_file;
+mod packages;
 mod resolve;
+mod sequence;
 mod units;
 
 pub use documents::{Entity, change, creation};
@@ -14,3 +17,4 @@ pub use manifest::{
     EngineKind, Kind, KindInfo, Manifest, ManifestError, ManifestKinds, Reactive, StemCell,
 };
 pub use resolve::{AccessError, Resolved, ResolvedPackage};
+pub use sequence::SequenceError;

@@ -1,6 +1,7 @@
 //! From the name of an action to the action that runs, for a certain caller: packages, bindings,
 //! inherited parameters and rights (reference sections 1.5 and 4.3).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -95,6 +96,15 @@ impl Catalog {
             });
         };
         let package = self.resolve_package(identity, namespace, package)?;
+        Ok(self.packaged(&package, name)?)
+    }
+
+    /// An action of a package that a caller reached.
+    pub fn packaged(
+        &self,
+        package: &ResolvedPackage,
+        name: &str,
+    ) -> Result<Resolved, CatalogError> {
         let path = format!("{}/{name}", package.provider.path());
         let action = self.action(&path)?;
         let inherited = package.parameters();
@@ -120,11 +130,41 @@ impl Catalog {
         self.resolve(identity, name.namespace(), name.package(), &name.name)
     }
 
+    /// Whether a caller may read and invoke all actions of these names, be they there or not
+    /// (reference sections 3.3.3 and 4.2).
+    ///
+    /// # Errors
+    /// What is wrong with a package of the caller's own; else [`AccessError::Forbidden`] with all
+    /// names that the caller may not use.
+    pub fn check_access(&self, identity: &Identity, names: &[FullName]) -> Result<(), AccessError> {
+        let mut forbidden = BTreeSet::new();
+        for name in names {
+            let access = match name.package() {
+                Some(package) => self
+                    .resolve_package(identity, name.namespace(), package)
+                    .map(drop),
+                None if name.namespace() == identity.namespace => Ok(()),
+                None => Err(AccessError::Forbidden(String::new())),
+            };
+            match access {
+                Err(AccessError::Forbidden(_)) => {
+                    forbidden.insert(name.to_string());
+                }
+                access => access?,
+            }
+        }
+        if forbidden.is_empty() {
+            return Ok(());
+        }
+        let forbidden: Vec<String> = forbidden.into_iter().collect();
+        Err(AccessError::Forbidden(forbidden.join(", ")))
+    }
+
     /// The package or binding that a caller means and may read.
     ///
     /// # Errors
-    /// As [`Catalog::resolve`]. A binding whose package is gone is missing if that was the
-    /// caller's own, else forbidden. A binding to a binding is corrupt.
+    /// As [`Catalog::resolve`]. A binding is missing if its package was the caller's own and is
+    /// gone, or has become a binding; if it was somebody else's, it is forbidden.
     pub fn resolve_package(
         &self,
         identity: &Identity,
@@ -138,7 +178,7 @@ impl Catalog {
             Err(_) if !owned => return Err(AccessError::Forbidden(path)),
             named => named?,
         };
-        if !owned && (!named.publish || named.binding.is_some()) {
+        if !owned && !named.is_public() {
             return Err(AccessError::Forbidden(path));
         }
         let Some(binding) = &named.binding else {
@@ -153,11 +193,11 @@ impl Catalog {
             Err(_) if !owned => return Err(AccessError::Forbidden(path)),
             provider => provider?,
         };
-        if !owned && !provider.publish {
+        if !owned && !provider.is_public() {
             return Err(AccessError::Forbidden(path));
         }
         if provider.binding.is_some() {
-            return Err(CatalogError::Corrupt.into());
+            return Err(CatalogError::Missing.into());
         }
         Ok(ResolvedPackage { named, provider })
     }

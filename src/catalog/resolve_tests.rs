@@ -129,13 +129,34 @@ fn bindings() {
     assert_eq!(world.told("you", "you/closed/a"), "403 you/closed");
     assert_eq!(world.told("you", "you/gone/a"), "403 you/gone");
     assert_eq!(world.told("me", "you/open/a"), "403 you/open");
-    assert_eq!(
-        world.told("you", "you/twice/a"),
-        "Resource is corrupted and cannot be read."
-    );
+    // What was a package once is a binding by now.
+    assert_eq!(world.told("you", "you/twice/a"), MISSING);
     let name: FullName = "you/open/a".parse().unwrap();
     let found = world.catalog.resolve_name(&identity("you"), &name).unwrap();
     assert_eq!(found.binding.as_deref(), Some("you/open"));
+}
+
+#[test]
+fn access_to_several() {
+    let world = world();
+    world.package("me/private", false, None, "[]");
+    world.package("me/public", true, None, "[]");
+    world.package("you/own", false, None, "[]");
+    let told = |names: &[&str]| {
+        let names: Vec<FullName> = names.iter().map(|name| name.parse().unwrap()).collect();
+        match world.catalog.check_access(&identity("you"), &names) {
+            Ok(()) => String::new(),
+            Err(AccessError::Forbidden(resources)) => format!("403 {resources}"),
+            Err(AccessError::Catalog(error)) => error.to_string(),
+        }
+    };
+    // Whether the actions are there does not matter.
+    assert_eq!(told(&["you/a", "me/public/a", "you/own/a"]), "");
+    assert_eq!(
+        told(&["me/private/a", "you/a", "me/b", "me/b", "me/a"]),
+        "403 me/a, me/b, me/private/a"
+    );
+    assert_eq!(told(&["me/a", "you/missing/a"]), MISSING);
 }
 
 #[test]

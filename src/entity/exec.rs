@@ -135,15 +135,32 @@ impl NewExec {
         let kind = kind.trim().to_ascii_lowercase();
         match kind.as_str() {
             BLACKBOX => sent.blackbox(),
-            SEQUENCE => Err(EntityError::Unsupported("sequences")),
+            SEQUENCE => sent.sequence(),
             _ => sent.code(&kind, kinds),
         }
+    }
+
+    /// This with `namespace` in the place of `_` in the names of components.
+    #[must_use]
+    pub fn resolved(mut self, namespace: &str) -> Self {
+        if let Exec::Sequence { components } = self.exec {
+            let resolved = components.into_iter().map(|name| name.resolved(namespace));
+            self.exec = Exec::Sequence {
+                components: resolved.collect(),
+            };
+        }
+        self
     }
 
     /// Bytes that count against the limit (reference section 1.9).
     pub fn size(&self) -> u64 {
         let parts = [self.code.as_deref(), self.exec.main(), self.exec.image()];
-        parts.iter().flatten().map(|part| part.len() as u64).sum()
+        let parts = parts.iter().flatten().map(|part| part.len());
+        let components = self.exec.components().unwrap_or_default();
+        let names = components
+            .iter()
+            .map(|name| name.path.len() + 1 + name.name.len());
+        parts.chain(names).map(|bytes| bytes as u64).sum()
     }
 }
 
@@ -159,6 +176,8 @@ struct Sent<'a> {
     main: Option<&'a RawValue>,
     #[serde(borrow)]
     image: Option<&'a RawValue>,
+    #[serde(borrow)]
+    components: Option<&'a RawValue>,
 }
 
 impl Sent<'_> {
@@ -181,6 +200,21 @@ impl Sent<'_> {
             main: self.main(BLACKBOX)?,
         };
         Ok(NewExec { exec, code })
+    }
+
+    fn sequence(&self) -> Result<NewExec, EntityError> {
+        let components = self.components.ok_or_else(|| {
+            EntityError::malformed("'components' must be defined for sequence kind")
+        })?;
+        let components: Vec<&RawValue> = serde_json::from_str(components.get())
+            .map_err(|_| EntityError::malformed("'components' must be an array"))?;
+        let components: Result<_, _> = components.into_iter().map(FullName::parse).collect();
+        Ok(NewExec {
+            exec: Exec::Sequence {
+                components: components?,
+            },
+            code: None,
+        })
     }
 
     fn code(&self, kind: &str, kinds: &dyn Kinds) -> Result<NewExec, EntityError> {
@@ -345,10 +379,48 @@ pub(super) mod tests {
                 )
             );
         }
-        assert!(matches!(
-            parse(r#"{"kind":"sequence","components":[]}"#),
-            Err(EntityError::Unsupported("sequences"))
-        ));
+    }
+
+    #[test]
+    fn sequences() {
+        let new = parse(
+            r#"{"kind":"Sequence","code":"x","main":"m",
+                "components":["/_/a",{"path":"ns/p","name":"b"}]}"#,
+        );
+        let new = new.unwrap().resolved("me");
+        assert_eq!(new.code, None);
+        assert_eq!(new.size(), 4 + 6);
+        let shown = serde_json::to_string(&new.exec.fields(None)).unwrap();
+        assert_eq!(
+            shown,
+            r#"{"kind":"sequence","components":["/me/a","/ns/p/b"]}"#
+        );
+        // 11.9-217
+        for json in [
+            r#"{"kind":"sequence"}"#,
+            r#"{"kind":"sequence","components":null}"#,
+        ] {
+            assert_eq!(
+                detail(json),
+                "'components' must be defined for sequence kind"
+            );
+        }
+        for json in [
+            r#"{"kind":"sequence","components":{}}"#,
+            r#"{"kind":"sequence","components":"/_/a"}"#,
+        ] {
+            assert_eq!(detail(json), "'components' must be an array");
+        }
+        // 11.9-221
+        assert_eq!(
+            detail(r#"{"kind":"sequence","components":["a"]}"#),
+            "requirement failed: The fully qualified name of the entity must contain at least \
+             the namespace and the name of the entity."
+        );
+        assert_eq!(
+            detail(r#"{"kind":"sequence","components":[1]}"#),
+            "fully qualified name malformed"
+        );
     }
 
     #[test]
@@ -427,6 +499,8 @@ pub(super) mod tests {
         for json in [
             r#"{"kind":"nodejs:20","code":"c","main":"m"}"#,
             r#"{"kind":"blackbox","image":"a/b:c"}"#,
+            r#"{"kind":"sequence","components":[]}"#,
+            r#"{"kind":"sequence","components":["/ns/p/a","ns/b"]}"#,
         ] {
             let exec = parse(json).unwrap().exec;
             let stored = serde_json::to_string(&exec.fields(None)).unwrap();

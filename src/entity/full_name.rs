@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{EntityError, json, names};
 
 /// A namespace that stands for the one it is used in.
-const OWN: &str = "_";
+pub(super) const OWN: &str = "_";
 
 /// A fully qualified name: `ns/name` or `ns/package/name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

@@ -45,6 +45,16 @@ pub fn object<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
     serde_json::from_str(json.get()).ok()
 }
 
+/// Reads the body of a `PUT`, which must be a JSON object (reference section 1.8).
+pub fn document<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, EntityError> {
+    let syntax = |error: serde_json::Error| EntityError::malformed(error.to_string());
+    let body: &RawValue = serde_json::from_slice(body).map_err(syntax)?;
+    if !body.get().starts_with('{') {
+        return Err(EntityError::malformed("JSON object expected"));
+    }
+    serde_json::from_str(body.get()).map_err(syntax)
+}
+
 /// A text as JSON.
 pub fn string(text: &str) -> Box<RawValue> {
     serde_json::value::to_raw_value(text).expect("a text is always valid JSON")

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use super::action::exec_annotation;
 use super::{
-    Action, ActionLimits, ActionRanges, EntityError, Kinds, NewExec, NewLimits, Parameters,
-    Version, json,
+    Action, ActionLimits, ActionRanges, EntityError, Exec, FullName, Kinds, NewExec, NewLimits,
+    Parameters, Version, json,
 };
 
 /// What a client wants an action to be; what it leaves out is `None`.
@@ -26,10 +26,30 @@ pub struct NewAction {
 /// Largest parts of a document, in bytes (reference section 1.9).
 #[derive(Clone, Copy, Debug)]
 pub struct SizeLimits {
-    /// Code, with `main` and the image's name.
+    /// Code, with `main` and the image's name; names of a sequence's components.
     pub exec: u64,
     /// Parameters; also annotations.
     pub parameters: u64,
+}
+
+impl SizeLimits {
+    /// Checks parameters and then annotations that were sent, of any entity.
+    pub fn check(
+        &self,
+        parameters: Option<&Parameters>,
+        annotations: Option<&Parameters>,
+    ) -> Result<(), EntityError> {
+        let max = self.parameters;
+        within("parameters", parameters.map(Parameters::size), max)?;
+        within("annotations", annotations.map(Parameters::size), max)
+    }
+}
+
+fn within(what: &'static str, is: Option<u64>, max: u64) -> Result<(), EntityError> {
+    match is {
+        Some(is) if is > max => Err(EntityError::TooLarge { what, is, max }),
+        _ => Ok(()),
+    }
 }
 
 impl NewAction {
@@ -50,12 +70,7 @@ impl NewAction {
             version: Option<String>,
             publish: Option<bool>,
         }
-        let syntax = |error: serde_json::Error| EntityError::malformed(error.to_string());
-        let body: &RawValue = serde_json::from_slice(body).map_err(syntax)?;
-        if !body.get().starts_with('{') {
-            return Err(EntityError::malformed("JSON object expected"));
-        }
-        let sent: Sent = serde_json::from_str(body.get()).map_err(syntax)?;
+        let sent: Sent = json::document(body)?;
         let version = sent.version.map(|version| version.parse()).transpose()?;
         Ok(NewAction {
             exec: sent
@@ -75,25 +90,20 @@ impl NewAction {
 
     /// Checks the sizes of the parts that were sent, in OpenWhisk's order.
     pub fn check_sizes(&self, limits: &SizeLimits) -> Result<(), EntityError> {
-        let parts = [
-            ("exec", self.exec.as_ref().map(NewExec::size), limits.exec),
-            (
-                "parameters",
-                self.parameters.as_ref().map(Parameters::size),
-                limits.parameters,
-            ),
-            (
-                "annotations",
-                self.annotations.as_ref().map(Parameters::size),
-                limits.parameters,
-            ),
-        ];
-        for (what, is, max) in parts {
-            if let Some(is) = is.filter(|&is| is > max) {
-                return Err(EntityError::TooLarge { what, is, max });
-            }
-        }
-        Ok(())
+        within("exec", self.exec.as_ref().map(NewExec::size), limits.exec)?;
+        limits.check(self.parameters.as_ref(), self.annotations.as_ref())
+    }
+
+    /// This with `namespace` in the place of `_` in the names of a sequence's components.
+    #[must_use]
+    pub fn resolved(mut self, namespace: &str) -> Self {
+        self.exec = self.exec.map(|exec| exec.resolved(namespace));
+        self
+    }
+
+    /// The components, if it is to be a sequence.
+    pub fn components(&self) -> Option<&[FullName]> {
+        self.exec.as_ref()?.exec.components()
     }
 
     /// Checks the limits that were sent.
@@ -122,8 +132,8 @@ impl NewAction {
         Ok(Action {
             namespace: namespace.into(),
             name: name.into(),
+            parameters: sequence_parameters(&exec).unwrap_or(self.parameters.unwrap_or_default()),
             exec,
-            parameters: self.parameters.unwrap_or_default(),
             limits,
             version: self.version.unwrap_or(Version::FIRST).to_string(),
             publish: self.publish.unwrap_or(false),
@@ -142,8 +152,13 @@ impl NewAction {
     ) -> Result<Action, EntityError> {
         let limits = self.limits(old.limits, ranges)?;
         let next = || old.version.parse().map_or(Version::FIRST, Version::next);
+        let becomes_sequence = self.components().is_some();
+        let parameters = self.parameters_over(old);
         let exec = self.exec.map_or_else(|| old.exec.clone(), |new| new.exec);
-        let mut annotations = old.annotations.clone().without(&self.del_annotations);
+        let mut annotations = old.annotations.clone();
+        if !becomes_sequence {
+            annotations = annotations.without(&self.del_annotations);
+        }
         if let Some(new) = &self.annotations {
             annotations = annotations.merged(new);
         }
@@ -152,7 +167,7 @@ impl NewAction {
             namespace: old.namespace.clone(),
             name: old.name.clone(),
             exec,
-            parameters: self.parameters.unwrap_or_else(|| old.parameters.clone()),
+            parameters,
             limits,
             version: self.version.unwrap_or_else(next).to_string(),
             publish: self.publish.unwrap_or(old.publish),
@@ -164,6 +179,20 @@ impl NewAction {
         })
     }
 
+    /// The parameters after an update. Those of a sequence are its components and nothing else.
+    fn parameters_over(&self, old: &Action) -> Parameters {
+        let was_sequence = old.exec.components().is_some();
+        match (&self.exec, &self.parameters) {
+            (Some(new), sent) => sequence_parameters(&new.exec).unwrap_or_else(|| match sent {
+                Some(sent) => sent.clone(),
+                None if was_sequence => Parameters::default(),
+                None => old.parameters.clone(),
+            }),
+            (None, Some(sent)) if !was_sequence => sent.clone(),
+            (None, _) => old.parameters.clone(),
+        }
+    }
+
     fn limits(
         &self,
         base: ActionLimits,
@@ -171,6 +200,20 @@ impl NewAction {
     ) -> Result<ActionLimits, EntityError> {
         self.limits.over(base, ranges)
     }
+}
+
+/// The parameters of a sequence: the names of its components, under a key that no other
+/// parameter stands beside. None for anything else.
+fn sequence_parameters(exec: &Exec) -> Option<Parameters> {
+    let names: Vec<_> = exec
+        .components()?
+        .iter()
+        .map(|name| format!("/{name}"))
+        .collect();
+    let names = serde_json::value::to_raw_value(&names).expect("texts are always valid JSON");
+    let mut parameters = Parameters::default();
+    parameters.annotate("_actions", names);
+    Some(parameters)
 }
 
 #[cfg(test)]
@@ -284,6 +327,37 @@ mod tests {
         assert!(new.publish);
         assert_eq!((new.limits.memory, new.limits.timeout), (128, 100));
         assert!(show(&new.annotations).ends_with(r#"{"key":"exec","value":"java:8"}]"#));
+    }
+
+    #[test]
+    fn sequences() {
+        const SEQUENCE: &str = r#""exec":{"kind":"sequence","components":["/ns/a","/ns/p/b"]}"#;
+        const COMPONENTS: &str = r#"[{"key":"_actions","value":["/ns/a","/ns/p/b"]}]"#;
+        let given = r#""parameters":[{"key":"x","value":1}]"#;
+        // 11.9-215
+        let sequence = create(&format!("{{{SEQUENCE},{given}}}"));
+        assert_eq!(show(&sequence.parameters), COMPONENTS);
+        assert!(show(&sequence.annotations).ends_with(r#"{"key":"exec","value":"sequence"}]"#));
+        let again = Action::from_document(&sequence.document(), 3).unwrap();
+        assert_eq!(again.exec, sequence.exec);
+
+        let kept = update(&sequence, &format!("{{{given}}}"));
+        assert_eq!(show(&kept.parameters), COMPONENTS);
+        // 11.3-89
+        let code = update(&sequence, &format!("{{{CODE}}}"));
+        assert_eq!(show(&code.parameters), "[]");
+        let code = update(&sequence, &format!("{{{CODE},{given}}}"));
+        assert_eq!(show(&code.parameters), r#"[{"key":"x","value":1}]"#);
+        // Parameters of code stay when only the code changes.
+        let same = update(&code, &format!("{{{CODE}}}"));
+        assert_eq!(show(&same.parameters), show(&code.parameters));
+
+        let delete = r#""delAnnotations":["provide-api-key"]"#;
+        let sequence = update(&code, &format!("{{{SEQUENCE},{given},{delete}}}"));
+        assert_eq!(show(&sequence.parameters), COMPONENTS);
+        assert!(sequence.annotations.get("provide-api-key").is_some());
+        let sequence = update(&sequence, &format!("{{{delete}}}"));
+        assert!(sequence.annotations.get("provide-api-key").is_none());
     }
 
     #[test]

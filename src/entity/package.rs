@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Parameters;
+use super::full_name::OWN;
 
 /// A package, or a binding: another name for one, with parameters of its own.
 #[derive(Clone, Debug)]
@@ -37,6 +38,18 @@ pub struct Binding {
 }
 
 impl Binding {
+    /// The binding with `namespace` in the place of `_`.
+    #[must_use]
+    pub fn resolved(self, namespace: &str) -> Self {
+        if self.namespace != OWN {
+            return self;
+        }
+        Binding {
+            namespace: namespace.into(),
+            ..self
+        }
+    }
+
     /// `ns/name`
     pub fn path(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
@@ -47,6 +60,11 @@ impl Package {
     /// `ns/name`: its key in the store.
     pub fn path(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Whether everybody may read it and invoke what is in it. A binding is its owner's alone.
+    pub const fn is_public(&self) -> bool {
+        self.publish && self.binding.is_none()
     }
 
     /// Reads a stored document; none if it is not one.

@@ -234,7 +234,6 @@ impl Bench {
 
     fn code(&self, name: &str) {
         let write = crate::store::EntityWrite {
-            namespace: "guest".into(),
             path: format!("guest/{name}"),
             collection: crate::store::Collection::Actions,
             document: action(name).document(),

@@ -7,7 +7,7 @@
 
 use ring::digest::{SHA256, digest};
 
-use super::types::Collection;
+use super::types::{Collection, EntityList};
 use crate::entity::ActivationId;
 
 /// Version of everything in this file. A store of a newer version is refused.
@@ -90,27 +90,43 @@ pub(super) fn time_of_list_key(key: &[u8]) -> Option<&TimeKey> {
     key.last_chunk()
 }
 
-/// Key in the index of entities: namespace, collection, `updated`, path.
+/// Key in the index of entities: what list, `updated`, path.
 pub(super) type EntityListKey = [u8; 41];
 
-/// Key of an entity in the list of its collection.
-pub(super) fn entity_list_key(
-    namespace: &str,
+/// What all keys of a list of entities begin with: namespace or package, and collection.
+pub(super) type EntityListPrefix = [u8; 17];
+
+/// Keys of an entity in the lists that it is in: that of its collection, and for what is in a
+/// package that of the package.
+pub(super) fn entity_list_keys(
+    path: &str,
     collection: Collection,
     updated: u64,
-    path: &str,
-) -> EntityListKey {
-    let mut key = [0; 41];
-    key[..17].copy_from_slice(&entity_list_prefix(namespace, collection));
-    key[17..25].copy_from_slice(&updated.to_be_bytes());
-    key[25..].copy_from_slice(&hash(&["path", path]));
-    key
+) -> impl Iterator<Item = EntityListKey> {
+    let (place, _) = path.rsplit_once('/').unwrap_or((path, ""));
+    let (namespace, package) = match place.split_once('/') {
+        Some((namespace, _)) => (namespace, Some(EntityList::Package(place))),
+        None => (place, None),
+    };
+    let path = hash(&["path", path]);
+    let lists = [Some(EntityList::Collection(namespace, collection)), package];
+    lists.into_iter().flatten().map(move |list| {
+        let mut key = [0; 41];
+        key[..17].copy_from_slice(&entity_list_prefix(list));
+        key[17..25].copy_from_slice(&updated.to_be_bytes());
+        key[25..].copy_from_slice(&path);
+        key
+    })
 }
 
-/// What all keys of one collection of a namespace begin with.
-pub(super) fn entity_list_prefix(namespace: &str, collection: Collection) -> [u8; 17] {
+/// What all keys of a list begin with.
+pub(super) fn entity_list_prefix(list: EntityList<'_>) -> EntityListPrefix {
+    let (group, collection) = match list {
+        EntityList::Collection(namespace, collection) => (namespace_group(namespace), collection),
+        EntityList::Package(path) => (hash(&["package", path]), Collection::Actions),
+    };
     let mut key = [0; 17];
-    key[..16].copy_from_slice(&namespace_group(namespace));
+    key[..16].copy_from_slice(&group);
     key[16] = collection as u8;
     key
 }
@@ -235,10 +251,24 @@ mod tests {
         assert!(first < key && key <= last);
         assert_eq!(time_of_list_key(&key), Some(&time_key(256, &ids[0])));
         assert_eq!(start_of(&time_key(256, &ids[0])), Some(256));
-        assert!(
-            entity_list_key("ns", Collection::Rules, 255, "ns/z")
-                < entity_list_key("ns", Collection::Rules, 256, "ns/a")
-        );
+        let keys = |path, updated| -> Vec<_> {
+            entity_list_keys(path, Collection::Actions, updated).collect()
+        };
+        let (first, second) = (keys("ns/z", 255), keys("ns/a", 256));
+        assert!(first.len() == 1 && second.len() == 1 && first[0] < second[0]);
+    }
+
+    #[test]
+    fn what_is_in_a_package_is_in_two_lists() {
+        let keys: Vec<_> = entity_list_keys("ns/p/a", Collection::Actions, 1).collect();
+        let prefixes = [
+            EntityList::Collection("ns", Collection::Actions),
+            EntityList::Package("ns/p"),
+        ]
+        .map(entity_list_prefix);
+        assert_ne!(prefixes[0], prefixes[1]);
+        let begins: Vec<_> = keys.iter().map(|key| key[..17].to_vec()).collect();
+        assert_eq!(begins, prefixes.map(|prefix| prefix.to_vec()));
     }
 
     #[test]

@@ -35,8 +35,8 @@ pub use error::StoreError;
 pub use read::{Halves, Listed, Pending};
 pub use retention::Usage;
 pub use types::{
-    ActivationFilter, ActivationRow, Change, CodeChange, Collection, EntityWrite, Expect, Progress,
-    Stored,
+    ActivationFilter, ActivationRow, Change, CodeChange, Collection, EntityList, EntityWrite,
+    Expect, Progress, Stored,
 };
 
 use crate::entity::ActivationId;

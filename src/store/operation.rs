@@ -5,10 +5,10 @@ use heed::RwTxn;
 use super::environment::Environment;
 use super::error::StoreError;
 use super::layout::{
-    EntityHeader, HeadHeader, entity_list_key, list_key, name_group, namespace_group, path_key,
-    pending_key, start_of, started_key, time_key,
+    EntityHeader, HeadHeader, entity_list_keys, entity_list_prefix, list_key, name_group,
+    namespace_group, path_key, pending_key, start_of, started_key, time_key,
 };
-use super::types::{ActivationRow, Change, CodeChange, EntityWrite, Expect};
+use super::types::{ActivationRow, Change, CodeChange, EntityList, EntityWrite, Expect};
 use super::{key_records, retention};
 use crate::entity::ActivationId;
 
@@ -45,6 +45,7 @@ impl Operation {
                 .map(|change| match change {
                     Change::Put(write) => bytes_of(write) + PLACE,
                     Change::Delete { .. } => PLACE,
+                    Change::Stays { .. } | Change::Emptied { .. } => 0,
                 })
                 .sum(),
             Self::Accept(_, document) => document.len(),
@@ -103,11 +104,6 @@ fn bytes_of(write: &EntityWrite) -> usize {
     write.document.len() + code
 }
 
-fn namespace_of(path: &str) -> &str {
-    path.split_once('/')
-        .map_or(path, |(namespace, _)| namespace)
-}
-
 fn header_of(
     environment: &Environment,
     txn: &RwTxn<'_>,
@@ -154,11 +150,14 @@ fn changes(
     revision: u64,
 ) -> Result<Done, heed::Error> {
     for change in changes {
-        let (path, expect) = match change {
-            Change::Put(write) => (&write.path, write.expect),
-            Change::Delete { path, revision } => (path, Expect::Revision(*revision)),
+        let allowed = match change {
+            Change::Put(write) => expected(environment, txn, &write.path, write.expect)?,
+            Change::Delete { path, revision } | Change::Stays { path, revision } => {
+                expected(environment, txn, path, Expect::Revision(*revision))?
+            }
+            Change::Emptied { path } => emptied(environment, txn, path, changes)?,
         };
-        if let Err(refusal) = expected(environment, txn, path, expect)? {
+        if let Err(refusal) = allowed {
             return Ok(Err(refusal));
         }
     }
@@ -166,9 +165,38 @@ fn changes(
         match change {
             Change::Put(write) => write_entity(environment, txn, write, revision)?,
             Change::Delete { path, .. } => remove_entity(environment, txn, path)?,
+            Change::Stays { .. } | Change::Emptied { .. } => {}
         }
     }
     Ok(Ok(revision))
+}
+
+/// Whether the removals among these changes leave nothing in a package. That what they remove is
+/// there is checked for each of them, so it is enough to count.
+fn emptied(
+    environment: &Environment,
+    txn: &RwTxn<'_>,
+    package: &str,
+    changes: &[Change],
+) -> Result<Result<(), StoreError>, heed::Error> {
+    let inside = |path: &str| {
+        path.rsplit_once('/')
+            .is_some_and(|(place, _)| place == package)
+    };
+    let removed = changes
+        .iter()
+        .filter(|change| matches!(change, Change::Delete { path, .. } if inside(path)));
+    let prefix = entity_list_prefix(EntityList::Package(package));
+    let mut listed = 0;
+    for entry in environment.entity_list.prefix_iter(txn, &prefix)? {
+        entry?;
+        listed += 1;
+    }
+    Ok(if listed == removed.count() {
+        Ok(())
+    } else {
+        Err(StoreError::Changed)
+    })
 }
 
 /// Whether what is at a path is what a write expects there.
@@ -200,13 +228,9 @@ fn write_entity(
         revision,
         updated: write.updated,
     };
-    let list_key = entity_list_key(
-        &write.namespace,
-        write.collection,
-        write.updated,
-        &write.path,
-    );
-    environment.entity_list.put(txn, &list_key, &key)?;
+    for list_key in entity_list_keys(&write.path, write.collection, write.updated) {
+        environment.entity_list.put(txn, &list_key, &key)?;
+    }
     environment
         .entities
         .put(txn, &key, &header.record(&write.document))?;
@@ -232,7 +256,7 @@ fn remove_entity(
     Ok(())
 }
 
-/// Takes what is at a path, if anything is, off the list of its collection.
+/// Takes what is at a path, if anything is, off the lists that it is in.
 fn unlist(
     environment: &Environment,
     txn: &mut RwTxn<'_>,
@@ -240,8 +264,9 @@ fn unlist(
     key: &[u8],
 ) -> Result<(), heed::Error> {
     if let Some(old) = header_of(environment, txn, key)? {
-        let list_key = entity_list_key(namespace_of(path), old.collection, old.updated, path);
-        environment.entity_list.delete(txn, &list_key)?;
+        for list_key in entity_list_keys(path, old.collection, old.updated) {
+            environment.entity_list.delete(txn, &list_key)?;
+        }
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Reading. Nothing here waits for a writer.
 
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 use super::Store;
 use super::environment::{AnyTxn, Environment};
@@ -10,7 +10,7 @@ use super::layout::{
     namespace_group, path_key, start_of, time_key, time_of_list_key,
 };
 use super::retention::Usage;
-use super::types::{ActivationFilter, Collection, Progress, Stored};
+use super::types::{ActivationFilter, EntityList, Progress, Stored};
 use crate::entity::ActivationId;
 
 /// What [`Store::pending`] gives for each activation: id, progress, document.
@@ -41,37 +41,34 @@ impl Store {
         Ok(code.map(<[u8]>::to_vec))
     }
 
-    /// Entities of a namespace, the last updated first.
-    pub fn list_entities(
+    /// Shows the entities of a list to `visit`, one after another, until it breaks. Costs the depth
+    /// of the index and what is shown, whatever else is stored; `skip` costs its length.
+    pub fn visit_entities(
         &self,
-        namespace: &str,
-        collection: Collection,
+        list: EntityList<'_>,
         skip: usize,
-        limit: usize,
-    ) -> Result<Vec<Stored>, StoreError> {
+        visit: &mut dyn FnMut(Stored) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
         let environment = self.environment();
         let txn = environment.read()?;
-        let prefix = entity_list_prefix(namespace, collection);
-        let mut entities = Vec::new();
-        let list = environment.entity_list.rev_prefix_iter(&txn, &prefix)?;
-        for entry in list.skip(skip).take(limit) {
+        let prefix = entity_list_prefix(list);
+        let entries = environment.entity_list.rev_prefix_iter(&txn, &prefix)?;
+        for entry in entries.skip(skip) {
             let (_, key) = entry?;
-            let record = environment.entities.get(&txn, key)?;
-            entities.push(stored(record.ok_or_else(damaged)?)?);
+            let record = environment.entities.get(&txn, key)?.ok_or_else(damaged)?;
+            environment.looked_at(1, record.len());
+            if visit(stored(record)?).is_break() {
+                break;
+            }
         }
-        environment.looked_at(entities.len(), 0);
-        Ok(entities)
+        Ok(())
     }
 
-    /// How many entities of a collection a namespace has.
-    pub fn count_entities(
-        &self,
-        namespace: &str,
-        collection: Collection,
-    ) -> Result<u64, StoreError> {
+    /// How many entities a list has. Costs a step per entity.
+    pub fn count_entities(&self, list: EntityList<'_>) -> Result<u64, StoreError> {
         let environment = self.environment();
         let txn = environment.read()?;
-        let prefix = entity_list_prefix(namespace, collection);
+        let prefix = entity_list_prefix(list);
         count(
             environment,
             environment.entity_list.prefix_iter(&txn, &prefix)?,

@@ -1,6 +1,7 @@
 //! The store against a model, and its behaviour one by one.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -38,7 +39,6 @@ fn row(id: ActivationId, namespace: &str, name: &str, start: u64, tail: usize) -
 
 fn write(path: &str, document: &str, expect: Expect) -> EntityWrite {
     EntityWrite {
-        namespace: path.split('/').next().unwrap().to_owned(),
         path: path.to_owned(),
         collection: Collection::Actions,
         document: document.as_bytes().to_vec(),
@@ -46,6 +46,19 @@ fn write(path: &str, document: &str, expect: Expect) -> EntityWrite {
         updated: now(),
         expect,
     }
+}
+
+const GUESTS_ACTIONS: EntityList<'_> = EntityList::Collection("guest", Collection::Actions);
+
+/// The documents of a list.
+fn listed(store: &Store, list: EntityList<'_>) -> Vec<Vec<u8>> {
+    let mut documents = Vec::new();
+    let visited = store.visit_entities(list, 0, &mut |entity| {
+        documents.push(entity.document);
+        ControlFlow::Continue(())
+    });
+    visited.unwrap();
+    documents
 }
 
 /// Heads as text, the way a list gives them.
@@ -88,8 +101,62 @@ fn changes_that_go_together() {
     ]);
     assert_eq!(there("guest/a"), None);
     assert_eq!(there("guest/b"), Some(second.unwrap()));
-    let count = store.count_entities("guest", Collection::Actions);
+    let count = store.count_entities(GUESTS_ACTIONS);
     assert_eq!(count.unwrap(), 1);
+}
+
+#[test]
+fn packages_and_what_is_in_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let all = |changes| block_on(store.write_all(changes));
+    let put = |path, expect| write(path, path, expect);
+    let package = block_on(store.put_entity(EntityWrite {
+        collection: Collection::Packages,
+        ..put("guest/p", Expect::Absent)
+    }));
+    let package = package.unwrap();
+    let create = |path, revision| {
+        let stays = Change::Stays {
+            path: "guest/p".into(),
+            revision,
+        };
+        all(vec![stays, Change::Put(put(path, Expect::Absent))])
+    };
+    let a = create("guest/p/a", package).unwrap();
+    let refused = create("guest/p/b", package + 1);
+    assert!(matches!(refused, Err(StoreError::Changed)));
+    assert!(store.entity("guest/p/b").unwrap().is_none());
+    block_on(store.put_entity(put("guest/pp", Expect::Absent))).unwrap();
+    block_on(store.put_entity(put("guest/q/a", Expect::Absent))).unwrap();
+
+    let inside = EntityList::Package("guest/p");
+    assert_eq!(listed(&store, inside), [b"guest/p/a"]);
+    assert_eq!(store.count_entities(GUESTS_ACTIONS).unwrap(), 3);
+    // An update moves it in both lists.
+    let updated = EntityWrite {
+        updated: now() + 9,
+        ..put("guest/p/a", Expect::Revision(a))
+    };
+    let a = block_on(store.put_entity(updated)).unwrap();
+    assert_eq!(listed(&store, inside), [b"guest/p/a"]);
+    assert_eq!(listed(&store, GUESTS_ACTIONS)[0], b"guest/p/a");
+
+    let empty = Change::Emptied {
+        path: "guest/p".into(),
+    };
+    let delete = |path: &str, revision| Change::Delete {
+        path: path.into(),
+        revision,
+    };
+    let refused = all(vec![empty.clone(), delete("guest/p", package)]);
+    assert!(matches!(refused, Err(StoreError::Changed)));
+    assert!(store.entity("guest/p").unwrap().is_some());
+    let both = vec![empty, delete("guest/p", package), delete("guest/p/a", a)];
+    all(both).unwrap();
+    assert!(store.entity("guest/p").unwrap().is_none());
+    assert_eq!(store.count_entities(inside).unwrap(), 0);
+    assert_eq!(store.count_entities(GUESTS_ACTIONS).unwrap(), 2);
 }
 
 #[test]
@@ -113,19 +180,13 @@ fn entities_expectations_and_revisions() {
         (&b"3"[..], second)
     );
     assert_eq!(store.code("guest/a").unwrap().unwrap(), b"code");
-    assert_eq!(
-        store.count_entities("guest", Collection::Actions).unwrap(),
-        1
-    );
+    assert_eq!(store.count_entities(GUESTS_ACTIONS).unwrap(), 1);
     let stale = block_on(store.delete_entity("guest/a", first));
     assert!(matches!(stale, Err(StoreError::Changed)));
     block_on(store.delete_entity("guest/a", second)).unwrap();
     assert!(store.entity("guest/a").unwrap().is_none());
     assert!(store.code("guest/a").unwrap().is_none());
-    assert_eq!(
-        store.count_entities("guest", Collection::Actions).unwrap(),
-        0
-    );
+    assert_eq!(store.count_entities(GUESTS_ACTIONS).unwrap(), 0);
     let anew = block_on(store.put_entity(write("guest/a", "5", Expect::Absent))).unwrap();
     assert!(
         anew != first && anew != second,
@@ -150,10 +211,7 @@ fn a_refusal_leaves_the_rest_of_its_batch_alone() {
             Err(error) => assert!(n % 2 == 1 && matches!(error, StoreError::Exists)),
         }
     }
-    assert_eq!(
-        store.count_entities("guest", Collection::Actions).unwrap(),
-        51
-    );
+    assert_eq!(store.count_entities(GUESTS_ACTIONS).unwrap(), 51);
     assert_eq!(
         store.entity("guest/taken").unwrap().unwrap().document,
         b"{}"
@@ -173,8 +231,8 @@ fn the_longest_legal_paths_work() {
     assert_eq!(store.entity(&path('a')).unwrap().unwrap().document, b"a");
     assert_eq!(store.entity(&path('b')).unwrap().unwrap().document, b"b");
     let namespace = format!("{segment}s");
-    let list = store.list_entities(&namespace, Collection::Actions, 0, 10);
-    assert_eq!(list.unwrap().len(), 2);
+    let list = EntityList::Collection(&namespace, Collection::Actions);
+    assert_eq!(listed(&store, list).len(), 2);
     let secret = Secret::new("k".repeat(64));
     block_on(store.put_key(&namespace, "uuid", &secret)).unwrap();
     assert!(
@@ -452,7 +510,6 @@ impl Model {
             None => Expect::Absent,
         };
         let revision = block_on(store.put_entity(EntityWrite {
-            namespace: path.split('/').next().unwrap().to_owned(),
             path: path.clone(),
             collection: Collection::Actions,
             document: document.clone(),
@@ -492,11 +549,10 @@ impl Model {
             assert_eq!(&store.code(path).unwrap(), code);
         }
         expected.sort_by_key(|(_, entity)| std::cmp::Reverse(entity.1));
-        let list = store.list_entities(namespace, Collection::Actions, 0, 100);
-        let listed: Vec<_> = list.unwrap().into_iter().map(|e| e.document).collect();
+        let list = EntityList::Collection(namespace, Collection::Actions);
         let expected: Vec<_> = expected.into_iter().map(|(_, e)| e.2.clone()).collect();
-        assert_eq!(listed, expected);
-        let count = store.count_entities(namespace, Collection::Actions);
+        assert_eq!(listed(store, list), expected);
+        let count = store.count_entities(list);
         assert_eq!(count.unwrap(), expected.len() as u64);
     }
 

@@ -16,6 +16,15 @@ pub enum Collection {
     Rules = 4,
 }
 
+/// A list of entities, the last updated first.
+#[derive(Clone, Copy, Debug)]
+pub enum EntityList<'a> {
+    /// All of a collection in a namespace; packaged actions, too.
+    Collection(&'a str, Collection),
+    /// The actions of a package: its path, `ns/package`.
+    Package(&'a str),
+}
+
 /// An entity as stored.
 #[derive(Clone, Debug)]
 pub struct Stored {
@@ -50,8 +59,6 @@ pub enum Expect {
 /// A write of an entity.
 #[derive(Clone, Debug)]
 pub struct EntityWrite {
-    /// Namespace: first segment of the path.
-    pub namespace: String,
     /// `ns/name` or `ns/package/name`.
     pub path: String,
     /// Its collection.
@@ -78,6 +85,18 @@ pub enum Change {
         /// Its revision.
         revision: u64,
     },
+    /// Leaves an entity as it is; the others are made only if it is at this revision.
+    Stays {
+        /// Its path.
+        path: String,
+        /// Its revision.
+        revision: u64,
+    },
+    /// The others are made only if no action is left in a package but those that they remove.
+    Emptied {
+        /// Path of the package: `ns/package`.
+        path: String,
+    },
 }
 
 impl Change {
@@ -90,7 +109,9 @@ impl Change {
     pub fn path(&self) -> &str {
         match self {
             Change::Put(write) => &write.path,
-            Change::Delete { path, .. } => path,
+            Change::Delete { path, .. } | Change::Stays { path, .. } | Change::Emptied { path } => {
+                path
+            }
         }
     }
 }

@@ -231,7 +231,6 @@ fn deprecated_and_forbidden_kinds() {
     document["exec"] = json!({"kind": "old:1", "binary": false});
     let stored = api.store.entity("guest/a").unwrap().unwrap();
     let put = api.store.put_entity(EntityWrite {
-        namespace: "guest".into(),
         path: "guest/a".into(),
         collection: Collection::Actions,
         document: document.to_string().into(),
@@ -264,7 +263,6 @@ fn other_collections() {
     let api = Api::new();
     let put = |name: &str, collection, document: &str| {
         let written = api.store.put_entity(EntityWrite {
-            namespace: "guest".into(),
             path: format!("guest/{name}"),
             collection,
             document: document.into(),
