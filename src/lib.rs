@@ -7,12 +7,14 @@
 
 pub mod api;
 mod blocking;
+pub mod builtin;
 pub mod catalog;
 pub mod cli;
 mod clock;
 pub mod config;
 pub mod engine;
 pub mod entity;
+pub mod gateway;
 pub mod http;
 pub mod invoke;
 pub mod pool;

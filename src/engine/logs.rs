@@ -1,7 +1,6 @@
 //! What a sandbox prints, cut into activations at the sentinels (reference section 7.7).
 
 mod buffer;
-mod stamp;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;

@@ -163,6 +163,7 @@ impl EntityHeader {
             2 => Collection::Packages,
             3 => Collection::Triggers,
             4 => Collection::Rules,
+            5 => Collection::Apis,
             _ => return None,
         };
         let header = EntityHeader {

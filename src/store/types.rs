@@ -14,6 +14,8 @@ pub enum Collection {
     Triggers = 3,
     /// Rules.
     Rules = 4,
+    /// APIs of the API gateway. Not OpenWhisk's; their paths cannot be those of entities.
+    Apis = 5,
 }
 
 /// A list of entities, the last updated first.

@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use super::stamp::Stamp;
 use super::{SENTINEL, Stream};
+use crate::clock::Stamp;
 
 /// Bytes that an entry has besides the text of its line: the timestamp, a space, the name of the
 /// stream and a colon with a space, and the line end.

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 ///
 /// Times before 1970 are shown as 1970: a device without a clock battery may start there, never
 /// earlier.
-pub(super) struct Stamp(pub SystemTime);
+pub(crate) struct Stamp(pub(crate) SystemTime);
 
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,61 @@
+//! Who manages APIs: the namespace whose key came with the request.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::value::RawValue;
+
+use super::answer::Failure;
+use super::arguments::text;
+use crate::entity::{GUEST_KEY, Identity, Members};
+use crate::store::Store;
+
+/// Finds out who calls: by the Basic credentials of the request, else by `spaceguid` and
+/// `accesstoken`, if they are a uuid and its key.
+///
+/// The key itself is checked here, so that nobody gets anywhere by calling these actions in another
+/// way than through the web, with arguments that pretend to come from there. `__ow_user`, by which
+/// the server says that it has accepted the key, must agree: it knows, as this does not, from where
+/// the request came.
+pub(super) fn of(store: &Store, arguments: &Members<'_>) -> Result<Identity, Failure> {
+    if let Some(user) = text(arguments, "__ow_user")? {
+        let credentials = arguments.get("__ow_headers").and_then(basic);
+        let known = match credentials.as_deref().and_then(|text| text.split_once(':')) {
+            Some((uuid, key)) => authenticated(store, uuid, key)?,
+            None => None,
+        };
+        return known
+            .filter(|identity| identity.namespace == user)
+            .ok_or_else(Failure::unauthenticated);
+    }
+    let (uuid, key) = (
+        text(arguments, "spaceguid")?,
+        text(arguments, "accesstoken")?,
+    );
+    let (Some(uuid), Some(key)) = (uuid, key) else {
+        return Err(Failure::unauthenticated());
+    };
+    // The guest's key is known to anybody: it counts only where the server has accepted it.
+    if key == GUEST_KEY {
+        return Err(Failure::unauthenticated());
+    }
+    authenticated(store, &uuid, &key)?.ok_or_else(Failure::unauthenticated)
+}
+
+fn authenticated(store: &Store, uuid: &str, key: &str) -> Result<Option<Identity>, Failure> {
+    store.authenticate(uuid, key).map_err(|error| {
+        log::error!("a key cannot be checked: {error}");
+        Failure::internal()
+    })
+}
+
+/// `<uuid>:<key>` of the header `authorization`.
+fn basic(headers: &RawValue) -> Option<zeroize::Zeroizing<String>> {
+    let headers = Members::of(headers).ok()?;
+    let header: String = serde_json::from_str(headers.get("authorization")?.get()).ok()?;
+    let (scheme, credentials) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(credentials.trim()).ok()?;
+    Some(String::from_utf8(decoded).ok()?.into())
+}

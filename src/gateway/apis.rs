@@ -1,0 +1,305 @@
+//! The APIs of all namespaces, in the store.
+
+use std::borrow::Cow;
+
+use super::template::{MOST_BASE_SEGMENTS, base_path};
+use super::{Api, Backend, GatewayError, NewOperation, Verb};
+use crate::clock::now;
+use crate::entity::Secret;
+use crate::store::{CodeChange, Collection, EntityWrite, Expect, Store, StoreError};
+
+/// How often a change is made anew because somebody else was quicker.
+const ATTEMPTS: usize = 5;
+
+/// Most APIs of an answer, as of every list (reference section 1.10).
+const MOST: usize = 200;
+
+/// Most bytes of APIs of an answer. A result may not be larger than 1 MB anyway.
+const MOST_BYTES: usize = 2 << 20;
+
+/// How many APIs are in memory at once while they are looked through; each may have a megabyte.
+const PAGE: usize = 4;
+
+/// The APIs. Clones share the store.
+#[derive(Clone)]
+pub struct Apis {
+    store: Store,
+}
+
+/// Which APIs are asked for.
+#[derive(Debug, Default)]
+pub struct Filter<'a> {
+    /// Base path, which begins with a slash, or name of the API.
+    pub base_path_or_title: Option<&'a str>,
+    /// Name of the API.
+    pub title: Option<&'a str>,
+    /// Only this path of it.
+    pub path: Option<&'a str>,
+    /// Only this method.
+    pub verb: Option<Verb>,
+    /// How many to leave out.
+    pub skip: usize,
+    /// How many to give; none gives 30, 0 as many as there may be.
+    pub limit: Option<usize>,
+}
+
+/// Where a request to an API leads.
+#[derive(Debug)]
+pub enum Routed {
+    /// To a web action.
+    To {
+        /// Which.
+        backend: Backend,
+        /// What it wants in `X-Require-Whisk-Auth`.
+        secure_key: Option<Secret>,
+        /// Names and values of the parameters in the path.
+        parameters: Vec<(String, String)>,
+    },
+    /// The path does not have the method; it has these.
+    OtherMethods(Vec<&'static str>),
+    /// There is no such path.
+    Nowhere,
+}
+
+impl Apis {
+    /// The APIs in a store.
+    pub const fn new(store: Store) -> Self {
+        Apis { store }
+    }
+
+    /// Adds an operation to an API, which is made if it is not there yet; gives the API.
+    pub async fn add(&self, namespace: &str, new: &NewOperation) -> Result<Api, GatewayError> {
+        let base = base_path(&new.base_path)?;
+        self.change(namespace, &base, |old| {
+            let mut api = match old {
+                Some(old) => old,
+                None => Api::new(namespace, &base, new.title.as_deref())?,
+            };
+            api.add(new)?;
+            Ok(api)
+        })
+        .await
+    }
+
+    /// Puts an API in the place of the one that has its base path, if there is one.
+    pub async fn put(&self, api: Api) -> Result<Api, GatewayError> {
+        let (namespace, base) = (api.namespace.clone(), api.base_path.clone());
+        self.change(&namespace, &base, |old| {
+            let mut api = api.clone();
+            api.revision = old.map_or(0, |old| old.revision);
+            Ok(api)
+        })
+        .await
+    }
+
+    /// Removes an API, one of its paths, or one method of a path. What is left without an
+    /// operation goes, too.
+    pub async fn remove(
+        &self,
+        namespace: &str,
+        base_path_or_title: &str,
+        path: Option<&str>,
+        verb: Option<Verb>,
+    ) -> Result<(), GatewayError> {
+        for _ in 0..ATTEMPTS {
+            let missing = || GatewayError::Missing(format!("API '{base_path_or_title}'"));
+            let mut api = self
+                .named(namespace, base_path_or_title)?
+                .ok_or_else(missing)?;
+            if let Some(path) = path {
+                api.remove(path, verb)?;
+            }
+            let done = if path.is_none() || api.is_empty() {
+                let key = key(namespace, &api.base_path);
+                self.store.delete_entity(&key, api.revision).await
+            } else {
+                self.write(&api).await.map(drop)
+            };
+            match done {
+                Err(StoreError::Changed) => {}
+                done => return Ok(done?),
+            }
+        }
+        Err(GatewayError::Changed)
+    }
+
+    /// The APIs of a namespace, the last changed first.
+    pub fn list(&self, namespace: &str, filter: &Filter<'_>) -> Result<Vec<Api>, GatewayError> {
+        let limit = match filter.limit {
+            None => 30,
+            Some(0) => MOST,
+            Some(limit) => limit.min(MOST),
+        };
+        let wanted = |api: &Api| {
+            filter.title.is_none_or(|title| api.title() == title)
+                && filter
+                    .base_path_or_title
+                    .is_none_or(|name| is_called(api, name))
+        };
+        let narrowed = filter.path.is_some() || filter.verb.is_some();
+        let (mut skipped, mut bytes, mut list) = (0, 0, Vec::new());
+        self.each(namespace, |api, size| {
+            if !wanted(&api) {
+                return Ok(true);
+            }
+            let api = api.filtered(filter.path, filter.verb);
+            if narrowed && api.is_empty() {
+                return Ok(true);
+            }
+            if skipped < filter.skip {
+                skipped += 1;
+                return Ok(true);
+            }
+            bytes += size;
+            if bytes > MOST_BYTES {
+                return Err(GatewayError::invalid(
+                    "the APIs are too large for one answer: ask for fewer with 'limit'",
+                ));
+            }
+            list.push(api);
+            Ok(list.len() < limit)
+        })?;
+        Ok(list)
+    }
+
+    /// Where a request leads. `path` is what stands behind the namespace, in decoded segments.
+    ///
+    /// The longest base path that has the path decides, whatever its methods are.
+    pub fn route(
+        &self,
+        namespace: &str,
+        path: &[Cow<'_, str>],
+        verb: Option<Verb>,
+    ) -> Result<Routed, GatewayError> {
+        let segments: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
+        for base in (0..=segments.len().min(MOST_BASE_SEGMENTS)).rev() {
+            let (base, rest) = segments.split_at(base);
+            // A slash in a segment was encoded, so it does not end one.
+            if base.iter().any(|segment| segment.contains('/')) {
+                continue;
+            }
+            let base = format!("/{}", base.join("/"));
+            let Some(api) = self.at(namespace, &base)? else {
+                continue;
+            };
+            let Some(found) = api.matched(rest) else {
+                continue;
+            };
+            let Some((backend, secure_key)) = verb.and_then(|verb| found.operation(verb)) else {
+                return Ok(Routed::OtherMethods(found.methods()));
+            };
+            return Ok(Routed::To {
+                backend: backend.clone(),
+                secure_key: secure_key.cloned(),
+                parameters: found.parameters,
+            });
+        }
+        Ok(Routed::Nowhere)
+    }
+
+    /// Makes a change of the API of a base path; `change` gets what is there.
+    async fn change(
+        &self,
+        namespace: &str,
+        base: &str,
+        change: impl Fn(Option<Api>) -> Result<Api, GatewayError>,
+    ) -> Result<Api, GatewayError> {
+        for _ in 0..ATTEMPTS {
+            let mut api = change(self.at(namespace, base)?)?;
+            match self.write(&api).await {
+                Err(StoreError::Exists | StoreError::Changed) => {}
+                revision => {
+                    api.revision = revision?;
+                    return Ok(api);
+                }
+            }
+        }
+        Err(GatewayError::Changed)
+    }
+
+    async fn write(&self, api: &Api) -> Result<u64, StoreError> {
+        let expect = match api.revision {
+            0 => Expect::Absent,
+            revision => Expect::Revision(revision),
+        };
+        self.store
+            .put_entity(EntityWrite {
+                namespace: api.namespace.clone(),
+                path: key(&api.namespace, &api.base_path),
+                collection: Collection::Apis,
+                document: api.stored(),
+                code: CodeChange::Remove,
+                updated: now(),
+                expect,
+            })
+            .await
+    }
+
+    /// The API of a base path.
+    fn at(&self, namespace: &str, base: &str) -> Result<Option<Api>, GatewayError> {
+        let Some(stored) = self.store.entity(&key(namespace, base))? else {
+            return Ok(None);
+        };
+        let api = Api::from_stored(&stored.document, stored.revision);
+        api.map(Some)
+            .ok_or_else(|| GatewayError::Corrupt(format!("'{base}'")))
+    }
+
+    /// The API of a base path or, if it does not begin with a slash, of a name.
+    fn named(&self, namespace: &str, name: &str) -> Result<Option<Api>, GatewayError> {
+        if name.starts_with('/') {
+            return self.at(namespace, &base_path(name)?);
+        }
+        let mut named = None;
+        self.each(namespace, |api, _| {
+            if api.title() == name {
+                named = Some(api);
+            }
+            Ok(named.is_none())
+        })?;
+        Ok(named)
+    }
+
+    /// Gives each API of a namespace, the last changed first, and the bytes it takes in the store,
+    /// until `visit` wants no more.
+    fn each(
+        &self,
+        namespace: &str,
+        mut visit: impl FnMut(Api, usize) -> Result<bool, GatewayError>,
+    ) -> Result<(), GatewayError> {
+        let mut skip = 0;
+        loop {
+            let page = self
+                .store
+                .list_entities(namespace, Collection::Apis, skip, PAGE)?;
+            let last = page.len() < PAGE;
+            for stored in page {
+                let api = Api::from_stored(&stored.document, stored.revision)
+                    .ok_or_else(|| GatewayError::Corrupt(format!("of '{namespace}'")))?;
+                if !visit(api, stored.document.len())? {
+                    return Ok(());
+                }
+            }
+            if last {
+                return Ok(());
+            }
+            skip += PAGE;
+        }
+    }
+}
+
+/// Key of an API in the store. No entity has it: there is nothing between two slashes in theirs.
+fn key(namespace: &str, base: &str) -> String {
+    format!("{namespace}/{base}")
+}
+
+fn is_called(api: &Api, name: &str) -> bool {
+    match base_path(name) {
+        Ok(base) => api.base_path == base,
+        Err(_) => api.title() == name,
+    }
+}
+
+#[cfg(test)]
+#[path = "apis_tests.rs"]
+mod tests;
