@@ -18,8 +18,8 @@ function required (name) {
 }
 
 export class Daemon {
-  /** Starts a daemon and waits, at most 30 s, until it says where it listens. */
-  static async start () {
+  /** Starts a daemon, with more or other settings if given, and waits, at most 30 s, until it says where it listens. */
+  static async start (settings = {}) {
     const daemon = new Daemon()
     daemon.folder = await mkdtemp(join(tmpdir(), 'owl-client-'))
     daemon.child = spawn(required('OWL_TEST_BINARY'), ['serve', '--port', '0', '--data-dir', daemon.folder], {
@@ -28,7 +28,8 @@ export class Daemon {
         HOME: daemon.folder,
         DOCKER_HOST: required('OWL_TEST_DOCKER_HOST'),
         OWL_RUNTIMES: required('OWL_TEST_RUNTIMES'),
-        OWL_INVOCATIONS_PER_MINUTE: '10000'
+        OWL_INVOCATIONS_PER_MINUTE: '10000',
+        ...settings
       },
       stdio: ['ignore', 'ignore', 'pipe']
     })

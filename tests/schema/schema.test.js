@@ -1,0 +1,50 @@
+// Schemathesis against the real daemon: requests made from the documents that it serves about its
+// API, and each answer held against them.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { ECHO, setUp } from '../client/setup.js'
+
+const program = process.env.OWL_TEST_SCHEMATHESIS
+if (!program) throw new Error('OWL_TEST_SCHEMATHESIS is not set: tests/README.md says how to run this test by hand')
+
+// The kinds that this daemon runs without a Docker Engine, which is not what is tested here.
+const it = setUp({ docker: 'unix:///nowhere' })
+const checks = [
+  'not_a_server_error',
+  'status_code_conformance',
+  'content_type_conformance',
+  'response_headers_conformance',
+  'response_schema_conformance'
+]
+
+/** Runs it with the document at a path of the daemon, and expects no failure. */
+async function holds (document, key) {
+  const child = spawn(program, [
+    '--no-color', '--config-file', fileURLToPath(new URL('schemathesis.toml', import.meta.url)),
+    'run', it.daemon.apihost + document, '--auth', key, '--checks', checks.join()
+  ], { cwd: it.daemon.folder, stdio: ['ignore', 'pipe', 'inherit'] })
+  const text = []
+  child.stdout.on('data', piece => text.push(piece))
+  const [code] = await once(child, 'close')
+  assert.equal(code, 0, Buffer.concat(text).toString())
+}
+
+test('the API answers as its description says', { timeout: 300_000 }, async () => {
+  const { ow, daemon } = it
+  const key = daemon.createKey('generated', ['--limits', '...'])
+  const own = it.client(key)
+  await own.packages.create({ name: 'package', package: { publish: true } })
+  await own.packages.create({ name: 'binding', package: { binding: { namespace: '_', name: 'package' } } })
+  await own.actions.create({ name: 'echo', action: ECHO, kind: 'quickjs:1' })
+  await own.actions.create({ name: 'fails', action: 'function main () { throw new Error("on purpose") }', kind: 'quickjs:1' })
+  await own.actions.create({ name: 'package/echo', action: ECHO, kind: 'quickjs:1' })
+  await own.actions.create({ name: 'sequence', sequence: ['/_/echo', '/_/package/echo'] })
+  await own.triggers.create({ name: 'trigger' })
+  await own.triggers.create({ name: 'alone' })
+  await own.rules.create({ name: 'rule', trigger: 'trigger', action: 'echo' })
+  await holds('/api/v1/api-docs', key)
+})
