@@ -49,10 +49,17 @@ export class Daemon {
     return daemon
   }
 
-  /** Makes a namespace with a key of its own, and returns `uuid:key`. */
-  createKey (namespace) {
-    const command = ['key', '--data-dir', this.folder, 'create', namespace]
+  /** Runs `owl key` on the daemon's store, and returns what it says. */
+  key (...words) {
+    const command = ['key', '--data-dir', this.folder, ...words]
     return execFileSync(required('OWL_TEST_BINARY'), command, { encoding: 'utf8' }).trim()
+  }
+
+  /** Makes a namespace with limits such as `invocationsPerMinute=600`, and returns its `uuid:key`. */
+  createKey (namespace, ...limits) {
+    const key = this.key('create', namespace)
+    if (limits.length > 0) this.key('limits', 'set', namespace, ...limits)
+    return key
   }
 
   /** Stops the daemon and returns its exit code. */
