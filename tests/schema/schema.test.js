@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
+import { copyFile, mkdtemp, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { ECHO, setUp } from '../client/setup.js'
 
 const program = process.env.OWL_TEST_SCHEMATHESIS
@@ -14,7 +14,8 @@ if (!program) throw new Error('OWL_TEST_SCHEMATHESIS is not set: tests/README.md
 // What a Docker Engine adds is tested elsewhere: here each kind that may be made can be run.
 const it = setUp({ DOCKER_HOST: 'none' })
 const LIMITS = ['invocationsPerMinute=1000000', 'concurrentInvocations=10000', 'firesPerMinute=1000000', 'allowedKinds=quickjs:1,sequence']
-const checks = [
+const UNKNOWN = '0'.repeat(32)
+const CHECKS = [
   'not_a_server_error',
   'status_code_conformance',
   'content_type_conformance',
@@ -23,15 +24,19 @@ const checks = [
 ]
 
 /** Runs it with the document at a path of the daemon, and expects no failure. */
-async function holds (document, key) {
+async function holds (document, key, activations) {
+  const folder = await mkdtemp(join(it.daemon.folder, 'schemathesis-'))
+  const config = join(folder, 'schemathesis.toml')
+  await copyFile(new URL('schemathesis.toml', import.meta.url), config)
+  await writeFile(join(folder, 'activations'), activations.map(id => `"${id}"\n`).join(''))
   const child = spawn(program, [
-    '--no-color', '--config-file', fileURLToPath(new URL('schemathesis.toml', import.meta.url)),
-    'run', it.daemon.apihost + document, '--auth', key, '--checks', checks.join()
-  ], { cwd: it.daemon.folder, stdio: ['ignore', 'pipe', 'inherit'] })
+    '--no-color', '--config-file', config, 'run', it.daemon.apihost + document, '--auth', key, '--checks', CHECKS.join()
+  ], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
   const text = []
   child.stdout.on('data', piece => text.push(piece))
   const [code] = await once(child, 'close')
   assert.equal(code, 0, Buffer.concat(text).toString())
+  console.log(/^Test cases:\n.*$/m.exec(Buffer.concat(text))?.[0])
 }
 
 test('the API answers as its description says', { timeout: 300_000 }, async () => {
@@ -46,10 +51,11 @@ test('the API answers as its description says', { timeout: 300_000 }, async () =
   await own.triggers.create({ name: 'trigger' })
   await own.triggers.create({ name: 'alone' })
   await own.rules.create({ name: 'rule', trigger: 'trigger', action: 'echo' })
-  await holds('/api/v1/api-docs', key)
+  const { activationId } = await own.actions.invoke({ name: 'echo', blocking: true })
+  await holds('/api/v1/api-docs', key, [activationId, UNKNOWN])
   assert.deepEqual(await own.actions.invoke({ name: 'package/echo', blocking: true, result: true, params: { still: 'here' } }), { still: 'here' })
 })
 
 test('the server answers as its description says', { timeout: 300_000 }, async () => {
-  await holds('/api-docs', it.daemon.createKey('other', ...LIMITS))
+  await holds('/api-docs', it.daemon.createKey('other', ...LIMITS), [UNKNOWN])
 })
