@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::daemon::Setup;
 
-const CODE: &str = "function main() { return {} }";
+const COLLECTIONS: [&str; 5] = ["actions", "triggers", "rules", "packages", "activations"];
 
 #[test]
 fn an_empty_list_is_an_array() {
+    // 11.2-27
     let owl = Setup::new().start();
-    for collection in ["actions", "activations"] {
+    for collection in COLLECTIONS {
         for path in [collection.to_string(), format!("{collection}/")] {
             let answer = owl.client().get(&path);
             assert_eq!((answer.status, answer.json()), (200, json!([])), "{path}");
@@ -23,8 +24,9 @@ fn an_empty_list_is_an_array() {
 
 #[test]
 fn bad_pages_are_refused_with_the_value() {
+    // 11.2-28, 11.2-29, 11.2-30, 11.2-31
     let owl = Setup::new().start();
-    for collection in ["actions", "activations"] {
+    for collection in COLLECTIONS {
         for (query, name, detail) in [
             (
                 "limit=201",
@@ -68,50 +70,95 @@ fn bad_pages_are_refused_with_the_value() {
 }
 
 #[test]
-fn actions_come_newest_first_in_pages() {
+fn entities_come_newest_first_in_pages() {
+    // 11.2-32, 11.2-33, 11.2-34, 11.2-35, 11.2-36, 11.2-37, 11.2-39
     let owl = Setup::new().start();
     let client = owl.client();
-    for number in 0..35 {
-        client.action(&format!("a{number}"), "quickjs:1", CODE, json!({}));
+    let action = json!({"exec": {"kind": "quickjs:1", "code": "function main() { return {} }"}});
+    for (path, body) in [("triggers/t", json!({})), ("actions/a", action.clone())] {
+        assert_eq!(client.put(path, &body).status, 200);
         // The order is by milliseconds.
         std::thread::sleep(Duration::from_millis(2));
     }
-    let names = |path: &str| -> Vec<String> {
-        let list = client.get(path).json();
-        let rows = list.as_array().expect("an array");
-        rows.iter()
-            .map(|row| row["name"].as_str().expect("a name").to_string())
-            .collect()
-    };
-    assert_eq!(names("actions").len(), 30);
-    assert_eq!(names("actions?limit=0").len(), 35);
-    assert_eq!(names("actions?limit=2"), ["a34", "a33"]);
-    assert_eq!(names("actions?limit=1&skip=1"), ["a33"]);
-    assert_eq!(names("actions?skip=34"), ["a0"]);
-    assert_eq!(
-        names("/api/v1/namespaces/guest/actions?limit=2"),
-        ["a34", "a33"]
-    );
-    assert_eq!(
-        client.get("actions?count=true").json(),
-        json!({"actions": 35})
-    );
-    assert_eq!(
-        client.get("actions?count=true&skip=30").json(),
-        json!({"actions": 5})
-    );
-    assert_eq!(
-        client.get("actions?count=1&skip=99").json(),
-        json!({"actions": 0})
-    );
-    client.action("a0", "quickjs:1", CODE, json!({}));
-    assert_eq!(names("actions?limit=1"), ["a0"]);
+    for (collection, body, already) in [
+        ("actions", action, 1),
+        ("triggers", json!({}), 1),
+        ("packages", json!({}), 0),
+        ("rules", json!({"trigger": "/_/t", "action": "/_/a"}), 0),
+    ] {
+        let put = |name: &str| {
+            let path = format!("{collection}/{collection}-{name}?overwrite=true");
+            let answer = client.put(&path, &body);
+            assert_eq!(answer.status, 200, "{path}: {answer}");
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        let all = 35 + already;
+        for number in 0..35 {
+            put(&number.to_string());
+        }
+        let names = |path: &str| -> Vec<String> {
+            let list = client.get(path).json();
+            let rows = list.as_array().expect("an array");
+            let name = |row: &Value| row["name"].as_str().expect("a name").to_string();
+            rows.iter().map(name).collect()
+        };
+        let ask = |query: &str| names(&format!("{collection}{query}"));
+        let named = |numbers: &[usize]| -> Vec<String> {
+            let name = |number| format!("{collection}-{number}");
+            numbers.iter().map(name).collect()
+        };
+        assert_eq!(ask("").len(), 30, "{collection}");
+        assert_eq!(ask("?limit=0").len(), all, "{collection}");
+        assert_eq!(ask("?limit=2"), named(&[34, 33]));
+        assert_eq!(ask("?limit=1&skip=1"), named(&[33]));
+        assert_eq!(ask("?skip=34&limit=1"), named(&[0]));
+        let own = format!("/api/v1/namespaces/guest/{collection}?limit=2");
+        assert_eq!(names(&own), named(&[34, 33]));
+        for (query, count) in [("", all), ("&skip=30", all - 30), ("&skip=99", 0)] {
+            let answer = client.get(&format!("{collection}?count=true{query}"));
+            assert_eq!(answer.json(), json!({ collection: count }), "{query}");
+        }
+        // A change makes it the newest.
+        put("0");
+        assert_eq!(ask("?limit=2"), named(&[0, 34]));
+    }
+}
 
+#[test]
+fn rows_of_actions_have_what_clients_show() {
+    // 11.3-87
+    let owl = Setup::new().start();
+    let client = owl.client();
+    client.action(
+        "shown",
+        "quickjs:1",
+        "function main() { return {} }",
+        json!({}),
+    );
     let row = &client.get("actions?limit=1").json()[0];
     assert_eq!(row["exec"], json!({"binary": false}));
-    assert_eq!(row["version"], "0.0.2");
+    assert_eq!(row["version"], "0.0.1");
     assert_eq!(row["namespace"], "guest");
     assert!(row["limits"].is_object() && row["annotations"].is_array());
     assert!(row["updated"].is_u64() && row["publish"] == false);
     assert!(row.get("parameters").is_none());
+}
+
+#[test]
+fn lists_of_another_namespace_are_not_shown() {
+    // 11.2-38
+    let owl = Setup::new().start();
+    for collection in COLLECTIONS {
+        let path = format!("/api/v1/namespaces/other/{collection}");
+        let answer = owl.client().get(&path);
+        // Public packages of others may be listed.
+        if collection == "packages" {
+            assert_eq!((answer.status, answer.json()), (200, json!([])));
+            continue;
+        }
+        answer.expect_error(
+            403,
+            "The supplied authentication is not authorized to access 'other'.",
+        );
+    }
 }

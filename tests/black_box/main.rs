@@ -5,6 +5,7 @@
 
 mod actions;
 mod activations;
+mod bad_input;
 mod client;
 mod daemon;
 mod docker;

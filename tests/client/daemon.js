@@ -18,8 +18,8 @@ function required (name) {
 }
 
 export class Daemon {
-  /** Starts a daemon and waits, at most 30 s, until it says where it listens. */
-  static async start () {
+  /** Starts a daemon, with more or other settings if given, and waits, at most 30 s, until it says where it listens. */
+  static async start (settings = {}) {
     const daemon = new Daemon()
     daemon.folder = await mkdtemp(join(tmpdir(), 'owl-client-'))
     daemon.child = spawn(required('OWL_TEST_BINARY'), ['serve', '--port', '0', '--data-dir', daemon.folder], {
@@ -28,7 +28,8 @@ export class Daemon {
         HOME: daemon.folder,
         DOCKER_HOST: required('OWL_TEST_DOCKER_HOST'),
         OWL_RUNTIMES: required('OWL_TEST_RUNTIMES'),
-        OWL_INVOCATIONS_PER_MINUTE: '10000'
+        OWL_INVOCATIONS_PER_MINUTE: '10000',
+        ...settings
       },
       stdio: ['ignore', 'ignore', 'pipe']
     })
@@ -48,10 +49,17 @@ export class Daemon {
     return daemon
   }
 
-  /** Makes a namespace with a key of its own, and returns `uuid:key`. */
-  createKey (namespace) {
-    const command = ['key', '--data-dir', this.folder, 'create', namespace]
+  /** Runs `owl key` on the daemon's store, and returns what it says. */
+  key (...words) {
+    const command = ['key', '--data-dir', this.folder, ...words]
     return execFileSync(required('OWL_TEST_BINARY'), command, { encoding: 'utf8' }).trim()
+  }
+
+  /** Makes a namespace with limits such as `invocationsPerMinute=600`, and returns its `uuid:key`. */
+  createKey (namespace, ...limits) {
+    const key = this.key('create', namespace)
+    if (limits.length > 0) this.key('limits', 'set', namespace, ...limits)
+    return key
   }
 
   /** Stops the daemon and returns its exit code. */

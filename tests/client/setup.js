@@ -4,8 +4,8 @@ import { after, before } from 'node:test'
 import openwhisk from 'openwhisk'
 import { Daemon, GUEST } from './daemon.js'
 
-/** A daemon for the tests of the file that calls this, with clients. Its fields are set once the tests run. */
-export function setUp () {
+/** A daemon with these settings for the tests of the file that calls this, and a client. Both are set once the tests run. */
+export function setUp (settings) {
   const it = {
     /** A client with another key. */
     client: key => openwhisk({ apihost: it.daemon.apihost, api_key: key }),
@@ -13,7 +13,7 @@ export function setUp () {
     stored: id => eventually(`activation ${id}`, () => it.ow.activations.get(id).catch(missing))
   }
   before(async () => {
-    it.daemon = await Daemon.start()
+    it.daemon = await Daemon.start(settings)
     it.ow = it.client(GUEST)
   })
   after(async () => {
