@@ -133,7 +133,7 @@ fn finished(activation: &Activation, result: bool) -> Response {
     let text = match activation.response.result.as_deref() {
         Some(value) if result || value.get().starts_with('[') => value.get().as_bytes().to_vec(),
         None if result => b"{}".to_vec(),
-        _ => activation.record_without_logs(),
+        _ => activation.full_record(),
     };
     let mut response = reply::json_text(status, text);
     response.insert_header(ACTIVATION_HEADER, activation.id.to_string());

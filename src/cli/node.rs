@@ -139,6 +139,12 @@ impl Node {
             },
         );
         let catalog = Catalog::new(store.clone());
+        let rates = Rates {
+            invocations_per_minute: config.invocations_per_minute,
+            concurrent_invocations: config.concurrent_invocations,
+            fires_per_minute: config.fires_per_minute,
+        };
+        let settings = api::Settings::with_rates(rates);
         let invoker = Invoker::new(
             executor.clone(),
             catalog.clone(),
@@ -151,13 +157,9 @@ impl Node {
                 max_response: MAX_RESPONSE,
                 pool_memory: (capacity * MEMORY_OF_SANDBOX) as u32,
                 auto_pull: config.blackbox_auto_pull,
+                sequence_length: settings.sequence_length,
             },
         );
-        let rates = Rates {
-            invocations_per_minute: config.invocations_per_minute,
-            concurrent_invocations: config.concurrent_invocations,
-            fires_per_minute: config.fires_per_minute,
-        };
         let throttles = Arc::new(Throttles::new(rates));
         let state = api::State::new(
             api::Services {
@@ -168,7 +170,7 @@ impl Node {
                 manifest,
                 docker: engines.docker_flag(),
             },
-            api::Settings::with_rates(rates),
+            settings,
         );
         let (end, ended) = bounded(1);
         let shared = Arc::new(Shared {

@@ -15,7 +15,7 @@ fn push_string(out: &mut String, text: &str) {
 
 /// Arguments and init parameters of one run.
 pub struct Arguments {
-    /// The JSON object that is the action's argument.
+    /// The JSON object or array that is the action's argument.
     value: String,
     /// Init parameters: names and values as texts.
     init: Vec<(String, String)>,
@@ -23,12 +23,13 @@ pub struct Arguments {
 
 impl Arguments {
     /// Merges the payload (an object, or nothing) over the parameters, at the top level only.
-    /// Values stay exactly as they were written.
+    /// Values stay exactly as they were written. An array, which only another action's result can
+    /// be, is the whole argument.
     ///
     /// # Errors
-    /// The payload is not a JSON object.
+    /// The payload is neither a JSON object nor an array.
     pub fn merge(parameters: &Parameters, payload: Option<&RawValue>) -> serde_json::Result<Self> {
-        if parameters.0.is_empty() {
+        if parameters.0.is_empty() || payload.is_some_and(|p| p.get().starts_with('[')) {
             let value = match payload {
                 Some(payload) => payload.get().to_string(),
                 None => "{}".to_string(),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 
-use super::record::{Executed, Timing};
+use super::record::{Executed, Reached, Timing};
 use super::{Arguments, Call, Inner, arguments};
 use crate::catalog::{CatalogError, EngineKind};
 use crate::clock::now;
@@ -13,7 +13,7 @@ use crate::engine::logs::Section;
 use crate::engine::process::interpreter;
 use crate::engine::proxy::{Proxy, RunResult};
 use crate::engine::{Engine, SandboxSpec, StartError};
-use crate::entity::{Action, Activation, ActivationId, Exec, Status};
+use crate::entity::{Action, Activation, ActivationId, Exec, Response, Status};
 use crate::pool::{Grant, Lease, Warm};
 
 /// How often an activation is moved to another sandbox before it is given up.
@@ -163,17 +163,17 @@ impl Inner {
             Err(error) => Err(error),
         };
         found.map_err(|error| match error {
-            CatalogError::Missing => failed(
+            CatalogError::Missing => unfetched(
                 Status::ApplicationError,
                 "Action could not be found or may have been deleted.",
             ),
-            CatalogError::Corrupt | CatalogError::OtherCollection => failed(
+            CatalogError::Corrupt | CatalogError::OtherCollection => unfetched(
                 Status::InternalError,
                 "Action version is not compatible and cannot be invoked.",
             ),
             error => {
                 log::error!("cannot read the code of {}: {error}", action.path());
-                failed(Status::InternalError, "Action could not be fetched.")
+                unfetched(Status::InternalError, "Action could not be fetched.")
             }
         })
     }
@@ -202,7 +202,7 @@ impl Inner {
             // The clock of the day may be set meanwhile; the end never lies before the start.
             end: started.start + duration,
             duration,
-            timing: Some(Timing {
+            reached: Reached::Run(Timing {
                 wait: started.wait.as_millis() as u64,
                 init: started.init.map(|init| init.as_millis() as u64),
                 timed_out: result.timed_out,
@@ -346,17 +346,31 @@ struct Started {
     init: Option<Duration>,
 }
 
-/// An activation that will not come to a run.
-pub fn not_run(status: Status, message: &str) -> Finished {
+/// An activation that this gateway will not come to run.
+pub fn not_run(message: &str) -> Finished {
+    ended(
+        Reached::Action,
+        Response::error(Status::InternalError, message),
+    )
+}
+
+fn ended(reached: Reached, response: Response) -> Finished {
     Finished {
-        executed: Executed::not_run(now(), status, message),
+        executed: Executed::not_run(now(), reached, response),
         used: None,
     }
 }
 
 /// An attempt that did not come to a run.
 fn failed(status: Status, message: &str) -> Attempt {
-    Attempt::Finished(Box::new(not_run(status, message)))
+    let response = Response::error(status, message);
+    Attempt::Finished(Box::new(ended(Reached::Action, response)))
+}
+
+/// An attempt whose action could not be got (reference section 4.6).
+fn unfetched(status: Status, message: &str) -> Attempt {
+    let response = Response::error(status, message);
+    Attempt::Finished(Box::new(ended(Reached::Nothing, response)))
 }
 
 /// What a sandbox that could not be started means for the activation (reference section 7.8).

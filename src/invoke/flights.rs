@@ -41,6 +41,16 @@ impl Flights {
         }
     }
 
+    /// Counts a sequence or composition, which is waited for, but does not count for its namespace:
+    /// what runs in it does.
+    pub fn begin_composite(&self) -> Flight {
+        self.lock().total += 1;
+        Flight {
+            flights: self.clone(),
+            namespace: None,
+        }
+    }
+
     /// How many of a namespace are in flight.
     pub fn of(&self, namespace: &str) -> usize {
         self.lock()
@@ -128,6 +138,18 @@ mod tests {
         );
         drop(second);
         assert!(flights.lock().by_namespace.is_empty());
+        smol::block_on(flights.none());
+    }
+
+    #[test]
+    fn a_composite_is_waited_for_only() {
+        let flights = Flights::default();
+        let composite = flights.begin_composite();
+        let child = flights.begin("a");
+        assert_eq!((flights.of("a"), flights.total()), (1, 2));
+        drop(child);
+        assert_eq!((flights.of("a"), flights.total()), (0, 1));
+        drop(composite);
         smol::block_on(flights.none());
     }
 

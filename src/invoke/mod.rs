@@ -4,13 +4,21 @@
 //! has been promised to a caller is in the store first: a 202 is answered only after the pending
 //! record is durable, and a restart runs or closes what it finds there ([`pending`]).
 
+mod account;
 mod arguments;
+mod composite;
+mod composition;
+mod conductor;
 mod engines;
 mod execute;
 mod flights;
-pub mod pending;
+mod pending;
 mod record;
+mod recover;
+mod run;
+mod sequence;
 mod throttle;
+mod within;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,30 +26,32 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
-use smol::Timer;
-use smol::channel::{Sender, bounded};
+use smol::channel::bounded;
+use smol::{Task, Timer};
 
 pub use engines::Engines;
+pub use recover::Recovered;
 pub use throttle::{Rates, Throttled, Throttles};
 
 use crate::Executor;
 use crate::catalog::{Catalog, Manifest, Resolved};
-use crate::entity::{Action, Activation, ActivationId, Identity, Status};
-use crate::pool::{Driver, Grant, Key, Refusal, Statistics, Wait};
-use crate::store::{ActivationRow, Store};
+use crate::entity::{Action, Activation, ActivationId, Identity};
+use crate::pool::{Driver, Refusal, Statistics, Wait};
+use crate::store::Store;
 use arguments::Arguments;
-use execute::{Attempt, Finished, MOST_ATTEMPTS, not_run};
 use flights::{Flight, Flights};
+use run::{Flown, Runner};
+use within::Within;
 
 /// What the API asks for, after its own checks: rights, throttles, sizes, final parameters.
 pub struct Call {
     /// Who invokes; gets the record and pays.
     pub identity: Arc<Identity>,
-    /// What is invoked, with all default parameters merged.
+    /// What is invoked, with the parameters of its package and binding under its own.
     pub action: Arc<Action>,
     /// The binding it was reached through, as `ns/binding`.
     pub binding: Option<String>,
-    /// The payload, a JSON object; none means `{}`.
+    /// The payload: a JSON object, or in a sequence an array; none means `{}`.
     pub payload: Option<Box<RawValue>>,
     /// Transaction id of the request.
     pub transaction_id: String,
@@ -110,6 +120,8 @@ pub struct Settings {
     pub pool_memory: u32,
     /// Whether images of blackbox actions are pulled.
     pub auto_pull: bool,
+    /// Actions in a sequence, and components of a composition.
+    pub sequence_length: u32,
 }
 
 /// Runs actions. Cheap to clone.
@@ -167,6 +179,14 @@ impl Invoker {
     /// # Errors
     /// The call was refused; nothing was run and there is no record.
     pub async fn invoke(&self, call: Call) -> Result<Outcome, InvokeError> {
+        self.invoke_as(ActivationId::random(), call).await
+    }
+
+    /// [`Invoker::invoke`] with an id that was chosen before.
+    ///
+    /// # Errors
+    /// As [`Invoker::invoke`].
+    pub async fn invoke_as(&self, id: ActivationId, call: Call) -> Result<Outcome, InvokeError> {
         let inner = &self.inner;
         if inner.stopping.load(Ordering::Relaxed) {
             return Err(InvokeError::Unavailable(Refusal::Stopping.to_string()));
@@ -178,28 +198,31 @@ impl Invoker {
         }
         let call = Arc::new(call);
         let received = Instant::now();
-        let id = ActivationId::random();
-        let flight = inner.flights.begin(&call.identity.namespace);
-        let place = inner.request(&call)?;
+        let runner = Runner::of(&call.action);
+        let flight = inner.flight(runner, &call);
+        let place = match runner {
+            Runner::Sandbox => Some(inner.request(&call)?),
+            Runner::Builtin | Runner::Sequence | Runner::Conductor => None,
+        };
         let wait = call.wait;
         if wait.is_none() {
-            let document = pending::document(&call);
+            let document = pending::invocation(&call, None);
             inner.store.accept(id, document).await.map_err(|error| {
                 log::error!("cannot store an accepted invocation: {error}");
                 InvokeError::Unavailable(format!("The invocation could not be stored: {error}"))
             })?;
         }
         let (sender, receiver) = bounded(1);
-        let task = Flown {
+        let flown = Flown {
             call: call.clone(),
             id,
+            cause: None,
             received,
             sender: wait.is_some().then_some(sender),
             flight,
         };
         inner
-            .executor
-            .spawn(inner.clone().fly(task, Some(place)))
+            .start(runner, flown, Within::default(), place)
             .detach();
         let Some(wait) = wait else {
             return Ok(Outcome::Accepted(id));
@@ -211,16 +234,19 @@ impl Invoker {
         .await;
         match finished {
             Some(activation) => Ok(Outcome::Finished(activation)),
-            None => Ok(self.promise(&call, id).await),
+            None => Ok(self.promise(runner, &call, id).await),
         }
     }
 
     /// A blocking caller does not wait any longer: from now on the activation is promised, so it
     /// has to be in the store. One that has just ended is there already, and stays ended.
-    async fn promise(&self, call: &Call, id: ActivationId) -> Outcome {
-        let accepted = self.inner.store.accept(id, pending::document(call));
-        let started = self.inner.store.mark_started(id);
-        if let Err(error) = accepted.await.and(started.await) {
+    async fn promise(&self, runner: Runner, call: &Call, id: ActivationId) -> Outcome {
+        let store = &self.inner.store;
+        if !runner.is_composite() {
+            store.note_running(id, pending::invocation(call, None));
+        }
+        // A composite has noted itself. Durable is what was written before this, too.
+        if let Err(error) = store.mark_started(id).await {
             // It runs all the same, and its record may still find room.
             log::error!("cannot store the running activation {id}: {error}");
         }
@@ -282,122 +308,30 @@ impl Invoker {
     }
 }
 
-/// One invocation on its way.
-struct Flown {
-    call: Arc<Call>,
-    id: ActivationId,
-    received: Instant,
-    /// Where a blocking caller waits for the result.
-    sender: Option<Sender<Arc<Activation>>>,
-    flight: Flight,
-}
-
 impl Inner {
-    /// Asks the pool for a sandbox for a call.
-    fn request(&self, call: &Call) -> Result<Wait, InvokeError> {
-        let action = &call.action;
-        let key = Key::new(
-            &call.identity.namespace,
-            &action.path(),
-            &action.version,
-            action.revision,
-        );
-        self.pool.request(key).map_err(|refusal| match refusal {
-            Refusal::Stopping | Refusal::NoCapacity => {
-                InvokeError::Unavailable(refusal.to_string())
-            }
-            _ => InvokeError::Overloaded(refusal.to_string()),
-        })
-    }
-
-    /// Carries an invocation through: sandbox, run, answer, logs, record.
-    async fn fly(self: Arc<Self>, flown: Flown, mut place: Option<Wait>) {
-        let Flown {
-            call,
-            id,
-            received,
-            sender,
-            mut flight,
-        } = flown;
-        let mut started = sender.is_some();
-        let mut attempts = 0;
-        let finished = loop {
-            let place = match place.take() {
-                Some(place) => place,
-                None => match self.request(&call) {
-                    Ok(place) => place,
-                    Err(error) => break not_run(Status::InternalError, &error.to_string()),
-                },
-            };
-            let Some(grant) = self.granted(place).await else {
-                if self.stopping.load(Ordering::Relaxed) {
-                    if !started {
-                        // It stays in the store as accepted: the next start runs it.
-                        return;
-                    }
-                    break not_run(Status::InternalError, &Refusal::Stopping.to_string());
-                }
-                let message = format!(
-                    "No sandbox came free on this gateway within {} seconds.",
-                    self.settings.longest_wait.as_secs_f32()
-                );
-                break not_run(Status::InternalError, &message);
-            };
-            if !started {
-                // From here on a restart must not run it again.
-                if let Err(error) = self.store.mark_started(id).await {
-                    log::error!("cannot mark activation {id} as started: {error}");
-                }
-                started = true;
-            }
-            attempts += 1;
-            match self.attempt(&call, id, received, grant).await {
-                Attempt::Finished(finished) => break *finished,
-                Attempt::Again if attempts < MOST_ATTEMPTS => {}
-                Attempt::Again => {
-                    let message = "Failed to provision resources to run the action.";
-                    break not_run(Status::InternalError, message);
-                }
-            }
-        };
-        let Finished { executed, used } = finished;
-        let activation = Arc::new(record::activation(&call, id, executed));
-        flight.landed();
-        if let Some(sender) = sender {
-            let _ = sender.try_send(activation.clone());
-        }
-        let logs = match used {
-            Some(used) => self.finish(&call, &activation, used).await,
-            None => Vec::new(),
-        };
-        self.store_record(&activation, &logs).await;
-        drop(flight);
-    }
-
-    /// Waits for a place, within the bound.
-    async fn granted(&self, place: Wait) -> Option<Grant> {
-        match place {
-            Wait::Granted(grant) => Some(grant),
-            Wait::Queued(queued) => queued.granted(self.settings.longest_wait).await,
+    /// The place in flight of a call.
+    fn flight(&self, runner: Runner, call: &Call) -> Flight {
+        match runner {
+            Runner::Sandbox | Runner::Builtin => self.flights.begin(&call.identity.namespace),
+            Runner::Sequence | Runner::Conductor => self.flights.begin_composite(),
         }
     }
 
-    /// Stores the final record; the pending one goes with the same commit.
-    async fn store_record(&self, activation: &Activation, logs: &[String]) {
-        let row = ActivationRow {
-            id: activation.id,
-            namespace: activation.namespace.clone(),
-            filter_name: activation.filter_name.clone(),
-            start: activation.start,
-            head: activation.head(),
-            tail: activation.tail_with(logs),
-        };
-        let bytes = (row.head.len() + row.tail.len()) as u64;
-        self.unstored.fetch_add(bytes, Ordering::Relaxed);
-        if let Err(error) = self.store.put_activation(row).await {
-            log::error!("cannot store activation {}: {error}", activation.id);
+    /// Starts an activation in a task of its own. `place` is where it runs, if that has been asked
+    /// for.
+    fn start(
+        self: &Arc<Self>,
+        runner: Runner,
+        flown: Flown,
+        within: Within,
+        place: Option<Wait>,
+    ) -> Task<()> {
+        let inner = self.clone();
+        match runner {
+            Runner::Sandbox | Runner::Builtin => self.executor.spawn(inner.fly(flown, place)),
+            Runner::Sequence => self.executor.spawn(inner.sequence(flown, within)),
+            Runner::Conductor => self.executor.spawn(inner.compose(flown, within)),
         }
-        self.unstored.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 

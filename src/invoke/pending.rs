@@ -1,203 +1,131 @@
-//! Invocations that were promised but have no record yet: what is stored about them, and what a
-//! restart does with it.
-
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+//! What is stored about activations that have no record yet: enough to run them, or to close them,
+//! after a restart.
+//!
+//! A promised invocation is kept with its payload until it has started. A sequence or composition
+//! that runs is never run again, so its document is small: it is written anew when each child
+//! starts, and says what has been added up so far. Nobody waits for these writes; they share a
+//! commit with the records of the children.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use smol::Timer;
-use smol::lock::Semaphore;
 
-use super::flights::Flight;
-use super::record::{Executed, activation};
-use super::{Call, Flown, InvokeError, Invoker};
-use crate::catalog::CatalogError;
-use crate::clock::now;
-use crate::entity::{
-    Action, ActionLimits, ActivationId, Exec, Identity, Parameters, Secret, Status,
-};
-use crate::store::{Progress, StoreError};
+use super::Call;
+use super::account::{Account, Form};
+use crate::entity::ActivationId;
 
-/// What is stored about a promised invocation: enough to run it, or to close it, later.
+/// A stored document.
 #[derive(Serialize, Deserialize)]
-struct Document<'a> {
-    /// Namespace of the invoker.
-    namespace: &'a str,
-    /// `ns/[package/]name` of the action.
-    action: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    binding: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", borrow)]
-    payload: Option<&'a RawValue>,
-    transaction_id: &'a str,
+#[serde(rename_all = "lowercase")]
+pub enum Document<'a> {
+    /// An invocation that was promised.
+    #[serde(borrow)]
+    Invocation(Invocation<'a>),
+    /// A sequence or composition that has started.
+    #[serde(borrow)]
+    Composite(Underway<'a>),
 }
 
-/// The pending document of a call.
-pub(super) fn document(call: &Call) -> Vec<u8> {
-    let document = Document {
+/// What was invoked, and by whom.
+#[derive(Serialize, Deserialize)]
+pub struct Invocation<'a> {
+    /// Namespace of the invoker.
+    pub namespace: &'a str,
+    /// `ns/[package/]name` of the action.
+    pub action: String,
+    /// The binding that it was reached through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding: Option<String>,
+    /// The payload; none for what will not be run again.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub payload: Option<&'a RawValue>,
+    /// Transaction id of the request.
+    pub transaction_id: &'a str,
+    /// The sequence or composition that it is part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<ActivationId>,
+}
+
+/// A sequence or composition as far as it has come.
+#[derive(Serialize, Deserialize)]
+pub struct Underway<'a> {
+    /// What it is.
+    pub form: Form,
+    /// Its own invocation.
+    #[serde(borrow)]
+    pub invocation: Invocation<'a>,
+    /// What has been added up.
+    pub account: Account,
+    /// Its children that may have neither a record nor a document of their own.
+    pub open: Vec<Open>,
+}
+
+/// A child that may have no record yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Open {
+    /// Its id.
+    pub id: ActivationId,
+    /// `ns/[package/]name` of its action.
+    pub action: String,
+    /// The binding that it was reached through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding: Option<String>,
+}
+
+impl Open {
+    /// A child that was started by a call.
+    pub fn new(id: ActivationId, call: &Call) -> Self {
+        Open {
+            id,
+            action: call.action.path(),
+            binding: call.binding.clone(),
+        }
+    }
+}
+
+impl<'a> Document<'a> {
+    /// Reads a stored document.
+    pub fn read(text: &'a str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
+    }
+
+    fn write(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("texts are always valid JSON")
+    }
+}
+
+/// The document of a promised invocation, whose action may run again if it has not started.
+pub fn invocation(call: &Call, cause: Option<ActivationId>) -> Vec<u8> {
+    Document::Invocation(Invocation {
+        payload: call.payload.as_deref(),
+        ..of(call, cause)
+    })
+    .write()
+}
+
+/// The document of a sequence or composition that has started.
+pub fn composite(
+    call: &Call,
+    cause: Option<ActivationId>,
+    form: Form,
+    account: &Account,
+    open: Vec<Open>,
+) -> Vec<u8> {
+    Document::Composite(Underway {
+        form,
+        invocation: of(call, cause),
+        account: account.clone(),
+        open,
+    })
+    .write()
+}
+
+fn of(call: &Call, cause: Option<ActivationId>) -> Invocation<'_> {
+    Invocation {
         namespace: &call.identity.namespace,
         action: call.action.path(),
         binding: call.binding.clone(),
-        payload: call.payload.as_deref(),
+        payload: None,
         transaction_id: &call.transaction_id,
-    };
-    serde_json::to_vec(&document).expect("texts are always valid JSON")
-}
-
-/// Calls of an earlier run that are under way at the same time.
-const AT_A_TIME: usize = 4;
-
-/// How long to wait before another try, where new calls have taken every place in the queue.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// How many promised invocations a restart found.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Recovered {
-    /// Not started before: they run now.
-    pub run: usize,
-    /// Started before: they are closed as internal errors.
-    pub closed: usize,
-}
-
-impl Invoker {
-    /// Settles what an earlier run of the daemon has left: invocations that were accepted but
-    /// not started are run, those that had started are closed as internal errors, so that none
-    /// runs twice and none stays without a record.
-    pub async fn recover(&self) -> Result<Recovered, StoreError> {
-        let mut recovered = Recovered::default();
-        let mut again = Vec::new();
-        for (id, progress, document) in self.inner.store.pending()? {
-            let text = String::from_utf8_lossy(&document);
-            let found = match serde_json::from_str::<Document>(&text) {
-                Ok(document) => document,
-                Err(error) => {
-                    log::error!("the pending activation {id} cannot be read: {error}");
-                    continue;
-                }
-            };
-            let call = self.call_again(&found)?;
-            match (progress, call) {
-                (Progress::Accepted, Ok(call)) => {
-                    recovered.run += 1;
-                    again.push((call, id));
-                }
-                (Progress::Accepted, Err(call)) => {
-                    recovered.closed += 1;
-                    let message = "Action could not be found or may have been deleted.";
-                    self.close(call, id, Status::ApplicationError, message)
-                        .await;
-                }
-                (Progress::Started, Ok(call) | Err(call)) => {
-                    recovered.closed += 1;
-                    let message = "The gateway stopped while this activation was running; it was not repeated.";
-                    self.close(call, id, Status::InternalError, message).await;
-                }
-            }
-        }
-        self.run_again(again);
-        Ok(recovered)
-    }
-
-    /// The call of a pending document: `Err` if it can only be closed, since its action or its
-    /// namespace is gone.
-    fn call_again(&self, found: &Document<'_>) -> Result<Result<Call, Call>, StoreError> {
-        let identity = self.inner.store.key_of_namespace(found.namespace)?;
-        let action = match self.inner.catalog.action(&found.action) {
-            Ok(action) => Some(action),
-            Err(CatalogError::Store(error)) => return Err(error),
-            Err(_) => None,
-        };
-        let known = identity.is_some() && action.is_some();
-        let call = Call {
-            identity: Arc::new(identity.unwrap_or_else(|| stranger(found.namespace))),
-            action: action.unwrap_or_else(|| Arc::new(vanished(&found.action))),
-            binding: found.binding.clone(),
-            payload: found.payload.map(ToOwned::to_owned),
-            transaction_id: found.transaction_id.to_string(),
-            wait: None,
-        };
-        Ok(if known { Ok(call) } else { Err(call) })
-    }
-
-    /// Runs calls of an earlier run, a few at a time: all at once may be more than may wait for a
-    /// sandbox, and they must not take every place from new calls.
-    fn run_again(&self, calls: Vec<(Call, ActivationId)>) {
-        let inner = self.inner.clone();
-        let flights: Vec<Flight> = calls
-            .iter()
-            .map(|(call, _)| inner.flights.begin(&call.identity.namespace))
-            .collect();
-        let run = async move {
-            let permits = Arc::new(Semaphore::new(AT_A_TIME));
-            for ((call, id), flight) in calls.into_iter().zip(flights) {
-                let permit = permits.acquire_arc().await;
-                let place = loop {
-                    match inner.request(&call) {
-                        Err(InvokeError::Overloaded(_)) => {
-                            Timer::after(PAUSE).await;
-                        }
-                        place => break place.ok(),
-                    }
-                };
-                let flown = Flown {
-                    flight,
-                    call: Arc::new(call),
-                    id,
-                    received: Instant::now(),
-                    sender: None,
-                };
-                let fly = inner.clone().fly(flown, place);
-                let fly = async move {
-                    fly.await;
-                    drop(permit);
-                };
-                inner.executor.spawn(fly).detach();
-            }
-        };
-        self.inner.executor.spawn(run).detach();
-    }
-
-    async fn close(&self, call: Call, id: ActivationId, status: Status, message: &str) {
-        let record = activation(&call, id, Executed::not_run(now(), status, message));
-        self.inner.store_record(&record, &[]).await;
-    }
-}
-
-/// Stands in for the caller of a namespace that is gone, in the record that closes its call.
-fn stranger(namespace: &str) -> Identity {
-    Identity {
-        subject: namespace.to_string(),
-        namespace: namespace.to_string(),
-        uuid: String::new(),
-        key: Secret::new(String::new()),
-        limits: Arc::default(),
-    }
-}
-
-/// Stands in for an action that is gone (reference section 4.6).
-fn vanished(path: &str) -> Action {
-    let (namespace, name) = path.rsplit_once('/').unwrap_or(("", path));
-    Action {
-        namespace: namespace.to_string(),
-        name: name.to_string(),
-        exec: Exec::Code {
-            kind: "unknown".to_string(),
-            binary: false,
-            main: None,
-        },
-        parameters: Parameters::default(),
-        limits: ActionLimits {
-            timeout: 0,
-            memory: 0,
-            logs: 0,
-            concurrency: 1,
-            instances: None,
-        },
-        version: "0.0.1".to_string(),
-        publish: false,
-        annotations: Parameters::default(),
-        updated: 0,
-        revision: 0,
+        cause,
     }
 }

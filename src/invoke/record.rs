@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::Call;
-use crate::entity::{Activation, ActivationId, Response, Status};
+use crate::entity::{Activation, ActivationId, Response, SEQUENCE};
 
 /// What happened to an activation, up to its result.
 pub struct Executed {
@@ -16,8 +16,18 @@ pub struct Executed {
     pub end: u64,
     /// Milliseconds of init and run.
     pub duration: u64,
-    /// What is only known when something was run.
-    pub timing: Option<Timing>,
+    /// How far it came.
+    pub reached: Reached,
+}
+
+/// How far an activation came.
+pub enum Reached {
+    /// Its action was not there, or not one that may run here and now (reference section 4.6).
+    Nothing,
+    /// Its action was to be run, but nothing came to run it.
+    Action,
+    /// It was run.
+    Run(Timing),
 }
 
 /// Annotations of an activation that was run.
@@ -32,41 +42,56 @@ pub struct Timing {
 
 impl Executed {
     /// An activation that ended without having been run.
-    pub fn not_run(now: u64, status: Status, message: &str) -> Self {
+    pub fn not_run(now: u64, reached: Reached, response: Response) -> Self {
         Executed {
-            response: Response::error(status, message),
+            response,
             start: now,
             end: now,
             duration: 0,
-            timing: None,
+            reached,
         }
     }
 }
 
-fn json(value: impl Serialize) -> Box<RawValue> {
+/// A plain value of an annotation.
+pub fn json(value: impl Serialize) -> Box<RawValue> {
     to_raw_value(&value).expect("plain values are always valid JSON")
 }
 
-/// The record, without logs: they are collected after the caller has its answer.
-pub fn activation(call: &Call, id: ActivationId, executed: Executed) -> Activation {
+/// The record of a run, without logs: they are collected after the caller has its answer. `cause`
+/// is the sequence or composition that it is part of.
+pub fn activation(
+    call: &Call,
+    id: ActivationId,
+    cause: Option<ActivationId>,
+    executed: Executed,
+) -> Activation {
     let action = &*call.action;
     let path = action.path();
-    let mut annotations = vec![
-        ("path", json(&path)),
-        ("kind", json(action.exec.kind())),
-        ("limits", json(action.limits)),
-    ];
-    if let Some(timing) = &executed.timing {
-        annotations.push(("timeout", json(timing.timed_out)));
-        annotations.push(("waitTime", json(timing.wait)));
-        if let Some(init) = timing.init {
-            annotations.push(("initTime", json(init)));
+    let mut annotations = vec![("path", json(&path))];
+    match &executed.reached {
+        Reached::Nothing => annotations.push(("kind", json("unknown"))),
+        Reached::Action | Reached::Run(_) => {
+            annotations.push(("kind", json(action.exec.kind())));
+            annotations.push(("limits", json(action.limits)));
         }
-    } else {
-        annotations.push(("timeout", json(false)));
+    }
+    match &executed.reached {
+        Reached::Nothing => {}
+        Reached::Action => annotations.push(("timeout", json(false))),
+        Reached::Run(timing) => {
+            annotations.push(("timeout", json(timing.timed_out)));
+            annotations.push(("waitTime", json(timing.wait)));
+            if let Some(init) = timing.init {
+                annotations.push(("initTime", json(init)));
+            }
+        }
     }
     if let Some(binding) = &call.binding {
         annotations.push(("binding", json(binding)));
+    }
+    if cause.is_some() {
+        annotations.push(("causedBy", json(SEQUENCE)));
     }
     Activation {
         id,
@@ -75,7 +100,7 @@ pub fn activation(call: &Call, id: ActivationId, executed: Executed) -> Activati
         filter_name: filter_name(call.binding.as_deref(), &path),
         subject: call.identity.subject.clone(),
         version: action.version.clone(),
-        cause: None,
+        cause,
         start: executed.start,
         end: Some(executed.end),
         duration: Some(executed.duration),

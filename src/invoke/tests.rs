@@ -11,7 +11,7 @@ use super::*;
 use crate::BoxFuture;
 use crate::engine::logs::{LogSink, SENTINEL, Stream};
 use crate::engine::{Engine, Sandbox, SandboxSpec, StartError};
-use crate::entity::{ActionLimits, Exec, Parameters};
+use crate::entity::{ActionLimits, Exec, Parameters, Status};
 use crate::http::client::{Endpoint, Wire};
 use crate::pool;
 use crate::store::{ActivationFilter, Options};
@@ -205,6 +205,7 @@ impl Bench {
                 max_response: 1 << 20,
                 pool_memory: 1024,
                 auto_pull: false,
+                sequence_length: 4,
             },
         );
         Bench {
@@ -473,12 +474,12 @@ fn a_restart_runs_more_than_may_wait() {
     let ids: Vec<ActivationId> = (0..30).map(|_| ActivationId::random()).collect();
     bench.run(async {
         for id in &ids {
-            let document = pending::document(&call);
+            let document = pending::invocation(&call, None);
             bench.store.accept(*id, document).await.unwrap();
         }
     });
     let recovered = bench.run(bench.invoker.recover()).unwrap();
-    assert_eq!(recovered, pending::Recovered { run: 30, closed: 0 });
+    assert_eq!(recovered, Recovered { run: 30, closed: 0 });
     for id in ids {
         assert_eq!(bench.record(id)["response"]["status"], "success");
     }
@@ -497,19 +498,19 @@ fn a_restart_runs_what_waited_and_closes_what_ran() {
     bench.run(async {
         bench
             .store
-            .accept(waited, pending::document(&call))
+            .accept(waited, pending::invocation(&call, None))
             .await
             .unwrap();
         bench
             .store
-            .accept(ran, pending::document(&call))
+            .accept(ran, pending::invocation(&call, None))
             .await
             .unwrap();
         bench.store.mark_started(ran).await.unwrap();
         let gone = bench.call("gone", None);
         bench
             .store
-            .accept(orphan, pending::document(&gone))
+            .accept(orphan, pending::invocation(&gone, None))
             .await
             .unwrap();
     });
@@ -526,7 +527,7 @@ fn a_restart_runs_what_waited_and_closes_what_ran() {
 
     let bench = Bench::in_folder(folder, echo, 2);
     let recovered = bench.run(bench.invoker.recover()).unwrap();
-    assert_eq!(recovered, pending::Recovered { run: 1, closed: 2 });
+    assert_eq!(recovered, Recovered { run: 1, closed: 2 });
     assert_eq!(bench.record(waited)["response"]["result"]["n"], 1.5);
     let closed = bench.record(ran);
     assert_eq!(closed["response"]["status"], "whisk internal error");

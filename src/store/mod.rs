@@ -226,6 +226,13 @@ impl Store {
         self.submit_unit(Operation::MarkStarted(id))
     }
 
+    /// Keeps what is known of a running activation in the place of what was kept of it before, so
+    /// that a restart can close it. Nobody waits for this: it shares a commit with what comes
+    /// next, before which it is written. One that has ended stays ended.
+    pub fn note_running(&self, id: ActivationId, document: Vec<u8>) {
+        drop(self.submit(Operation::NoteRunning(id, document)));
+    }
+
     /// Keeps the record of a finished activation; it is not pending any more from the same commit
     /// on. Queued at once, also if the future is never polled. Where the file system is full, the
     /// record is tried again later though the future fails.

@@ -24,6 +24,8 @@ pub(super) enum Operation {
     Accept(ActivationId, Vec<u8>),
     /// Marks it as started.
     MarkStarted(ActivationId),
+    /// Keeps what is known of an activation that has started and not ended.
+    NoteRunning(ActivationId, Vec<u8>),
     /// Keeps the record of a finished activation in the place of the pending one.
     PutActivation(ActivationRow),
     /// Gives a namespace its uuid and sealed key.
@@ -48,7 +50,7 @@ impl Operation {
                     Change::Stays { .. } | Change::Emptied { .. } => 0,
                 })
                 .sum(),
-            Self::Accept(_, document) => document.len(),
+            Self::Accept(_, document) | Self::NoteRunning(_, document) => document.len(),
             Self::PutActivation(row) => row.head.len() + row.tail.len(),
             Self::DeleteEntity(..)
             | Self::MarkStarted(_)
@@ -59,14 +61,17 @@ impl Operation {
     }
 
     /// Whether it belongs to an activation that was let in before.
-    pub(super) fn ends_activation(&self) -> bool {
-        matches!(self, Self::MarkStarted(_) | Self::PutActivation(_))
+    pub(super) fn continues_activation(&self) -> bool {
+        matches!(
+            self,
+            Self::MarkStarted(_) | Self::NoteRunning(..) | Self::PutActivation(_)
+        )
     }
 
     /// Whether somebody waits for the commit: not for the record of an activation that has ended,
-    /// whose caller has the answer, or whose pending record is durable.
+    /// whose caller has the answer, or whose pending record is durable, and not for a note.
     pub(super) fn is_urgent(&self) -> bool {
-        !matches!(self, Self::PutActivation(_))
+        !matches!(self, Self::PutActivation(_) | Self::NoteRunning(..))
     }
 
     /// Writes into the transaction. `revision` is the one that an entity gets.
@@ -86,6 +91,7 @@ impl Operation {
             Self::Changes(list) => changes(environment, txn, list, revision),
             Self::Accept(id, document) => accept(environment, txn, id, document),
             Self::MarkStarted(id) => mark_started(environment, txn, id),
+            Self::NoteRunning(id, document) => note_running(environment, txn, id, document),
             Self::PutActivation(row) => put_activation(environment, txn, row),
             Self::PutKey(key) => key_records::put(environment, txn, key),
             Self::DeleteKey(namespace) => key_records::delete(environment, txn, namespace),
@@ -293,6 +299,16 @@ fn mark_started(
         environment.pending.put(txn, &started_key(id), &[])?;
     }
     Ok(Ok(0))
+}
+
+fn note_running(
+    environment: &Environment,
+    txn: &mut RwTxn<'_>,
+    id: &ActivationId,
+    document: &[u8],
+) -> Result<Done, heed::Error> {
+    let noted = accept(environment, txn, id, document)?;
+    Ok(noted.and(mark_started(environment, txn, id)?))
 }
 
 fn put_activation(

@@ -41,8 +41,8 @@ pub(super) enum Work {
     Closed,
 }
 
-/// The queue. Operations that end an activation always get in: there are no more of them than
-/// activations that were let in before. All others wait for room.
+/// The queue. Operations of activations that were let in before always get in: there are
+/// no more of them than those can have. All others wait for room.
 #[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
@@ -104,7 +104,7 @@ impl Queue {
         if state.closed {
             return None;
         }
-        if !queued.operation.ends_activation() && !state.has_room(queued.operation.bytes()) {
+        if !queued.operation.continues_activation() && !state.has_room(queued.operation.bytes()) {
             return Some(queued);
         }
         if state.push(queued) {

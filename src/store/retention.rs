@@ -62,7 +62,9 @@ impl Limits {
         let kept_free = match operation {
             Operation::PutEntity(_) | Operation::PutKey(_) => self.reserve,
             Operation::Changes(changes) if changes.iter().any(Change::puts) => self.reserve,
-            Operation::Accept(..) | Operation::PutActivation(_) => self.reserve / 2,
+            Operation::Accept(..) | Operation::NoteRunning(..) | Operation::PutActivation(_) => {
+                self.reserve / 2
+            }
             Operation::MarkStarted(_)
             | Operation::DeleteEntity(..)
             | Operation::DeleteKey(_)

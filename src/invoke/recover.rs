@@ -1,0 +1,263 @@
+//! What a restart does with activations that an earlier run of the daemon has left.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use smol::Timer;
+use smol::lock::Semaphore;
+
+use super::pending::{Document, Invocation, Open, Underway};
+use super::record::{Executed, Reached, activation};
+use super::run::{Flown, PAUSE, Runner};
+use super::within::Within;
+use super::{Call, InvokeError, Invoker};
+use crate::catalog::{AccessError, CatalogError, Resolved};
+use crate::clock::now;
+use crate::entity::{
+    Action, ActionLimits, ActivationId, Exec, Identity, Parameters, Response, Secret, Status,
+};
+use crate::store::{Progress, StoreError};
+
+/// Calls of an earlier run that are under way at the same time.
+const AT_A_TIME: usize = 4;
+
+/// What the record of an activation says that was running when the daemon ended.
+const STOPPED: &str = "The gateway stopped while this activation was running; it was not repeated.";
+
+/// How many promised invocations a restart found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Not started before: they run now.
+    pub run: usize,
+    /// Started before: they are closed as internal errors.
+    pub closed: usize,
+}
+
+impl Invoker {
+    /// Settles what an earlier run of the daemon has left: invocations that were accepted but
+    /// not started are run, those that had started are closed as internal errors, so that none
+    /// runs twice and none stays without a record.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn recover(&self) -> Result<Recovered, StoreError> {
+        let mut recovered = Recovered::default();
+        let mut again = Vec::new();
+        let left = self.inner.store.pending()?;
+        let known: HashSet<ActivationId> = left.iter().map(|(id, ..)| *id).collect();
+        for (id, progress, document) in left {
+            let text = String::from_utf8_lossy(&document);
+            let document = match Document::read(&text) {
+                Ok(document) => document,
+                Err(error) => {
+                    log::error!("the pending activation {id} cannot be read: {error}");
+                    continue;
+                }
+            };
+            match document {
+                Document::Invocation(found) => {
+                    let call = self.call_again(&found)?;
+                    match (progress, call) {
+                        (Progress::Accepted, Ok(call)) => {
+                            recovered.run += 1;
+                            again.push((call, id));
+                        }
+                        (Progress::Accepted, Err(call)) => {
+                            recovered.closed += 1;
+                            let message = "Action could not be found or may have been deleted.";
+                            let response = Response::error(Status::ApplicationError, message);
+                            self.close(&call, id, found.cause, Reached::Nothing, response)
+                                .await;
+                        }
+                        (Progress::Started, Ok(call) | Err(call)) => {
+                            recovered.closed += 1;
+                            self.close(&call, id, found.cause, Reached::Action, stopped())
+                                .await;
+                        }
+                    }
+                }
+                Document::Composite(found) => {
+                    recovered.closed += self.close_composite(id, &found, &known).await?;
+                }
+            }
+        }
+        self.run_again(again);
+        Ok(recovered)
+    }
+
+    /// Closes a sequence or composition, and before it those of its children that have neither a
+    /// record nor a document of their own. Gives how many that were.
+    async fn close_composite(
+        &self,
+        id: ActivationId,
+        found: &Underway<'_>,
+        known: &HashSet<ActivationId>,
+    ) -> Result<usize, StoreError> {
+        let mut closed = 1;
+        let own = &found.invocation;
+        for child in &found.open {
+            let stored = self.inner.store.activation(own.namespace, child.id)?;
+            if known.contains(&child.id) || stored.is_some() {
+                continue;
+            }
+            let (Ok(call) | Err(call)) = self.call_again(&invocation_of(child, own))?;
+            self.close(&call, child.id, Some(id), Reached::Action, stopped())
+                .await;
+            closed += 1;
+        }
+        let (Ok(call) | Err(call)) = self.call_again(own)?;
+        let ids = (id, own.cause);
+        let record = found
+            .account
+            .record(found.form, &call, ids, now(), stopped());
+        self.inner
+            .store_record(&call.identity, &record, &record.logs)
+            .await;
+        Ok(closed)
+    }
+
+    /// The call of a pending document: `Err` if it can only be closed, since its action or its
+    /// namespace is gone.
+    fn call_again(&self, found: &Invocation<'_>) -> Result<Result<Call, Call>, StoreError> {
+        let identity = self.inner.store.key_of_namespace(found.namespace)?;
+        let known = identity.is_some();
+        let identity = Arc::new(identity.unwrap_or_else(|| stranger(found.namespace)));
+        let resolved = match self.reach(&identity, found) {
+            Ok(resolved) => Some(resolved),
+            Err(AccessError::Catalog(CatalogError::Store(error))) => return Err(error),
+            Err(_) => None,
+        };
+        let known = known && resolved.is_some();
+        let resolved = resolved.unwrap_or_else(|| Resolved {
+            action: Arc::new(vanished(&found.action)),
+            binding: found.binding.clone(),
+        });
+        let payload = found.payload.map(ToOwned::to_owned);
+        let transaction_id = found.transaction_id.to_string();
+        let call = Call::new(identity, resolved, payload, transaction_id, None);
+        Ok(if known { Ok(call) } else { Err(call) })
+    }
+
+    /// The action of a pending document, reached in the same way as before.
+    fn reach(&self, identity: &Identity, found: &Invocation<'_>) -> Result<Resolved, AccessError> {
+        let (path, name) = found.action.rsplit_once('/').unwrap_or_default();
+        let path = found.binding.as_deref().unwrap_or(path);
+        let (namespace, package) = match path.split_once('/') {
+            Some((namespace, package)) => (namespace, Some(package)),
+            None => (path, None),
+        };
+        self.inner
+            .catalog
+            .resolve(identity, namespace, package, name)
+    }
+
+    /// Runs calls of an earlier run, a few at a time: all at once may be more than may wait for a
+    /// sandbox, and they must not take every place from new calls.
+    fn run_again(&self, calls: Vec<(Call, ActivationId)>) {
+        let inner = self.inner.clone();
+        let flights: Vec<_> = calls
+            .iter()
+            .map(|(call, _)| inner.flight(Runner::of(&call.action), call))
+            .collect();
+        let run = async move {
+            let permits = Arc::new(Semaphore::new(AT_A_TIME));
+            for ((call, id), flight) in calls.into_iter().zip(flights) {
+                let permit = permits.acquire_arc().await;
+                let runner = Runner::of(&call.action);
+                let place = loop {
+                    if runner != Runner::Sandbox {
+                        break None;
+                    }
+                    match inner.request(&call) {
+                        Err(InvokeError::Overloaded(_)) => {
+                            Timer::after(PAUSE).await;
+                        }
+                        place => break place.ok(),
+                    }
+                };
+                let flown = Flown {
+                    flight,
+                    call: Arc::new(call),
+                    id,
+                    cause: None,
+                    received: Instant::now(),
+                    sender: None,
+                };
+                let flying = inner.start(runner, flown, Within::default(), place);
+                let fly = async move {
+                    flying.await;
+                    drop(permit);
+                };
+                inner.executor.spawn(fly).detach();
+            }
+        };
+        self.inner.executor.spawn(run).detach();
+    }
+
+    async fn close(
+        &self,
+        call: &Call,
+        id: ActivationId,
+        cause: Option<ActivationId>,
+        reached: Reached,
+        response: Response,
+    ) {
+        let executed = Executed::not_run(now(), reached, response);
+        let record = activation(call, id, cause, executed);
+        self.inner.store_record(&call.identity, &record, &[]).await;
+    }
+}
+
+fn stopped() -> Response {
+    Response::error(Status::InternalError, STOPPED)
+}
+
+/// The invocation of a child of a sequence or composition.
+fn invocation_of<'a>(child: &Open, own: &Invocation<'a>) -> Invocation<'a> {
+    Invocation {
+        action: child.action.clone(),
+        binding: child.binding.clone(),
+        payload: None,
+        cause: None,
+        ..*own
+    }
+}
+
+/// Stands in for the caller of a namespace that is gone, in the record that closes its call.
+fn stranger(namespace: &str) -> Identity {
+    Identity {
+        subject: namespace.to_string(),
+        namespace: namespace.to_string(),
+        uuid: String::new(),
+        key: Secret::new(String::new()),
+        limits: Arc::default(),
+    }
+}
+
+/// Stands in for an action that is gone (reference section 4.6).
+fn vanished(path: &str) -> Action {
+    let (namespace, name) = path.rsplit_once('/').unwrap_or(("", path));
+    Action {
+        namespace: namespace.to_string(),
+        name: name.to_string(),
+        exec: Exec::Code {
+            kind: "unknown".to_string(),
+            binary: false,
+            main: None,
+        },
+        parameters: Parameters::default(),
+        limits: ActionLimits {
+            timeout: 0,
+            memory: 0,
+            logs: 0,
+            concurrency: 1,
+            instances: None,
+        },
+        version: "0.0.1".to_string(),
+        publish: false,
+        annotations: Parameters::default(),
+        updated: 0,
+        revision: 0,
+    }
+}
