@@ -152,6 +152,7 @@ impl From<CatalogError> for ApiError {
             CatalogError::OtherCollection | CatalogError::Changed | CatalogError::Exists => {
                 StatusCode::Conflict
             }
+            CatalogError::BuiltIn => StatusCode::Forbidden,
             CatalogError::Corrupt => StatusCode::InternalServerError,
             CatalogError::Store(error) => store_status(error),
         };

@@ -25,6 +25,16 @@ pub fn actions() -> Vec<Action> {
         .collect()
 }
 
+/// The actions of the built-in package of a path (`ns/name`).
+pub fn actions_of(path: &str) -> Vec<Action> {
+    let name = inside(path);
+    let package = PACKAGES.iter().find(|package| Some(package.name) == name);
+    package.map_or_else(Vec::new, |package| {
+        let actions = package.actions.iter();
+        actions.map(|action| action_of(package, action)).collect()
+    })
+}
+
 /// The built-in package of a path (`ns/name`).
 pub fn package(path: &str) -> Option<Package> {
     let name = inside(path)?;
@@ -144,6 +154,13 @@ mod tests {
             assert!(holds(path));
         }
         for package in packages() {
+            let actions = actions_of(&package.path());
+            assert!(!actions.is_empty());
+            assert!(
+                actions
+                    .iter()
+                    .all(|action| action.namespace == package.path())
+            );
             assert_eq!(super::package(&package.path()).unwrap().name, package.name);
             assert!(action(&package.path()).is_none());
         }

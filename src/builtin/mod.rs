@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 use smol::Timer;
 use smol::lock::Semaphore;
 
-pub use entities::{action, actions, holds, package, packages};
+pub use entities::{action, actions, actions_of, holds, package, packages};
 pub use run::Output;
 
 use crate::BoxFuture;
@@ -34,6 +34,9 @@ use table::{Function, Pure};
 
 /// The namespace of everything built in.
 pub const NAMESPACE: &str = "whisk.system";
+
+/// What stands for the code of a built-in action, where clients want to see or save it.
+pub const CODE: &str = "// This action is part of the server: it has no code of its own.\n";
 
 /// OpenWhisk's well-known uuid of it (reference section 10).
 const UUID: &str = "789c46b1-71f6-4ed5-8c54-816aa4f8c502";

@@ -1,3 +1,5 @@
+//! Every action of the table, run as the server runs it.
+
 use serde_json::{Value, json};
 use smol::block_on;
 

@@ -1,8 +1,9 @@
 //! Reading and writing entities of every collection.
 
 use super::{Catalog, CatalogError};
+use crate::builtin;
 use crate::entity::{Action, Package};
-use crate::store::{Change, CodeChange, Collection, EntityWrite, Expect, Stored};
+use crate::store::{Change, CodeChange, Collection, EntityList, EntityWrite, Expect, Stored};
 
 /// An entity that the catalogue keeps: a document with a path, in a collection.
 pub trait Entity: Sized {
@@ -26,6 +27,16 @@ pub trait Entity: Sized {
 
     /// Takes the revision that a write has given it.
     fn set_revision(&mut self, revision: u64);
+
+    /// The built-in entity of a path.
+    fn built_in(_path: &str) -> Option<Self> {
+        None
+    }
+
+    /// The built-in entities of a list.
+    fn built_in_list(_list: EntityList<'_>) -> Vec<Self> {
+        Vec::new()
+    }
 }
 
 impl Entity for Action {
@@ -54,6 +65,18 @@ impl Entity for Action {
     fn set_revision(&mut self, revision: u64) {
         self.revision = revision;
     }
+
+    fn built_in(path: &str) -> Option<Self> {
+        builtin::action(path)
+    }
+
+    fn built_in_list(list: EntityList<'_>) -> Vec<Self> {
+        match list {
+            EntityList::Collection(builtin::NAMESPACE, Collection::Actions) => builtin::actions(),
+            EntityList::Package(package) => builtin::actions_of(package),
+            EntityList::Collection(..) => Vec::new(),
+        }
+    }
 }
 
 impl Entity for Package {
@@ -81,6 +104,17 @@ impl Entity for Package {
 
     fn set_revision(&mut self, revision: u64) {
         self.revision = revision;
+    }
+
+    fn built_in(path: &str) -> Option<Self> {
+        builtin::package(path)
+    }
+
+    fn built_in_list(list: EntityList<'_>) -> Vec<Self> {
+        match list {
+            EntityList::Collection(builtin::NAMESPACE, Collection::Packages) => builtin::packages(),
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -114,14 +148,35 @@ pub(super) fn read<E: Entity>(stored: &Stored) -> Result<E, CatalogError> {
     E::from_document(&stored.document, stored.revision).ok_or(CatalogError::Corrupt)
 }
 
+/// Whether something can be written at a path.
+fn writable(path: &str) -> Result<(), CatalogError> {
+    if builtin::holds(path) {
+        return Err(CatalogError::BuiltIn);
+    }
+    Ok(())
+}
+
 impl Catalog {
     /// The entity of a path.
     ///
     /// # Errors
     /// [`CatalogError::OtherCollection`] if what has the path is something else.
     pub fn get<E: Entity>(&self, path: &str) -> Result<E, CatalogError> {
+        Ok(self.found(path)?.0)
+    }
+
+    /// The entity of a path, built in or stored, with the bytes of its stored document.
+    pub(super) fn found<E: Entity>(&self, path: &str) -> Result<(E, usize), CatalogError> {
+        if builtin::holds(path) {
+            let entity = E::built_in(path).ok_or_else(|| match Package::built_in(path) {
+                Some(_) => CatalogError::OtherCollection,
+                None if Action::built_in(path).is_some() => CatalogError::OtherCollection,
+                None => CatalogError::Missing,
+            })?;
+            return Ok((entity, 0));
+        }
         let stored = self.store().entity(path)?.ok_or(CatalogError::Missing)?;
-        read(&stored)
+        Ok((read(&stored)?, stored.document.len()))
     }
 
     /// Creates an entity without code; gives it with its revision.
@@ -140,6 +195,7 @@ impl Catalog {
     /// Deletes an entity at its revision, with its code.
     pub async fn delete<E: Entity>(&self, entity: &E) -> Result<(), CatalogError> {
         let path = entity.path();
+        writable(&path)?;
         let deleted = self.store().delete_entity(&path, entity.revision()).await;
         self.forget(&path);
         Ok(deleted?)
@@ -147,7 +203,15 @@ impl Catalog {
 
     /// Makes several changes or none ([`crate::store::Store::write_all`]); gives the revision of
     /// everything written.
-    pub async fn write_all(&self, changes: Vec<Change>) -> Result<u64, CatalogError> {
+    pub async fn write_all(&self, mut changes: Vec<Change>) -> Result<u64, CatalogError> {
+        // What is built in stays anyway.
+        changes.retain(|change| match change {
+            Change::Stays { path, .. } => !builtin::holds(path),
+            _ => true,
+        });
+        for change in &changes {
+            writable(change.path())?;
+        }
         let paths: Vec<String> = changes.iter().map(|c| c.path().to_string()).collect();
         let written = self.store().write_all(changes).await;
         for path in paths {
@@ -162,9 +226,14 @@ impl Catalog {
         write: EntityWrite,
     ) -> Result<E, CatalogError> {
         let path = write.path.clone();
+        writable(&path)?;
         let written = self.store().put_entity(write).await;
         self.forget(&path);
         entity.set_revision(written?);
         Ok(entity)
     }
 }
+
+#[cfg(test)]
+#[path = "built_in_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::documents::read;
 use super::{Catalog, CatalogError, Entity};
-use crate::entity::Package;
+use crate::entity::{Action, Package};
 use crate::store::{Collection, EntityList};
 
 impl Catalog {
@@ -45,7 +45,11 @@ impl Catalog {
 
     /// How many entities a list has.
     pub fn count_of(&self, list: EntityList<'_>) -> Result<u64, CatalogError> {
-        Ok(self.store().count_entities(list)?)
+        let built_in = match list {
+            EntityList::Collection(_, Collection::Packages) => Package::built_in_list(list).len(),
+            _ => Action::built_in_list(list).len(),
+        };
+        Ok(self.store().count_entities(list)? + built_in as u64)
     }
 
     /// What `row` makes of those packages of a namespace that everybody may read. `skip` counts
@@ -86,23 +90,38 @@ impl Catalog {
         Ok(count)
     }
 
-    /// Shows the entities of a list to `visit` until it breaks.
+    /// Shows the entities of a list to `visit` until it breaks, what is built in at the end.
     pub(super) fn visit<E: Entity>(
         &self,
         list: EntityList<'_>,
         skip: usize,
         mut visit: impl FnMut(E) -> ControlFlow<()>,
     ) -> Result<(), CatalogError> {
-        let mut failed = None;
-        self.store()
-            .visit_entities(list, skip, &mut |stored| match read(&stored) {
+        let mut ended = None;
+        self.store().visit_entities(list, skip, &mut |stored| {
+            let flow = match read(&stored) {
                 Ok(entity) => visit(entity),
                 Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
+                    ended = Some(Err(error));
+                    return ControlFlow::Break(());
                 }
-            })?;
-        failed.map_or(Ok(()), Err)
+            };
+            if flow.is_break() {
+                ended = Some(Ok(()));
+            }
+            flow
+        })?;
+        if let Some(ended) = ended {
+            return ended;
+        }
+        let built_in = E::built_in_list(list);
+        if !built_in.is_empty() {
+            let stored = self.store().count_entities(list)?;
+            let skip = skip.saturating_sub(usize::try_from(stored).unwrap_or(usize::MAX));
+            // Whether it breaks off or comes to the end is the same here.
+            let _ = built_in.into_iter().skip(skip).try_for_each(visit);
+        }
+        Ok(())
     }
 }
 

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cache::Cache;
-use super::documents::{Entity, change, creation, read};
-use crate::entity::{Action, Package};
+use super::documents::{Entity, change, creation};
+use crate::builtin;
+use crate::entity::{Action, Exec, Package};
 use crate::store::{CodeChange, Store, StoreError};
 
 /// Why the catalogue did not do something. The texts are OpenWhisk's (reference section 3).
@@ -21,6 +22,8 @@ pub enum CatalogError {
     Changed,
     /// There is one already.
     Exists,
+    /// It is part of OWL: nobody can write there.
+    BuiltIn,
     /// The store did not do it.
     Store(StoreError),
 }
@@ -33,6 +36,7 @@ impl fmt::Display for CatalogError {
             Self::Corrupt => "Resource is corrupted and cannot be read.",
             Self::Changed => "Concurrent modification to resource detected.",
             Self::Exists => "resource already exists",
+            Self::BuiltIn => "Operation not permitted on built-in packages and actions.",
             Self::Store(error) => return error.fmt(f),
         })
     }
@@ -91,6 +95,9 @@ impl Catalog {
     /// [`CatalogError::Missing`] if the action has been deleted, [`CatalogError::Changed`] if it
     /// is not at the revision of `action` any more: get it again then.
     pub fn code(&self, action: &Action) -> Result<Option<String>, CatalogError> {
+        if action.exec == Exec::Builtin {
+            return Ok(Some(builtin::CODE.to_owned()));
+        }
         let path = action.path();
         // In this order: what is at its revision now was at it when the code was read, too.
         let code = self.store.code(&path)?;
@@ -107,8 +114,7 @@ impl Catalog {
     /// An action with its code, as [`Catalog::action`] and [`Catalog::code`] at one revision.
     pub fn action_with_code(&self, path: &str) -> Result<(Action, Option<String>), CatalogError> {
         loop {
-            let stored = self.store.entity(path)?.ok_or(CatalogError::Missing)?;
-            let action = read(&stored)?;
+            let action = self.get(path)?;
             match self.code(&action) {
                 // A write went between the two reads; there are none without end.
                 Err(CatalogError::Changed) => {}
@@ -156,9 +162,8 @@ impl Catalog {
             }
             cache.generation()
         };
-        let stored = self.store.entity(path)?.ok_or(CatalogError::Missing)?;
-        let entity: Arc<E> = Arc::new(read(&stored)?);
-        let bytes = stored.document.len();
+        let (entity, bytes) = self.found::<E>(path)?;
+        let entity = Arc::new(entity);
         lock(cache).insert(path, entity.clone(), bytes, generation);
         Ok(entity)
     }

@@ -1,3 +1,5 @@
+//! Operations, paths, documents and secure keys of one API.
+
 use super::*;
 
 fn new(path: &str, verb: Verb, action: &str) -> NewOperation {

@@ -1,12 +1,13 @@
 //! The APIs of all namespaces, in the store.
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 
 use super::template::{MOST_BASE_SEGMENTS, base_path};
 use super::{Api, Backend, GatewayError, NewOperation, Verb};
 use crate::clock::now;
 use crate::entity::Secret;
-use crate::store::{CodeChange, Collection, EntityWrite, Expect, Store, StoreError};
+use crate::store::{CodeChange, Collection, EntityList, EntityWrite, Expect, Store, StoreError};
 
 /// How often a change is made anew because somebody else was quicker.
 const ATTEMPTS: usize = 5;
@@ -16,9 +17,6 @@ const MOST: usize = 200;
 
 /// Most bytes of APIs of an answer. A result may not be larger than 1 MB anyway.
 const MOST_BYTES: usize = 2 << 20;
-
-/// How many APIs are in memory at once while they are looked through; each may have a megabyte.
-const PAGE: usize = 4;
 
 /// The APIs. Clones share the store.
 #[derive(Clone)]
@@ -224,7 +222,6 @@ impl Apis {
         };
         self.store
             .put_entity(EntityWrite {
-                namespace: api.namespace.clone(),
                 path: key(&api.namespace, &api.base_path),
                 collection: Collection::Apis,
                 document: api.stored(),
@@ -261,30 +258,28 @@ impl Apis {
     }
 
     /// Gives each API of a namespace, the last changed first, and the bytes it takes in the store,
-    /// until `visit` wants no more.
+    /// until `visit` wants no more. Only one is in memory at once.
     fn each(
         &self,
         namespace: &str,
         mut visit: impl FnMut(Api, usize) -> Result<bool, GatewayError>,
     ) -> Result<(), GatewayError> {
-        let mut skip = 0;
-        loop {
-            let page = self
-                .store
-                .list_entities(namespace, Collection::Apis, skip, PAGE)?;
-            let last = page.len() < PAGE;
-            for stored in page {
-                let api = Api::from_stored(&stored.document, stored.revision)
-                    .ok_or_else(|| GatewayError::Corrupt(format!("of '{namespace}'")))?;
-                if !visit(api, stored.document.len())? {
-                    return Ok(());
+        let list = EntityList::Collection(namespace, Collection::Apis);
+        let mut failed = None;
+        self.store.visit_entities(list, 0, &mut |stored| {
+            let more = Api::from_stored(&stored.document, stored.revision)
+                .ok_or_else(|| GatewayError::Corrupt(format!("of '{namespace}'")))
+                .and_then(|api| visit(api, stored.document.len()));
+            match more {
+                Ok(true) => ControlFlow::Continue(()),
+                Ok(false) => ControlFlow::Break(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
                 }
             }
-            if last {
-                return Ok(());
-            }
-            skip += PAGE;
-        }
+        })?;
+        failed.map_or(Ok(()), Err)
     }
 }
 

@@ -1,3 +1,5 @@
+//! Routing over several APIs, and what the store keeps.
+
 use smol::block_on;
 
 use super::*;

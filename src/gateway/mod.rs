@@ -18,5 +18,5 @@ pub use api::{Api, Match};
 pub use apis::{Apis, Filter, Routed};
 pub use error::GatewayError;
 pub use import::import;
-pub use operation::{Backend, NewOperation};
+pub use operation::{Backend, NewOperation, extension_of_url};
 pub use verb::Verb;

@@ -105,7 +105,10 @@ pub(super) fn entity_list_keys(
 ) -> impl Iterator<Item = EntityListKey> {
     let (place, _) = path.rsplit_once('/').unwrap_or((path, ""));
     let (namespace, package) = match place.split_once('/') {
-        Some((namespace, _)) => (namespace, Some(EntityList::Package(place))),
+        Some((namespace, _)) => {
+            let packaged = collection == Collection::Actions;
+            (namespace, packaged.then_some(EntityList::Package(place)))
+        }
         None => (place, None),
     };
     let path = hash(&["path", path]);

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::answer::Failure;
 use crate::entity::{Members, Secret};
-use crate::gateway::{Api, Backend, NewOperation, Verb, import};
+use crate::gateway::{Api, Backend, NewOperation, Verb, extension_of_url, import};
 
 /// What `createApi` is asked for.
 pub(super) enum New {
@@ -63,6 +63,7 @@ struct ApiDoc<'a> {
 struct ActionDoc {
     name: Option<String>,
     namespace: Option<String>,
+    backend_url: Option<String>,
     /// A number where the CLI made it up, else a text.
     secure_key: Option<Box<RawValue>>,
 }
@@ -96,9 +97,7 @@ pub(super) fn new_api(
         }
         return Ok(New::Api(import(namespace, swagger)?));
     }
-    let response_type = text(arguments, "responsetype")?;
-    let extension = response_type.as_deref().unwrap_or(DEFAULT_EXTENSION);
-    operation(doc, namespace, extension, origin)
+    operation(doc, namespace, text(arguments, "responsetype")?, origin)
 }
 
 /// What is made of results of actions if the request does not say.
@@ -107,7 +106,7 @@ const DEFAULT_EXTENSION: &str = "json";
 fn operation(
     doc: ApiDoc<'_>,
     namespace: &str,
-    extension: &str,
+    response_type: Option<String>,
     origin: &str,
 ) -> Result<New, Failure> {
     let missing = |of, name| Failure::invalid(format!("{of} is missing the {name} field"));
@@ -122,8 +121,15 @@ fn operation(
         .ok_or_else(|| missing("apidoc", "gatewayMethod"))?;
     let action = doc.action.ok_or_else(|| missing("apidoc", "action"))?;
     let name = action.name.ok_or_else(|| missing("action", "name"))?;
+    // The CLI says what it wants beside the URL, the JavaScript client in it.
+    let of_url = action.backend_url.as_deref().and_then(extension_of_url);
+    let extension = response_type.as_deref().or(of_url);
     let of_action = action.namespace.filter(|named| named != "_");
-    let backend = Backend::of_name(&name, of_action.as_deref().unwrap_or(namespace), extension)?;
+    let backend = Backend::of_name(
+        &name,
+        of_action.as_deref().unwrap_or(namespace),
+        extension.unwrap_or(DEFAULT_EXTENSION),
+    )?;
     Ok(New::Operation(Box::new(NewOperation {
         base_path,
         path,

@@ -127,6 +127,8 @@ fn response_types_and_documents_as_texts() {
         assert!(url(arguments.clone()).ends_with(&format!("/default/a.{kind}")));
     }
     arguments.as_object_mut().unwrap().remove("responsetype");
+    assert!(url(arguments.clone()).ends_with("/default/a.http"));
+    arguments["apidoc"]["action"]["backendUrl"] = json!("http://h/api/v1/web/_/default/a");
     arguments["apidoc"] = json!(arguments["apidoc"].to_string());
     assert!(url(arguments.clone()).ends_with("/default/a.json"));
     arguments["responsetype"] = json!("exe");
