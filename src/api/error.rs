@@ -6,7 +6,7 @@ use http_types::{Response, StatusCode};
 use serde::Serialize;
 
 use super::reply;
-use crate::catalog::{AccessError, CatalogError};
+use crate::catalog::{AccessError, CatalogError, SequenceError};
 use crate::entity::EntityError;
 use crate::invoke::{InvokeError, Throttled};
 use crate::store::StoreError;
@@ -165,6 +165,15 @@ impl From<AccessError> for ApiError {
         match error {
             AccessError::Forbidden(resource) => Self::forbidden(&resource),
             AccessError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<SequenceError> for ApiError {
+    fn from(error: SequenceError) -> Self {
+        match error {
+            SequenceError::Catalog(error) => error.into(),
+            error => Self::new(StatusCode::BadRequest, error.to_string()),
         }
     }
 }

@@ -15,6 +15,7 @@ mod error;
 mod invoke;
 mod limits;
 mod namespaces;
+mod packages;
 mod path;
 mod query;
 mod record_list;
