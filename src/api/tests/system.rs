@@ -142,6 +142,7 @@ fn routes() {
         "/api/v1/namespaces",
         "/api/v1/namespaces/_/limits",
         "/api/v1/namespaces/_/actions",
+        "/api/v1/namespaces/_/packages",
         "/api/v1/namespaces/_/activations",
         &activation,
     ] {
@@ -215,6 +216,10 @@ fn names() {
         "action with spaces"
     );
     assert_eq!(api.get(&action("TWICE")).value()["name"], "TWICE");
+    api.package("package%20with%20spaces", json!({}));
+    api.create("package%20with%20spaces/action%20with%20spaces");
+    let read = api.get(&action("package%20with%20spaces/action%20with%20spaces"));
+    assert_eq!(read.value()["namespace"], "guest/package with spaces");
 }
 
 #[test]
