@@ -29,6 +29,9 @@ const MAX_RESPONSE: u64 = 1 << 20;
 /// sandbox.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// How much longer than its time limit a component of a sequence may take (reference section 5.2).
+const COMPONENT_GRACE: Duration = Duration::from_secs(60);
+
 /// How long a start waits for the Docker Engine's answer before it goes on without.
 const DOCKER_ANSWERS: Duration = Duration::from_secs(3);
 
@@ -158,6 +161,7 @@ impl Node {
                 pool_memory: (capacity * MEMORY_OF_SANDBOX) as u32,
                 auto_pull: config.blackbox_auto_pull,
                 sequence_length: settings.sequence_length,
+                component_grace: COMPONENT_GRACE,
             },
         );
         let throttles = Arc::new(Throttles::new(rates));

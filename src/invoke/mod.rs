@@ -122,6 +122,9 @@ pub struct Settings {
     pub auto_pull: bool,
     /// Actions in a sequence, and components of a composition.
     pub sequence_length: u32,
+    /// How much longer than its time limit a component may take to give its result: it may have
+    /// to wait for its sandbox (reference sections 5.2 and 5.3).
+    pub component_grace: Duration,
 }
 
 /// Runs actions. Cheap to clone.
