@@ -12,6 +12,7 @@ use super::host_kinds;
 use crate::Executor;
 use crate::api;
 use crate::blocking::unblock;
+use crate::builtin;
 use crate::catalog::{Catalog, Manifest};
 use crate::config::{Config, DockerHost};
 use crate::engine::docker::{DockerEngine, DockerOptions};
@@ -130,6 +131,7 @@ impl Node {
             .api_host
             .clone()
             .unwrap_or_else(|| local_api(&config.bind, port));
+        let builtins = Arc::new(builtin::Services::new(store.clone(), &host_api));
         let engines = Arc::new(Engines::new(process, host_api));
         let capacity = config.host_capacity;
         let pool = pool::Driver::new(
@@ -154,6 +156,7 @@ impl Node {
             pool,
             engines.clone(),
             manifest.clone(),
+            builtins,
             invoke::Settings {
                 longest_wait: config.longest_wait,
                 boot_timeout: config.boot_timeout,

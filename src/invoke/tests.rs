@@ -1,5 +1,6 @@
 //! Invocations against sandboxes whose proxy is a few lines of a thread.
 
+mod builtins;
 mod compositions;
 mod sequences;
 
@@ -225,6 +226,7 @@ impl Bench {
                 "http://127.0.0.1:3000".to_owned(),
             )),
             Arc::new(Manifest::built_in()),
+            Arc::new(Services::new(store.clone(), "http://127.0.0.1:3000")),
             settings,
         );
         Bench {
