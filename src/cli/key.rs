@@ -142,7 +142,7 @@ fn create_key(store: &Store, namespace: &str, credentials: &Credentials) -> Resu
 fn list_keys(store: &Store, show: bool) -> Result<String, String> {
     let keys = store.keys().map_err(|error| error.to_string())?;
     keys.into_iter()
-        .map(|(namespace, uuid)| {
+        .map(|(namespace, uuid, _)| {
             if !show {
                 return Ok(format!("{namespace} {uuid}\n"));
             }

@@ -1,5 +1,7 @@
 //! Invocations against sandboxes whose proxy is a few lines of a thread.
 
+mod namespaces;
+
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Mutex;
@@ -203,6 +205,7 @@ impl Bench {
                 longest_wait: Duration::from_secs(10),
                 boot_timeout: Duration::from_secs(10),
                 max_response: 1 << 20,
+                actions: crate::entity::ActionRanges::default(),
                 pool_memory: 1024,
                 auto_pull: false,
                 sequence_length: 4,
