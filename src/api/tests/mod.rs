@@ -5,6 +5,7 @@ mod actions;
 mod activations;
 mod docs;
 mod invoke;
+mod namespaces;
 mod system;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
