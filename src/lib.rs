@@ -17,6 +17,7 @@ pub mod entity;
 pub mod gateway;
 pub mod http;
 pub mod invoke;
+pub mod metrics;
 pub mod pool;
 pub mod runtime;
 pub mod store;

@@ -9,7 +9,7 @@ mod manifest_file;
 mod packages;
 mod resolve;
 mod sequence;
-mod units;
+pub mod units;
 
 pub use documents::{Entity, change, creation};
 pub use local::{Catalog, CatalogError};

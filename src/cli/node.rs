@@ -161,6 +161,7 @@ impl Node {
                 longest_wait: config.longest_wait,
                 boot_timeout: config.boot_timeout,
                 max_response: MAX_RESPONSE,
+                actions: settings.actions,
                 pool_memory: (capacity * MEMORY_OF_SANDBOX) as u32,
                 auto_pull: config.blackbox_auto_pull,
                 sequence_length: settings.sequence_length,

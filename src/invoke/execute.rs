@@ -70,6 +70,10 @@ impl Inner {
         received: Instant,
         grant: Grant,
     ) -> Attempt {
+        if let Some(finished) = self.bar(call, received) {
+            grant.give_back();
+            return Attempt::Finished(Box::new(finished));
+        }
         let merged = Arguments::merge(&call.action.parameters, call.payload.as_deref());
         let merged = match merged {
             Ok(merged) => merged,
@@ -84,6 +88,7 @@ impl Inner {
         };
         let timeout = Duration::from_millis(call.action.limits.timeout);
         let log_limit = u64::from(call.action.limits.logs) << 20;
+        let max_response = call.identity.limits.payload(self.settings.max_response);
         match grant {
             Grant::Warm(lease, mut warm) => {
                 let wait = received.elapsed();
@@ -93,7 +98,7 @@ impl Inner {
                 let body = run.run_body(start + call.action.limits.timeout);
                 let result = warm
                     .proxy
-                    .run(Bytes::from(body), timeout, self.settings.max_response)
+                    .run(Bytes::from(body), timeout, max_response)
                     .await;
                 let timing = Started {
                     start,
@@ -151,7 +156,7 @@ impl Inner {
                 let body = run.run_body(now() + call.action.limits.timeout);
                 let result = warm
                     .proxy
-                    .run(Bytes::from(body), timeout, self.settings.max_response)
+                    .run(Bytes::from(body), timeout, max_response)
                     .await;
                 self.ran(call, result, timing, logs, lease, warm)
             }
@@ -361,7 +366,8 @@ pub fn not_run(message: &str) -> Finished {
     )
 }
 
-fn ended(reached: Reached, response: Response) -> Finished {
+/// An activation that ends without a run.
+pub fn ended(reached: Reached, response: Response) -> Finished {
     Finished {
         executed: Executed::not_run(now(), reached, response),
         printed: Printed::Nothing,

@@ -6,7 +6,11 @@
 
 mod account;
 mod arguments;
+<<<<<<< HEAD
 mod builtin;
+=======
+mod bar;
+>>>>>>> refs/heads/keys
 mod composite;
 mod composition;
 mod conductor;
@@ -37,7 +41,7 @@ pub use throttle::{Rates, Throttled, Throttles};
 use crate::Executor;
 use crate::builtin::Services;
 use crate::catalog::{Catalog, Manifest, Resolved};
-use crate::entity::{Action, Activation, ActivationId, Identity};
+use crate::entity::{Action, ActionRanges, Activation, ActivationId, Identity};
 use crate::pool::{Driver, Refusal, Statistics, Wait};
 use crate::store::Store;
 use arguments::Arguments;
@@ -118,6 +122,8 @@ pub struct Settings {
     pub boot_timeout: Duration,
     /// Largest result in bytes (reference section 7.6).
     pub max_response: u64,
+    /// What the limits of actions may be.
+    pub actions: ActionRanges,
     /// MB of memory that `cpu-shares` are computed from (reference section 7.8).
     pub pool_memory: u32,
     /// Whether images of blackbox actions are pulled.
@@ -249,6 +255,10 @@ impl Invoker {
     /// A blocking caller does not wait any longer: from now on the activation is promised, so it
     /// has to be in the store. One that has just ended is there already, and stays ended.
     async fn promise(&self, runner: Runner, call: &Call, id: ActivationId) -> Outcome {
+        // Where no record is kept nobody can ask for one, and what is running is not repeated.
+        if !call.identity.limits.stores_activations() {
+            return Outcome::Accepted(id);
+        }
         let store = &self.inner.store;
         if !runner.is_composite() {
             store.note_running(id, pending::invocation(call, None));

@@ -24,6 +24,8 @@ pub struct Executed {
 pub enum Reached {
     /// Its action was not there, or not one that may run here and now (reference section 4.6).
     Nothing,
+    /// Its namespace is blocked (reference section 4.6): it leaves no record.
+    Blocked,
     /// Its action was to be run, but nothing came to run it.
     Action,
     /// It was run.
@@ -70,14 +72,14 @@ pub fn activation(
     let path = action.path();
     let mut annotations = vec![("path", json(&path))];
     match &executed.reached {
-        Reached::Nothing => annotations.push(("kind", json("unknown"))),
+        Reached::Nothing | Reached::Blocked => annotations.push(("kind", json("unknown"))),
         Reached::Action | Reached::Run(_) => {
             annotations.push(("kind", json(action.exec.kind())));
             annotations.push(("limits", json(action.limits)));
         }
     }
     match &executed.reached {
-        Reached::Nothing => {}
+        Reached::Nothing | Reached::Blocked => {}
         Reached::Action => annotations.push(("timeout", json(false))),
         Reached::Run(timing) => {
             annotations.push(("timeout", json(timing.timed_out)));

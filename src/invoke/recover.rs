@@ -120,7 +120,9 @@ impl Invoker {
     /// The call of a pending document: `Err` if it can only be closed, since its action or its
     /// namespace is gone.
     fn call_again(&self, found: &Invocation<'_>) -> Result<Result<Call, Call>, StoreError> {
-        let identity = self.inner.store.key_of_namespace(found.namespace)?;
+        // One that is blocked is told so when its turn comes.
+        let entry = self.inner.store.key_entry(found.namespace)?;
+        let identity = entry.map(|entry| entry.identity);
         let known = identity.is_some();
         let identity = Arc::new(identity.unwrap_or_else(|| stranger(found.namespace)));
         let resolved = match self.reach(&identity, found) {

@@ -9,6 +9,7 @@ use smol::channel::Sender;
 
 use super::execute::{Attempt, Finished, MOST_ATTEMPTS, Printed, not_run};
 use super::flights::Flight;
+use super::record::Reached;
 use super::{Call, Inner, InvokeError, record};
 use crate::entity::{Action, Activation, ActivationId, Exec, Identity};
 use crate::pool::{Grant, Key, Refusal, Wait};
@@ -121,6 +122,11 @@ impl Inner {
         let Some(Finished { executed, printed }) = finished else {
             return;
         };
+<<<<<<< HEAD
+=======
+        let Finished { executed, used } = finished;
+        let blocked = matches!(executed.reached, Reached::Blocked);
+>>>>>>> refs/heads/keys
         let activation = Arc::new(record::activation(&call, id, cause, executed));
         flight.landed();
         if let Some(sender) = sender {
@@ -131,7 +137,11 @@ impl Inner {
             Printed::Lines(lines) => lines,
             Printed::Sandbox(used) => self.finish(&call, &activation, used).await,
         };
-        self.store_record(&call.identity, &activation, &logs).await;
+        if blocked {
+            self.forget(id).await;
+        } else {
+            self.store_record(&call.identity, &activation, &logs).await;
+        }
         drop(flight);
     }
 
@@ -191,14 +201,17 @@ impl Inner {
         }
     }
 
-    /// Stores the final record of an activation of a caller; the pending one goes with the same
-    /// commit. Every record goes this way.
+    /// Stores the final record of an activation of a caller, unless the caller's namespace is to
+    /// have none; the pending one goes with the same commit. Every record goes this way.
     pub async fn store_record(
         &self,
-        _identity: &Identity,
+        identity: &Identity,
         activation: &Activation,
         logs: &[String],
     ) {
+        if !identity.limits.stores_activations() {
+            return self.forget(activation.id).await;
+        }
         let row = ActivationRow {
             id: activation.id,
             namespace: activation.namespace.clone(),
@@ -213,5 +226,12 @@ impl Inner {
             log::error!("cannot store activation {}: {error}", activation.id);
         }
         self.unstored.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Removes the pending record of an activation that leaves no other.
+    async fn forget(&self, id: ActivationId) {
+        if let Err(error) = self.store.forget(id).await {
+            log::error!("cannot forget activation {id}: {error}");
+        }
     }
 }

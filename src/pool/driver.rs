@@ -198,7 +198,7 @@ impl Driver {
 
 impl Grant {
     /// Nobody wants it any more: a warm sandbox stays in the pool, a place becomes free.
-    fn give_back(self) {
+    pub fn give_back(self) {
         match self {
             Grant::Warm(lease, warm) => _ = lease.keep(warm),
             Grant::Cold(lease) => lease.discard(None),

@@ -9,6 +9,10 @@ use super::operation::Done;
 /// Characters of a uuid; those of OpenWhisk have 36.
 pub(super) const MAX_UUID: usize = 128;
 
+/// Characters of a key; those of OpenWhisk have 64. Sealed ones are longer, and their length must
+/// fit into a byte.
+pub(super) const MAX_SECRET: usize = 128;
+
 /// A namespace's key to be written.
 pub(super) struct NewKey {
     /// The namespace.
@@ -26,15 +30,61 @@ pub(super) struct KeyRecord<'a> {
     pub(super) uuid: &'a str,
     /// The sealed secret.
     pub(super) sealed: &'a [u8],
+    /// Whether the key opens nothing for the time being.
+    pub(super) blocked: bool,
+    /// What was set for the namespace, as JSON; empty for nothing.
+    pub(super) limits: &'a [u8],
 }
+
+/// First byte of a record with a block or limits. Those without begin with the length of the
+/// uuid, which is smaller, as all did at first.
+const EXTENDED: u8 = 0xff;
 
 impl<'a> KeyRecord<'a> {
     fn split(record: &'a [u8]) -> Option<Self> {
-        let (&length, rest) = record.split_first()?;
-        let (uuid, sealed) = rest.split_at_checked(usize::from(length))?;
-        let uuid = str::from_utf8(uuid).ok()?;
-        Some(KeyRecord { uuid, sealed })
+        let (&first, rest) = record.split_first()?;
+        if first != EXTENDED {
+            let (uuid, sealed) = rest.split_at_checked(usize::from(first))?;
+            return Some(KeyRecord {
+                uuid: str::from_utf8(uuid).ok()?,
+                sealed,
+                blocked: false,
+                limits: &[],
+            });
+        }
+        let (&[blocked, uuid, sealed], rest) = rest.split_first_chunk()?;
+        let (uuid, rest) = rest.split_at_checked(usize::from(uuid))?;
+        let (sealed, limits) = rest.split_at_checked(usize::from(sealed))?;
+        Some(KeyRecord {
+            uuid: str::from_utf8(uuid).ok()?,
+            sealed,
+            blocked: blocked != 0,
+            limits,
+        })
     }
+
+    /// The bytes that are stored. Lengths fit: they were checked when the key was sealed.
+    fn record(&self) -> Vec<u8> {
+        let uuid = self.uuid.as_bytes();
+        if !self.blocked && self.limits.is_empty() {
+            return [&[uuid.len() as u8], uuid, self.sealed].concat();
+        }
+        let head = [
+            EXTENDED,
+            self.blocked.into(),
+            uuid.len() as u8,
+            self.sealed.len() as u8,
+        ];
+        [&head[..], uuid, self.sealed, self.limits].concat()
+    }
+}
+
+/// What can be changed about the key of a namespace.
+pub(super) enum KeyChange {
+    /// Whether it is blocked.
+    Blocked(bool),
+    /// The limits of the namespace as JSON; empty for none.
+    Limits(Vec<u8>),
 }
 
 fn namespace_key(namespace: &str) -> Vec<u8> {
@@ -57,13 +107,37 @@ pub(super) fn put(
             return Ok(Err(StoreError::Exists));
         }
     }
-    // The length fits: `MAX_UUID` was checked when the key was sealed.
-    let length = [key.uuid.len() as u8];
-    let record = [&length[..], key.uuid.as_bytes(), &key.sealed].concat();
-    environment.keys.put(txn, &by_namespace, &record)?;
+    let record = KeyRecord {
+        uuid: &key.uuid,
+        sealed: &key.sealed,
+        blocked: false,
+        limits: &[],
+    };
+    environment.keys.put(txn, &by_namespace, &record.record())?;
     environment
         .keys
         .put(txn, &by_uuid, key.namespace.as_bytes())?;
+    Ok(Ok(0))
+}
+
+/// Changes what goes with the key of a namespace.
+pub(super) fn change(
+    environment: &Environment,
+    txn: &mut RwTxn<'_>,
+    namespace: &str,
+    change: &KeyChange,
+) -> Result<Done, heed::Error> {
+    let by_namespace = namespace_key(namespace);
+    let record = environment.keys.get(txn, &by_namespace)?;
+    let Some(mut record) = record.and_then(KeyRecord::split) else {
+        return Ok(Err(StoreError::Changed));
+    };
+    match change {
+        KeyChange::Blocked(blocked) => record.blocked = *blocked,
+        KeyChange::Limits(limits) => record.limits = limits,
+    }
+    let record = record.record();
+    environment.keys.put(txn, &by_namespace, &record)?;
     Ok(Ok(0))
 }
 
@@ -106,18 +180,47 @@ pub(super) fn namespace_of_uuid<'t>(
     Ok(namespace.and_then(|namespace| str::from_utf8(namespace).ok()))
 }
 
-/// Namespace and uuid of each key, in the order of the namespaces.
-pub(super) fn list(
+/// Each namespace with its key, in the order of the namespaces.
+pub(super) fn list<'t>(
     environment: &Environment,
-    txn: &AnyTxn,
-) -> Result<Vec<(String, String)>, heed::Error> {
+    txn: &'t AnyTxn,
+) -> Result<Vec<(&'t str, KeyRecord<'t>)>, heed::Error> {
     let mut keys = Vec::new();
     for entry in environment.keys.prefix_iter(txn, b"n")? {
         let (key, record) = entry?;
-        if let Some(record) = KeyRecord::split(record) {
-            let namespace = String::from_utf8_lossy(&key[1..]).into_owned();
-            keys.push((namespace, record.uuid.to_owned()));
-        }
+        let namespace = str::from_utf8(&key[1..]).ok();
+        keys.extend(namespace.zip(KeyRecord::split(record)));
     }
     Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_both_forms() {
+        let plain = [&[4], &b"uuid"[..], b"sealed"].concat();
+        let record = KeyRecord::split(&plain).unwrap();
+        assert_eq!((record.uuid, record.sealed), ("uuid", &b"sealed"[..]));
+        assert!(!record.blocked && record.limits.is_empty());
+        assert_eq!(
+            record.record(),
+            plain,
+            "what has nothing set stays as it was"
+        );
+        for (blocked, limits) in [(true, &b""[..]), (false, b"{}"), (true, b"{}")] {
+            let set = KeyRecord {
+                blocked,
+                limits,
+                ..record
+            };
+            let bytes = set.record();
+            assert!(KeyRecord::split(&bytes).unwrap() == set);
+            for end in 0..bytes.len() - limits.len() {
+                assert!(KeyRecord::split(&bytes[..end]).is_none(), "cut at {end}");
+            }
+        }
+        assert!(KeyRecord::split(&[]).is_none() && KeyRecord::split(&[5, 1]).is_none());
+    }
 }

@@ -1,148 +1,13 @@
 //! Namespaces and their keys (reference sections 1.2 and 10).
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use ring::hmac;
-use ring::rand::SystemRandom;
 
 use super::Store;
-use super::environment::Environment;
 use super::error::StoreError;
-use super::key_records::{self, KeyRecord, MAX_UUID, NewKey};
+use super::key_records::{self, KeyChange, MAX_UUID};
+use super::key_ring::KeyEntry;
 use super::operation::Operation;
-use super::seal::Sealer;
-use crate::entity::{GUEST_KEY, GUEST_UUID, Identity, Secret};
-
-/// OpenWhisk's guest: the same on every installation, so anybody knows its key.
-const GUEST: (&str, &str, &str) = ("guest", GUEST_UUID, GUEST_KEY);
-
-/// Opened keys that are kept in memory.
-const MAX_CACHED: usize = 256;
-
-/// Whose name the check of the device key is sealed for; no namespace can have it.
-const CHECK_OWNER: [&str; 1] = ["/device key"];
-
-const META_CHECK: &[u8] = b"device key check";
-const META_GUEST: &[u8] = b"guest was made";
-
-/// The keys that were opened before, and what is needed to open more.
-pub(super) struct KeyRing {
-    sealer: Sealer,
-    /// By namespace. An entry counts only while its sealed bytes are still those of the store, so
-    /// that a change by another process is seen at once.
-    opened: Mutex<HashMap<String, Opened>>,
-    /// Random for each process: makes comparisons take the same time whatever is compared.
-    comparison: hmac::Key,
-}
-
-struct Opened {
-    sealed: Vec<u8>,
-    identity: Identity,
-}
-
-impl KeyRing {
-    /// Gets the device key for the store in `dir`, and makes it and the guest's key at the first
-    /// start.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`] if there is no usable device key, or not that of this store.
-    pub(super) fn open(environment: &Environment, dir: &Path) -> Result<Self, StoreError> {
-        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        // The transaction keeps other processes from making a device key at the same time.
-        let mut txn = environment.write()?;
-        let meta = environment.meta;
-        let check = meta.get(&txn, META_CHECK)?;
-        let sealer = Sealer::open(dir, credentials.as_deref(), check.is_none())?;
-        match check {
-            Some(check) if sealer.open_sealed(&CHECK_OWNER, check).is_none() => {
-                return Err(StoreError::Failed(format!(
-                    "the keys in the store in {} were sealed with another device key than {}: \
-                     restore the earlier one, or use another data directory",
-                    dir.display(),
-                    sealer.source().display()
-                )));
-            }
-            Some(_) => {}
-            None => meta.put(&mut txn, META_CHECK, &sealer.seal(&CHECK_OWNER, ""))?,
-        }
-        if meta.get(&txn, META_GUEST)?.is_none() {
-            let (namespace, uuid, secret) = GUEST;
-            let key = new_key(&sealer, namespace, uuid, &Secret::new(secret.to_owned()))?;
-            key_records::put(environment, &mut txn, &key)??;
-            meta.put(&mut txn, META_GUEST, &[])?;
-            txn.commit()?;
-        }
-        let comparison = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
-            .expect("the kernel gives random bytes");
-        Ok(KeyRing {
-            sealer,
-            opened: Mutex::default(),
-            comparison,
-        })
-    }
-
-    fn identity(&self, namespace: &str, record: KeyRecord<'_>) -> Result<Identity, StoreError> {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = opened.get(namespace)
-            && known.sealed == record.sealed
-            && known.identity.uuid == record.uuid
-        {
-            return Ok(known.identity.clone());
-        }
-        let owner = [namespace, record.uuid];
-        let Some(key) = self.sealer.open_sealed(&owner, record.sealed) else {
-            return Err(StoreError::Failed(format!(
-                "the key of namespace {namespace} does not open with the device key {}: delete it \
-                 and create it again",
-                self.sealer.source().display()
-            )));
-        };
-        let identity = Identity {
-            subject: namespace.to_owned(),
-            namespace: namespace.to_owned(),
-            uuid: record.uuid.to_owned(),
-            key,
-            limits: Arc::default(),
-        };
-        if opened.len() >= MAX_CACHED {
-            opened.clear();
-        }
-        let known = Opened {
-            sealed: record.sealed.to_owned(),
-            identity: identity.clone(),
-        };
-        opened.insert(namespace.to_owned(), known);
-        Ok(identity)
-    }
-
-    /// Whether two secrets are the same, in a time that does not depend on where they differ.
-    fn same(&self, one: &str, other: &str) -> bool {
-        let tag = hmac::sign(&self.comparison, one.as_bytes());
-        hmac::verify(&self.comparison, other.as_bytes(), tag.as_ref()).is_ok()
-    }
-}
-
-fn new_key(
-    sealer: &Sealer,
-    namespace: &str,
-    uuid: &str,
-    key: &Secret,
-) -> Result<NewKey, StoreError> {
-    if uuid.is_empty() || uuid.len() > MAX_UUID {
-        return Err(StoreError::Failed(format!(
-            "a uuid has 1 to {MAX_UUID} characters, and this one has {}",
-            uuid.len()
-        )));
-    }
-    Ok(NewKey {
-        namespace: namespace.to_owned(),
-        uuid: uuid.to_owned(),
-        sealed: sealer.seal(&[namespace, uuid], key.expose()),
-    })
-}
+use crate::entity::{Identity, NamespaceLimits, Secret};
 
 impl Store {
     /// Gives a namespace its uuid and key. Done when it is durable.
@@ -155,7 +20,7 @@ impl Store {
         uuid: &str,
         key: &Secret,
     ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
-        let key = new_key(&self.inner.keys.sealer, namespace, uuid, key);
+        let key = self.inner.keys.seal(namespace, uuid, key);
         let written = key.map(|key| self.submit(Operation::PutKey(key)));
         async move { written?.await.map(drop) }
     }
@@ -172,22 +37,75 @@ impl Store {
         async move { written.await.map(drop) }
     }
 
-    /// Namespace and uuid of each key, in the order of the namespaces.
-    pub fn keys(&self) -> Result<Vec<(String, String)>, StoreError> {
-        let txn = self.inner.environment.read()?;
-        Ok(key_records::list(&self.inner.environment, &txn)?)
+    /// Blocks the key of a namespace, or lets it open again. Done when it is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] if it has none.
+    pub fn block_key(
+        &self,
+        namespace: &str,
+        blocked: bool,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
+        self.change_key(namespace, KeyChange::Blocked(blocked))
     }
 
-    /// The key of a namespace.
-    pub fn key_of_namespace(&self, namespace: &str) -> Result<Option<Identity>, StoreError> {
+    /// Sets the limits of a namespace, in place of those that it had. Done when it is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] if it has no key.
+    pub fn set_limits(
+        &self,
+        namespace: &str,
+        limits: &NamespaceLimits,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
+        let limits = match limits {
+            none if *none == NamespaceLimits::default() => Vec::new(),
+            set => serde_json::to_vec(set).expect("numbers and texts are always valid JSON"),
+        };
+        self.change_key(namespace, KeyChange::Limits(limits))
+    }
+
+    fn change_key(
+        &self,
+        namespace: &str,
+        change: KeyChange,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
+        let written = self.submit(Operation::ChangeKey(namespace.to_owned(), change));
+        async move { written.await.map(drop) }
+    }
+
+    /// Namespace, uuid and whether it is blocked, of each key in the order of the namespaces.
+    pub fn keys(&self) -> Result<Vec<(String, String, bool)>, StoreError> {
+        let txn = self.inner.environment.read()?;
+        let keys = key_records::list(&self.inner.environment, &txn)?;
+        Ok(keys
+            .into_iter()
+            .map(|(namespace, key)| (namespace.to_owned(), key.uuid.to_owned(), key.blocked))
+            .collect())
+    }
+
+    /// The key of a namespace, blocked or not.
+    pub fn key_entry(&self, namespace: &str) -> Result<Option<KeyEntry>, StoreError> {
         let environment = &self.inner.environment;
         let txn = environment.read()?;
-        key_records::of_namespace(environment, &txn, namespace)?
-            .map(|record| self.inner.keys.identity(namespace, record))
-            .transpose()
+        let Some(record) = key_records::of_namespace(environment, &txn, namespace)? else {
+            return Ok(None);
+        };
+        Ok(Some(KeyEntry {
+            identity: self.inner.keys.identity(namespace, record)?,
+            blocked: record.blocked,
+        }))
     }
 
-    /// The key that has a uuid.
+    /// The key of a namespace, unless it is blocked.
+    pub fn key_of_namespace(&self, namespace: &str) -> Result<Option<Identity>, StoreError> {
+        let entry = self.key_entry(namespace)?;
+        Ok(entry
+            .filter(|entry| !entry.blocked)
+            .map(|entry| entry.identity))
+    }
+
+    /// The key that has a uuid, unless it is blocked.
     pub fn key_of_uuid(&self, uuid: &str) -> Result<Option<Identity>, StoreError> {
         if uuid.is_empty() || uuid.len() > MAX_UUID {
             return Ok(None);
@@ -198,6 +116,7 @@ impl Store {
             return Ok(None);
         };
         key_records::of_namespace(environment, &txn, namespace)?
+            .filter(|record| !record.blocked)
             .map(|record| self.inner.keys.identity(namespace, record))
             .transpose()
     }
@@ -212,6 +131,9 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::super::key_ring::GUEST;
     use super::*;
     use crate::store::Options;
     use smol::block_on;
@@ -277,6 +199,74 @@ mod tests {
         assert!(put("b", "").unwrap_err().contains("1 to 128 characters"));
         assert!(put("b", &"u".repeat(129)).is_err());
         put("b", &"u".repeat(128)).unwrap();
+        let long = Secret::new("k".repeat(129));
+        let refused = block_on(store.put_key("c", "uuid-c", &long)).unwrap_err();
+        assert!(refused.to_string().contains("at most 128 characters"));
+    }
+
+    #[test]
+    fn a_blocked_key_opens_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path()).unwrap();
+        let key = secret('a');
+        block_on(store.put_key("a", "uuid-a", &key)).unwrap();
+        block_on(store.block_key("a", true)).unwrap();
+        assert!(
+            store
+                .authenticate("uuid-a", key.expose())
+                .unwrap()
+                .is_none()
+        );
+        assert!(store.key_of_namespace("a").unwrap().is_none());
+        assert!(store.key_entry("a").unwrap().unwrap().blocked);
+        assert!(
+            store
+                .keys()
+                .unwrap()
+                .contains(&("a".into(), "uuid-a".into(), true))
+        );
+        // It stays the namespace's own.
+        let again = block_on(store.put_key("a", "uuid-b", &key));
+        assert!(matches!(again, Err(StoreError::Exists)));
+        block_on(store.block_key("a", false)).unwrap();
+        assert!(
+            store
+                .authenticate("uuid-a", key.expose())
+                .unwrap()
+                .is_some()
+        );
+        let missing = block_on(store.block_key("b", true));
+        assert!(matches!(missing, Err(StoreError::Changed)));
+    }
+
+    #[test]
+    fn limits_are_seen_at_once_and_go_with_the_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path()).unwrap();
+        let key = secret('a');
+        block_on(store.put_key("a", "uuid-a", &key)).unwrap();
+        let fires = || {
+            let identity = store.authenticate("uuid-a", key.expose()).unwrap().unwrap();
+            identity.limits.fires_per_minute
+        };
+        assert_eq!(fires(), None);
+        let limits = NamespaceLimits {
+            fires_per_minute: Some(7),
+            ..NamespaceLimits::default()
+        };
+        block_on(store.set_limits("a", &limits)).unwrap();
+        assert_eq!(fires(), Some(7));
+        block_on(store.block_key("a", true)).unwrap();
+        block_on(store.block_key("a", false)).unwrap();
+        assert_eq!(fires(), Some(7), "a block leaves the limits alone");
+        block_on(store.set_limits("a", &NamespaceLimits::default())).unwrap();
+        assert_eq!(fires(), None);
+        block_on(store.set_limits("a", &limits)).unwrap();
+        block_on(store.delete_key("a")).unwrap();
+        block_on(store.put_key("a", "uuid-a", &key)).unwrap();
+        assert_eq!(fires(), None);
+        let missing = block_on(store.set_limits("b", &limits));
+        assert!(matches!(missing, Err(StoreError::Changed)));
     }
 
     #[test]

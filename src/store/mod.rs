@@ -9,6 +9,7 @@
 mod environment;
 mod error;
 mod key_records;
+mod key_ring;
 mod keys;
 mod layout;
 mod lock;
@@ -32,6 +33,7 @@ use std::time::Duration;
 use smol::channel::bounded;
 
 pub use error::StoreError;
+pub use key_ring::KeyEntry;
 pub use read::{Halves, Listed, Pending};
 pub use retention::Usage;
 pub use types::{
@@ -41,7 +43,7 @@ pub use types::{
 
 use crate::entity::ActivationId;
 use environment::Environment;
-use keys::KeyRing;
+use key_ring::KeyRing;
 use lock::DaemonLock;
 use operation::Operation;
 use queue::{Queue, Queued};
@@ -241,6 +243,14 @@ impl Store {
         row: ActivationRow,
     ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
         self.submit_unit(Operation::PutActivation(row))
+    }
+
+    /// Removes what [`Store::accept`] has kept of an activation that is to leave no record.
+    pub fn forget(
+        &self,
+        id: ActivationId,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
+        self.submit_unit(Operation::Forget(id))
     }
 
     fn submit_unit(

@@ -28,8 +28,12 @@ pub(super) enum Operation {
     NoteRunning(ActivationId, Vec<u8>),
     /// Keeps the record of a finished activation in the place of the pending one.
     PutActivation(ActivationRow),
+    /// Removes what is pending of an activation whose record is not kept.
+    Forget(ActivationId),
     /// Gives a namespace its uuid and sealed key.
     PutKey(key_records::NewKey),
+    /// Changes what goes with the key of a namespace.
+    ChangeKey(String, key_records::KeyChange),
     /// Removes the key of a namespace.
     DeleteKey(String),
 }
@@ -54,7 +58,9 @@ impl Operation {
             Self::PutActivation(row) => row.head.len() + row.tail.len(),
             Self::DeleteEntity(..)
             | Self::MarkStarted(_)
+            | Self::Forget(_)
             | Self::PutKey(_)
+            | Self::ChangeKey(..)
             | Self::DeleteKey(_) => 0,
         };
         (payload + PLACE) as u64
@@ -64,14 +70,17 @@ impl Operation {
     pub(super) fn continues_activation(&self) -> bool {
         matches!(
             self,
-            Self::MarkStarted(_) | Self::NoteRunning(..) | Self::PutActivation(_)
+            Self::MarkStarted(_) | Self::NoteRunning(..) | Self::PutActivation(_) | Self::Forget(_)
         )
     }
 
     /// Whether somebody waits for the commit: not for the record of an activation that has ended,
     /// whose caller has the answer, or whose pending record is durable, and not for a note.
     pub(super) fn is_urgent(&self) -> bool {
-        !matches!(self, Self::PutActivation(_) | Self::NoteRunning(..))
+        !matches!(
+            self,
+            Self::PutActivation(_) | Self::NoteRunning(..) | Self::Forget(_)
+        )
     }
 
     /// Writes into the transaction. `revision` is the one that an entity gets.
@@ -93,7 +102,11 @@ impl Operation {
             Self::MarkStarted(id) => mark_started(environment, txn, id),
             Self::NoteRunning(id, document) => note_running(environment, txn, id, document),
             Self::PutActivation(row) => put_activation(environment, txn, row),
+            Self::Forget(id) => forget(environment, txn, id),
             Self::PutKey(key) => key_records::put(environment, txn, key),
+            Self::ChangeKey(namespace, change) => {
+                key_records::change(environment, txn, namespace, change)
+            }
             Self::DeleteKey(namespace) => key_records::delete(environment, txn, namespace),
         }
     }
@@ -335,7 +348,15 @@ fn put_activation(
     environment
         .ids
         .put(txn, row.id.as_bytes(), &row.start.to_be_bytes())?;
-    environment.pending.delete(txn, &pending_key(&row.id))?;
-    environment.pending.delete(txn, &started_key(&row.id))?;
+    forget(environment, txn, &row.id)
+}
+
+fn forget(
+    environment: &Environment,
+    txn: &mut RwTxn<'_>,
+    id: &ActivationId,
+) -> Result<Done, heed::Error> {
+    environment.pending.delete(txn, &pending_key(id))?;
+    environment.pending.delete(txn, &started_key(id))?;
     Ok(Ok(0))
 }

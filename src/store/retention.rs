@@ -60,7 +60,9 @@ impl Limits {
     /// of entities; what frees pages may use all of it.
     pub(super) fn fits(&self, usage: &Usage, operation: &Operation) -> bool {
         let kept_free = match operation {
-            Operation::PutEntity(_) | Operation::PutKey(_) => self.reserve,
+            Operation::PutEntity(_) | Operation::PutKey(_) | Operation::ChangeKey(..) => {
+                self.reserve
+            }
             Operation::Changes(changes) if changes.iter().any(Change::puts) => self.reserve,
             Operation::Accept(..) | Operation::NoteRunning(..) | Operation::PutActivation(_) => {
                 self.reserve / 2
@@ -68,6 +70,7 @@ impl Limits {
             Operation::MarkStarted(_)
             | Operation::DeleteEntity(..)
             | Operation::DeleteKey(_)
+            | Operation::Forget(_)
             | Operation::Changes(_) => 0,
         };
         let others = usage.bytes.saturating_sub(usage.activation_bytes);

@@ -255,6 +255,10 @@ fn pending_activations_survive_until_their_record_is_there() {
     block_on(store.put_activation(row(ids[2], "guest", "a", now(), 1))).unwrap();
     block_on(store.mark_started(ids[2])).unwrap();
     block_on(store.accept(ids[2], b"late".to_vec())).unwrap();
+    let forgotten = ActivationId::random();
+    block_on(store.accept(forgotten, b"{}".to_vec())).unwrap();
+    block_on(store.mark_started(forgotten)).unwrap();
+    block_on(store.forget(forgotten)).unwrap();
     drop(store);
     let mut pending = open(dir.path()).pending().unwrap();
     pending.sort_by_key(|(_, progress, _)| *progress as u8);

@@ -18,6 +18,7 @@ mod limits;
 mod lists;
 mod misbehaving_images;
 mod misbehaving_quickjs;
+mod namespaces;
 mod packages;
 mod requests;
 mod runtimes;

@@ -8,6 +8,7 @@ mod invoke;
 mod packaged_actions;
 mod packages;
 mod sequences;
+mod namespaces;
 mod system;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

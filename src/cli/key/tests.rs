@@ -1,0 +1,107 @@
+//! `owl key` as it is typed.
+
+use super::*;
+use crate::entity::GUEST_UUID;
+use std::path::Path;
+
+pub(super) const GIVEN: &str = "0badc0de-0000-4000-8000-00000000cafe:0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01";
+
+fn owl_key(folder: &Path, arguments: &[&str]) -> Result<String, String> {
+    let folder = folder.to_str().unwrap();
+    let arguments = [&["--data-dir", folder], arguments].concat();
+    KeyCommand::from_args(&["owl", "key"], &arguments)
+        .map_err(|exit| exit.output)?
+        .execute()
+}
+
+#[test]
+fn the_life_of_a_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| owl_key(dir.path(), arguments);
+    let made = run(&["create", "plant 1"]).unwrap();
+    credentials::parse(made.trim()).unwrap();
+    assert_eq!(run(&["get", "plant 1"]), Ok(made.clone()));
+    assert!(
+        run(&["create", "plant 1"])
+            .unwrap_err()
+            .contains("has a key already")
+    );
+    let file = dir.path().join("given");
+    std::fs::write(&file, format!("{GIVEN}\n")).unwrap();
+    let file = file.to_str().unwrap();
+    assert_eq!(
+        run(&["create", "other", "--key-file", file]),
+        Ok(format!("{GIVEN}\n"))
+    );
+    let same = run(&["create", "third", "--key-file", file]).unwrap_err();
+    assert!(same.contains("belongs to another namespace"), "{same}");
+    let list = run(&["list"]).unwrap();
+    let (uuid, key) = made.trim().split_once(':').unwrap();
+    assert!(list.contains(&format!("plant 1 {uuid}\n")) && !list.contains(key));
+    assert!(list.contains("guest 23bc46b1-71f6-4ed5-8c54-816aa4f8c502\n"));
+    let shown = run(&["list", "--show"]).unwrap();
+    assert!(shown.contains(&format!("other {GIVEN}\n")));
+    run(&["delete", "other"]).unwrap();
+    run(&["delete", "guest"]).unwrap();
+    assert!(run(&["get", "other"]).unwrap_err().contains("has no key"));
+    assert!(
+        run(&["delete", "other"])
+            .unwrap_err()
+            .contains("has no key")
+    );
+    assert_eq!(run(&["list"]), Ok(format!("plant 1 {uuid}\n")));
+}
+
+#[test]
+fn blocked_and_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| owl_key(dir.path(), arguments);
+    let key = run(&["get", "guest"]).unwrap();
+    assert_eq!(run(&["block", "guest"]), Ok("blocked guest\n".into()));
+    assert_eq!(run(&["list"]), Ok(format!("guest {GUEST_UUID} blocked\n")));
+    assert_eq!(run(&["get", "guest"]), Ok(key.clone()));
+    let shown = format!("guest {} blocked\n", key.trim());
+    assert_eq!(run(&["list", "--show"]), Ok(shown));
+    run(&["unblock", "guest"]).unwrap();
+    assert_eq!(run(&["list"]), Ok(format!("guest {GUEST_UUID}\n")));
+    for action in ["block", "unblock"] {
+        assert!(run(&[action, "nobody"]).unwrap_err().contains("has no key"));
+    }
+}
+
+#[test]
+fn the_life_of_limits() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| owl_key(dir.path(), &[&["limits"], arguments].concat());
+    assert_eq!(run(&["get", "guest"]), Ok(String::new()));
+    let both = "firesPerMinute=7\nallowedKinds=quickjs:1\n";
+    let set = ["set", "guest", "allowedKinds=quickjs:1", "firesPerMinute=7"];
+    assert_eq!(run(&set), Ok(both.into()));
+    assert_eq!(run(&["get", "guest"]), Ok(both.into()));
+    // What is refused changes nothing.
+    let refused = run(&["set", "guest", "firesPerMinute=8", "maxActionMemory=1"]);
+    assert!(refused.unwrap_err().contains("no action could be created"));
+    assert_eq!(run(&["get", "guest"]), Ok(both.into()));
+    assert_eq!(
+        run(&["clear", "guest", "allowedKinds"]),
+        Ok("firesPerMinute=7\n".into())
+    );
+    assert_eq!(run(&["clear", "guest"]), Ok(String::new()));
+    for arguments in [
+        &["get", "nobody"][..],
+        &["set", "nobody", "firesPerMinute=7"],
+        &["clear", "nobody"],
+    ] {
+        assert!(run(arguments).unwrap_err().contains("has no key"));
+    }
+}
+
+#[test]
+fn names_of_namespaces() {
+    let dir = tempfile::tempdir().unwrap();
+    for illegal in ["_", "", "a/b", "a ", &"n".repeat(257)] {
+        let error = owl_key(dir.path(), &["create", illegal]).unwrap_err();
+        assert!(error.contains("cannot be a namespace: "), "{error}");
+    }
+    owl_key(dir.path(), &["create", &"n".repeat(256)]).unwrap();
+}

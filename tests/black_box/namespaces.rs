@@ -1,0 +1,187 @@
+//! Several namespaces on one gateway, and `owl key` beside a daemon that runs (reference sections
+//! 1.2, 1.5 and 3.2).
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+use surf::http::Method;
+
+use crate::client::{Client, as_json};
+use crate::daemon::{Daemon, Setup};
+
+const ECHO: &str = "function main(a) { return a }";
+
+/// Runs `owl key` on a store that a daemon has open, and gives what it prints.
+fn owl_key(folder: &Path, arguments: &[&str], input: &str) -> Result<String, String> {
+    let mut owl = Command::new(env!("CARGO_BIN_EXE_owl"))
+        .args(["key", "--data-dir"])
+        .arg(folder)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start owl key");
+    let mut stdin = owl.stdin.take().expect("a pipe");
+    stdin.write_all(input.as_bytes()).expect("write the key");
+    drop(stdin);
+    let output = owl.wait_with_output().expect("owl key ends");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    match output.status.success() {
+        true => Ok(text(output.stdout)),
+        false => Err(text(output.stderr)),
+    }
+}
+
+/// A daemon and the folder of its store.
+fn daemon() -> (Daemon, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("make a folder");
+    let owl = Setup::new().data_dir(folder.path()).start();
+    (owl, folder)
+}
+
+/// A client with a new namespace of its own.
+fn tenant(owl: &Daemon, folder: &Path, name: &str) -> Client {
+    let key = owl_key(folder, &["create", name], "").expect("a key");
+    owl.client_with(Some(key.trim()))
+}
+
+#[test]
+fn a_key_in_the_form_of_wskadmin_opens_its_namespace_at_once() {
+    let (owl, folder) = daemon();
+    let key = format!("0badc0de-0000-4000-8000-00000000cafe:{}", "k".repeat(64));
+    let client = owl.client_with(Some(&key));
+    let namespaces = || client.get("/api/v1/namespaces");
+    namespaces().expect_error(401, "The supplied authentication is invalid");
+    let create = ["create", "plant", "--key-file", "-"];
+    let made = owl_key(folder.path(), &create, &format!("{key}\n"));
+    assert_eq!(made, Ok(format!("{key}\n")));
+    assert_eq!(namespaces().json(), json!(["plant"]));
+    owl_key(folder.path(), &["block", "plant"], "").expect("block");
+    namespaces().expect_error(401, "The supplied authentication is invalid");
+    owl_key(folder.path(), &["unblock", "plant"], "").expect("unblock");
+    assert_eq!(namespaces().json(), json!(["plant"]));
+    owl_key(folder.path(), &["delete", "plant"], "").expect("delete");
+    namespaces().expect_error(401, "The supplied authentication is invalid");
+}
+
+#[test]
+fn limits_take_effect_while_the_daemon_runs_and_after_it_was_started_again() {
+    let (owl, folder) = daemon();
+    let client = owl.client();
+    client.action("echo", "quickjs:1", ECHO, json!({}));
+    client.invoke("echo", &json!({})).expect_success();
+    let set = |settings: &[&str]| {
+        let arguments = [&["limits", "set", "guest"], settings].concat();
+        owl_key(folder.path(), &arguments, "").expect("set limits")
+    };
+    // 11.1-25
+    set(&["maxActionMemory=200", "maxPayloadSize=100"]);
+    let limits = client.get("limits").json();
+    assert_eq!(limits["maxActionMemory"], 200);
+    assert_eq!(limits["maxPayloadSize"], "100 B");
+    // The action was created with more than it may have now.
+    client.invoke("echo", &json!({})).expect_failure(
+        502,
+        "application error",
+        &json!("memory size 256 MB exceeds allowed threshold of 200 MB"),
+    );
+    client.action("echo", "quickjs:1", ECHO, json!({"memory": 200}));
+    client.invoke("echo", &json!({})).expect_success();
+    // 11.7-182
+    let long = json!({"text": "x".repeat(100)});
+    client
+        .invoke("echo", &long)
+        .expect_error(413, "Request larger than allowed: 111 > 100 bytes.");
+    set(&["invocationsPerMinute=0"]);
+    // 11.7-200
+    let text = client.invoke("echo", &json!({})).error(429);
+    assert!(text.ends_with("allowed: 0)."), "{text}");
+    drop(owl);
+    // And without a daemon.
+    let shown = owl_key(folder.path(), &["limits", "get", "guest"], "").expect("limits");
+    assert_eq!(
+        shown,
+        "invocationsPerMinute=0\nmaxActionMemory=200\nmaxPayloadSize=100\n"
+    );
+    set(&["storeActivations=false"]);
+    let cleared = ["limits", "clear", "guest", "invocationsPerMinute"];
+    owl_key(folder.path(), &cleared, "").expect("clear");
+    let owl = Setup::new().data_dir(folder.path()).start();
+    let client = owl.client();
+    let kept = client.get("activations").json().as_array().map(Vec::len);
+    client.invoke("echo", &json!({})).expect_success();
+    client.fire("echo", &json!({}));
+    // A record that is kept would come a little later: one of a namespace that keeps its records
+    // is waited for first.
+    let other = tenant(&owl, folder.path(), "other");
+    other.action("echo", "quickjs:1", ECHO, json!({}));
+    let id = other.fire("echo", &json!({}));
+    other.activation(&id);
+    let after = client.get("activations").json().as_array().map(Vec::len);
+    assert_eq!(after, kept);
+}
+
+#[test]
+fn namespaces_do_not_see_each_other() {
+    let (owl, folder) = daemon();
+    let (one, two) = (
+        tenant(&owl, folder.path(), "one"),
+        tenant(&owl, folder.path(), "two"),
+    );
+    one.action("secret", "quickjs:1", ECHO, json!({}));
+    let id = one.fire("secret", &json!({"of": "one"}));
+    one.activation(&id);
+    let forbidden = |resource: &str| {
+        format!("The supplied authentication is not authorized to access '{resource}'.")
+    };
+    // 11.2-38
+    for collection in ["actions", "activations", "limits"] {
+        let path = format!("/api/v1/namespaces/one/{collection}");
+        two.get(&path).expect_error(403, &forbidden("one"));
+    }
+    let exec = json!({"exec": {"kind": "quickjs:1", "code": ECHO}});
+    // What is there and what is not are told alike.
+    for name in ["secret", "nothing"] {
+        let path = format!("/api/v1/namespaces/one/actions/{name}");
+        let text = forbidden(&format!("one/{name}"));
+        for (method, body) in [
+            (Method::Get, None),
+            (Method::Delete, None),
+            (Method::Put, Some(as_json(&exec))),
+            (Method::Post, Some(as_json(&json!({})))),
+        ] {
+            two.send(method, &path, &[], body).expect_error(403, &text);
+        }
+    }
+    for path in [id.clone(), format!("{id}/logs"), format!("{id}/result")] {
+        let path = format!("/api/v1/namespaces/one/activations/{path}");
+        let text = forbidden(&format!("one/{id}"));
+        two.get(&path).expect_error(403, &text);
+        let own = path.replace("/one/", "/_/");
+        two.get(&own)
+            .expect_error(404, "The requested resource does not exist.");
+    }
+    for collection in ["actions", "activations"] {
+        assert_eq!(two.get(collection).json(), json!([]), "{collection}");
+    }
+    // The same name is another action.
+    two.action(
+        "secret",
+        "quickjs:1",
+        "function main() { return {} }",
+        json!({}),
+    );
+    assert_eq!(
+        two.invoke("secret", &json!({"n": 1})).expect_success(),
+        json!({})
+    );
+    assert_eq!(
+        one.invoke("secret", &json!({"n": 1})).expect_success(),
+        json!({"n": 1})
+    );
+    two.delete("actions/secret");
+    assert_eq!(one.get("actions/secret").status, 200);
+}
