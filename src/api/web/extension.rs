@@ -1,0 +1,98 @@
+//! What a web action's URL asks its result to be answered as (reference section 6.1).
+
+/// The ending of a web action's name in a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::api) enum Extension {
+    /// `.http`, and no extension: the action says what is answered.
+    Http,
+    /// `.json`
+    Json,
+    /// `.html`
+    Html,
+    /// `.svg`
+    Svg,
+    /// `.text`
+    Text,
+}
+
+impl Extension {
+    const ALL: [Extension; 5] = [
+        Self::Http,
+        Self::Json,
+        Self::Html,
+        Self::Svg,
+        Self::Text,
+    ];
+
+    /// The extension of an ending such as `.json`.
+    pub(in crate::api) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|extension| extension.name() == name)
+    }
+
+    /// The name of an action and the extension, of the last segment of a URL. Only endings
+    /// count: `a.xyz` is an action with a dot in its name.
+    pub(in crate::api) fn split(segment: &str) -> (&str, Self) {
+        Self::ALL
+            .into_iter()
+            .find_map(|extension| Some((segment.strip_suffix(extension.name())?, extension)))
+            .unwrap_or((segment, Self::Http))
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Http => ".http",
+            Self::Json => ".json",
+            Self::Html => ".html",
+            Self::Svg => ".svg",
+            Self::Text => ".text",
+        }
+    }
+
+    /// The media type that failures name.
+    pub(super) const fn media(self) -> &'static str {
+        match self {
+            Self::Http => "message/http",
+            Self::Json => "application/json",
+            Self::Html => "text/html",
+            Self::Svg => "image/svg+xml",
+            Self::Text => "text/plain",
+        }
+    }
+
+    /// The field of a result that holds the answer, if there is no `body`.
+    pub(super) const fn field(self) -> &'static str {
+        match self {
+            Self::Http => "body",
+            Self::Json => "json",
+            Self::Html => "html",
+            Self::Svg => "svg",
+            Self::Text => "text",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings() {
+        let split = Extension::split;
+        // 11.11-251
+        assert_eq!(split("a"), ("a", Extension::Http));
+        assert_eq!(split("a.http"), ("a", Extension::Http));
+        assert_eq!(split("a.json"), ("a", Extension::Json));
+        assert_eq!(split("a.html"), ("a", Extension::Html));
+        assert_eq!(split("a.svg"), ("a", Extension::Svg));
+        assert_eq!(split("a.text"), ("a", Extension::Text));
+        assert_eq!(split("a.json.text"), ("a.json", Extension::Text));
+        // 11.11-250
+        assert_eq!(split("a.xyz"), ("a.xyz", Extension::Http));
+        assert_eq!(split("a.JSON"), ("a.JSON", Extension::Http));
+        assert_eq!(split(".json"), ("", Extension::Json));
+        assert_eq!(Extension::of_name(".svg"), Some(Extension::Svg));
+        assert_eq!(Extension::of_name("svg"), None);
+    }
+}
