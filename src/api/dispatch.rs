@@ -8,7 +8,7 @@ use super::error::ApiError;
 use super::path::{Resource, Route, route};
 use super::{
     State, actions, activations, auth, body, docs, invoke, limits, namespaces, reply, system,
-    transaction,
+    transaction, web,
 };
 use crate::entity::Identity;
 
@@ -26,8 +26,13 @@ pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
     let transaction = transaction::id(request.header(transaction::HEADER));
     // A copy, because the request is handed on while the route is looked at.
     let path = request.url().path().to_string();
+    if let Some(target) = web::Target::of(&path) {
+        let mut response = web::serve(request, target, &transaction).await;
+        response.insert_header(transaction::HEADER, transaction);
+        return Ok(response.into());
+    }
     let route = route(&path);
-    let is_api = matches!(route, Route::ApiInfo | Route::Api(_) | Route::Web);
+    let is_api = matches!(route, Route::ApiInfo | Route::Api(_));
     let (mut response, handled) = match answer(request, route, &transaction).await {
         Ok(response) => (response, true),
         Err(error) => {
@@ -51,7 +56,6 @@ async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &s
     }
     let resource = match route {
         Route::Api(resource) => resource,
-        Route::Web => return Err(ApiError::unsupported("web actions")),
         Route::Unknown => return Err(ApiError::no_route()),
         _ if method != Method::Get => return Err(ApiError::method("GET")),
         Route::Info => return Ok(system::info(request.state())),
@@ -80,7 +84,7 @@ async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &s
 async fn resource_answer(request: Request, method: Method, resource: Resource<'_>) -> Answer {
     // What cannot be told is not done either.
     let accept = request.http.header("Accept");
-    if accept.is_some_and(|accept| !body::accepts_json(accept.last().as_str())) {
+    if accept.is_some_and(|accept| !body::accepts(accept.last().as_str(), "application/json")) {
         return Err(ApiError::rejection(
             StatusCode::NotAcceptable,
             "Resource representation is only available with these types:\napplication/json",

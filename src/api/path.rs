@@ -1,4 +1,5 @@
-//! Which resource a path means (reference sections 1.1 and 1.12).
+//! Which resource a path means (reference sections 1.1 and 1.12). Paths of web actions are taken
+//! apart by [`super::web::Target`].
 
 use std::borrow::Cow;
 
@@ -26,8 +27,6 @@ pub(super) enum Route<'a> {
     ServerDocs,
     /// `/docs` and `/api/v1/docs`
     DocsPage,
-    /// `/api/v1/web/...`
-    Web,
     /// Anything else under `/api/v1`: needs a key, whether it is there or not.
     Api(Resource<'a>),
     /// Anything else.
@@ -97,7 +96,6 @@ pub(super) fn route(path: &str) -> Route<'_> {
         ["api", "v1", "api-docs"] => Route::ApiDocs,
         ["api-docs"] => Route::ServerDocs,
         ["docs"] | ["api", "v1", "docs"] => Route::DocsPage,
-        ["api", "v1", "web", _, ..] => Route::Web,
         ["api", "v1", rest @ ..] => Route::Api(resource(rest)),
         _ => Route::Unknown,
     }
@@ -224,7 +222,6 @@ mod tests {
         assert_eq!(route("/invokers/"), Route::Invokers);
         assert_eq!(route("/invokers/ready"), Route::InvokersReady);
         assert_eq!(route("/invokers/healthy/count"), Route::HealthyInvokers);
-        assert_eq!(route("/api/v1/web/guest/default/a.json"), Route::Web);
         assert_eq!(route("/api"), Route::Unknown);
         assert_eq!(route("/ping/"), Route::Unknown);
         assert_eq!(route("/api/v2/namespaces"), Route::Unknown);

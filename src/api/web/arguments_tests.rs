@@ -54,17 +54,32 @@ fn what_is_said_of_a_request() {
 fn query_and_objects() {
     // 11.11-257
     assert_eq!(
-        fields("a=1&b=x%20y+z&b=%C3%A9&c", "application/json", br#"{"a":{"n":1},"d":[]}"#),
+        fields(
+            "a=1&b=x%20y+z&b=%C3%A9&c",
+            "application/json",
+            br#"{"a":{"n":1},"d":[]}"#
+        ),
         json!({"a": {"n": 1}, "b": "é", "c": "", "d": []})
     );
     // Numbers are not understood; of several fields of one name the last counts.
     let body = br#"{"n":1.00,"n":12345678901234567890.10}"#;
     let payload = promoted(received("n=1", "application/json", body), None).unwrap();
-    assert!(payload.get().ends_with(r#","n":12345678901234567890.10}"#), "{payload}");
+    assert!(
+        payload.get().ends_with(r#","n":12345678901234567890.10}"#),
+        "{payload}"
+    );
     assert_eq!(payload.get().matches(r#""n""#).count(), 1);
     // 11.11-261
-    for media in ["application/vnd.api+json", "text/x+json; charset=utf-8", "application/JSON"] {
-        assert_eq!(fields("", media, br#" {"a":1} "#), json!({"a": 1}), "{media}");
+    for media in [
+        "application/vnd.api+json",
+        "text/x+json; charset=utf-8",
+        "application/JSON",
+    ] {
+        assert_eq!(
+            fields("", media, br#" {"a":1} "#),
+            json!({"a": 1}),
+            "{media}"
+        );
     }
 }
 
@@ -73,11 +88,20 @@ fn other_json() {
     // 11.11-258
     for body in ["[1,2.50]", "\"text\"", "1", "true", "null", "\"\""] {
         let payload = promoted(received("", "application/json", body.as_bytes()), None).unwrap();
-        assert!(payload.get().ends_with(&format!(",\"__ow_body\":{body}}}")), "{payload}");
+        assert!(
+            payload.get().ends_with(&format!(",\"__ow_body\":{body}}}")),
+            "{payload}"
+        );
     }
     assert_eq!(fields("", "application/json", b"{}"), json!({}));
     assert_eq!(fields("", "application/json", b""), json!({}));
-    for bad in [&b"{\"a\":"[..], b"{} {}", b" ", b"{\"a\":\xff}", b"{\"\\ud800\":1}"] {
+    for bad in [
+        &b"{\"a\":"[..],
+        b"{} {}",
+        b" ",
+        b"{\"a\":\xff}",
+        b"{\"\\ud800\":1}",
+    ] {
         let refused = promoted(received("", "application/json", bad), None).unwrap_err();
         assert!(matches!(refused, EntityError::Malformed(_)), "{bad:?}");
     }
@@ -87,7 +111,11 @@ fn other_json() {
 fn forms_texts_and_bytes() {
     // 11.11-259
     assert_eq!(
-        fields("a=0&q=1", "application/x-www-form-urlencoded", b"a=1&b=x+y&b=%26&1=2"),
+        fields(
+            "a=0&q=1",
+            "application/x-www-form-urlencoded",
+            b"a=1&b=x+y&b=%26&1=2"
+        ),
         json!({"a": "1", "b": "&", "q": "1", "1": "2"})
     );
     // 11.11-260
@@ -117,7 +145,10 @@ fn raw_requests() {
     assert_eq!(body("", &[0xff])[BODY], "/w==");
     assert_eq!(body("", b"")[BODY], "");
     assert_eq!(body("application/hal+json", b"{}")[BODY], "{}");
-    assert_eq!(body("application/x-www-form-urlencoded", b"a=%31")[BODY], "a=%31");
+    assert_eq!(
+        body("application/x-www-form-urlencoded", b"a=%31")[BODY],
+        "a=%31"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 /// The ending of a web action's name in a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::api) enum Extension {
+pub(super) enum Extension {
     /// `.http`, and no extension: the action says what is answered.
     Http,
     /// `.json`
@@ -16,24 +16,11 @@ pub(in crate::api) enum Extension {
 }
 
 impl Extension {
-    const ALL: [Extension; 5] = [
-        Self::Http,
-        Self::Json,
-        Self::Html,
-        Self::Svg,
-        Self::Text,
-    ];
-
-    /// The extension of an ending such as `.json`.
-    pub(in crate::api) fn of_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|extension| extension.name() == name)
-    }
+    const ALL: [Extension; 5] = [Self::Http, Self::Json, Self::Html, Self::Svg, Self::Text];
 
     /// The name of an action and the extension, of the last segment of a URL. Only endings
     /// count: `a.xyz` is an action with a dot in its name.
-    pub(in crate::api) fn split(segment: &str) -> (&str, Self) {
+    pub(super) fn split(segment: &str) -> (&str, Self) {
         Self::ALL
             .into_iter()
             .find_map(|extension| Some((segment.strip_suffix(extension.name())?, extension)))
@@ -92,7 +79,5 @@ mod tests {
         assert_eq!(split("a.xyz"), ("a.xyz", Extension::Http));
         assert_eq!(split("a.JSON"), ("a.JSON", Extension::Http));
         assert_eq!(split(".json"), ("", Extension::Json));
-        assert_eq!(Extension::of_name(".svg"), Some(Extension::Svg));
-        assert_eq!(Extension::of_name("svg"), None);
     }
 }

@@ -129,9 +129,9 @@ fn content(body: &RawValue, named: Option<&str>) -> Result<Content, Invalid> {
     let default = if text.is_some() { TEXT } else { JSON };
     let media = MediaType::parse(named.unwrap_or(default)).ok_or(Invalid::UnknownType)?;
     let bytes = match text {
-        Some(text) if media.is_binary() || (media.is_json() && is_base64(&text)) => BASE64
-            .decode(text)
-            .map_err(|_| Invalid::WrongType)?,
+        Some(text) if media.is_binary() || (media.is_json() && is_base64(&text)) => {
+            BASE64.decode(text).map_err(|_| Invalid::WrongType)?
+        }
         Some(text) => text.into_bytes(),
         None if media.is_json() => json::pretty(body).into_owned().into_bytes(),
         None => return Err(Invalid::WrongType),

@@ -20,7 +20,9 @@ fn good(text: &str) -> (u16, String, Vec<u8>) {
 fn header_lines(text: &str) -> Vec<String> {
     let answer = of(text).expect(text);
     let lines = answer.headers.iter();
-    lines.map(|(name, value)| format!("{name}: {value}")).collect()
+    lines
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect()
 }
 
 #[test]
@@ -50,7 +52,10 @@ fn empty() {
 fn texts() {
     let html = "text/html; charset=UTF-8";
     // 11.11-272
-    assert_eq!(good(r#"{"body":"text"}"#), (200, html.into(), b"text".into()));
+    assert_eq!(
+        good(r#"{"body":"text"}"#),
+        (200, html.into(), b"text".into())
+    );
     // 11.11-273
     assert_eq!(
         good(r#"{"statusCode":201,"body":"x"}"#),
@@ -136,19 +141,38 @@ fn status_codes() {
     assert_eq!(status("200.0"), Ok(200));
     assert_eq!(status("2e2"), Ok(200));
     for bad in [
-        "\"xyz\"", "\"\"", "\" 200\"", "\"200.0\"", "200.5", "0", "-200", "100", "101", "199",
-        "600", "1e9", "null", "true", "{}", "[200]",
+        "\"xyz\"",
+        "\"\"",
+        "\" 200\"",
+        "\"200.0\"",
+        "200.5",
+        "0",
+        "-200",
+        "100",
+        "101",
+        "199",
+        "600",
+        "1e9",
+        "null",
+        "true",
+        "{}",
+        "[200]",
     ] {
         assert_eq!(status(bad), Err(NOT_HTTP), "{bad}");
     }
-    assert_eq!(NOT_HTTP.to_string(), "Response is not valid 'message/http'.");
+    assert_eq!(
+        NOT_HTTP.to_string(),
+        "Response is not valid 'message/http'."
+    );
 }
 
 #[test]
 fn repeated_headers() {
     // 11.11-280
     assert_eq!(
-        header_lines(r#"{"headers":{"Set-Cookie":["a=b","c=d; Path=/"],"X":[1,[true,["t"]]],"n":1.50}}"#),
+        header_lines(
+            r#"{"headers":{"Set-Cookie":["a=b","c=d; Path=/"],"X":[1,[true,["t"]]],"n":1.50}}"#
+        ),
         [
             "Set-Cookie: a=b",
             "Set-Cookie: c=d; Path=/",
@@ -168,7 +192,11 @@ fn repeated_headers() {
     ] {
         assert_eq!(of(bad), Err(NOT_HTTP), "{bad}");
     }
-    let deep = format!("{{\"headers\":{{\"a\":{}1{}}}}}", "[".repeat(9), "]".repeat(9));
+    let deep = format!(
+        "{{\"headers\":{{\"a\":{}1{}}}}}",
+        "[".repeat(9),
+        "]".repeat(9)
+    );
     assert_eq!(of(&deep), Err(NOT_HTTP));
 }
 

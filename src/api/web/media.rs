@@ -138,8 +138,7 @@ fn split_parameters(value: &str) -> impl Iterator<Item = &str> {
 
 /// Whether a text is a token of HTTP: a header's name, or one half of a media type.
 pub(super) fn is_token(text: &str) -> bool {
-    let is_token_char =
-        |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c);
+    let is_token_char = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c);
     !text.is_empty() && text.bytes().all(is_token_char)
 }
 
@@ -159,8 +158,19 @@ mod tests {
         assert_eq!(with.header(), "text/html; a=\"x;y\"; charset=UTF-8");
         // 11.11-278
         for wrong in [
-            "xyzbar", "", "/", "a/", "/b", "a/b c", "*/*", "text/*", "a/b; c", "a/b; c=d e",
-            "a/b\r\nx: y", "a/b; c=\"d", "a/b, c/d",
+            "xyzbar",
+            "",
+            "/",
+            "a/",
+            "/b",
+            "a/b c",
+            "*/*",
+            "text/*",
+            "a/b; c",
+            "a/b; c=d e",
+            "a/b\r\nx: y",
+            "a/b; c=\"d",
+            "a/b, c/d",
         ] {
             assert_eq!(MediaType::parse(wrong), None, "{wrong:?}");
         }
