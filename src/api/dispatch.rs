@@ -26,11 +26,6 @@ pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
     let transaction = transaction::id(request.header(transaction::HEADER));
     // A copy, because the request is handed on while the route is looked at.
     let path = request.url().path().to_string();
-    if let Some(target) = web::Target::of(&path) {
-        let mut response = web::serve(request, target, &transaction).await;
-        response.insert_header(transaction::HEADER, transaction);
-        return Ok(response.into());
-    }
     let route = route(&path);
     let is_api = matches!(route, Route::ApiInfo | Route::Api(_));
     let (mut response, handled) = match answer(request, route, &transaction).await {
@@ -49,12 +44,14 @@ pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
 
 async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &str) -> Answer {
     let method = request.method();
-    if method == Method::Options {
-        let mut response = reply::text("OK");
-        reply::allow_origins(&mut response, reply::SYSTEM_METHODS);
-        return Ok(response);
-    }
     let resource = match route {
+        // First, as it has OPTIONS of its own.
+        Route::Web(target) => return Ok(web::serve(request, target, transaction).await),
+        _ if method == Method::Options => {
+            let mut response = reply::text("OK");
+            reply::allow_origins(&mut response, reply::SYSTEM_METHODS);
+            return Ok(response);
+        }
         Route::Api(resource) => resource,
         Route::Unknown => return Err(ApiError::no_route()),
         _ if method != Method::Get => return Err(ApiError::method("GET")),

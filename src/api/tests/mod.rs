@@ -6,6 +6,8 @@ mod activations;
 mod docs;
 mod invoke;
 mod system;
+mod web;
+mod web_answers;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,6 +21,7 @@ use super::{Invoke, Services, Settings, State, app};
 use crate::BoxFuture;
 use crate::catalog::{Catalog, Manifest};
 use crate::entity::{ActivationId, GUEST_KEY, GUEST_UUID, Secret};
+use crate::http::server::Beyond;
 use crate::invoke::{Call, InvokeError, Outcome, Rates, Throttles};
 use crate::store::{Options, Store};
 
@@ -181,9 +184,15 @@ impl Ask {
         smol::block_on(async {
             let mut response: http_types::Response =
                 api.server.respond(self.request).await.unwrap();
+            let typed = response.header("Content-Type").is_some();
+            let body = response.body_string().await.unwrap();
+            if !typed {
+                // Which reading the body made up.
+                response.remove_header("Content-Type");
+            }
             Reply {
-                status: response.status().into(),
-                body: response.body_string().await.unwrap(),
+                status: Beyond::status_of(&response),
+                body,
                 response,
             }
         })

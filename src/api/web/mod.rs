@@ -112,7 +112,7 @@ async fn call(
     let action = &*resolved.action;
     let state = request.state().clone();
     state.throttle_invocation(&owner)?;
-    let max = state.settings().max_payload;
+    let max = state.settings().max_payload_of(&owner);
     body::check_length(&request, max, body::TooLarge::Request)?;
     // Who cannot be told to be somebody is nobody.
     let caller = request.header("Authorization").and_then(|credentials| {
