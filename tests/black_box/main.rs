@@ -21,3 +21,4 @@ mod misbehaving_quickjs;
 mod requests;
 mod runtimes;
 mod store_faults;
+mod web;
