@@ -8,6 +8,7 @@ mod invoke;
 mod system;
 mod web;
 mod web_answers;
+mod web_packages;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

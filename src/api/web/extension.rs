@@ -21,23 +21,29 @@ impl Extension {
     /// The name of an action and the extension, of the last segment of a URL. Only endings
     /// count: `a.xyz` is an action with a dot in its name.
     pub(super) fn split(segment: &str) -> (&str, Self) {
+        let ending = |extension: Self| {
+            let name = segment.strip_suffix(extension.name())?.strip_suffix('.')?;
+            Some((name, extension))
+        };
         Self::ALL
             .into_iter()
-            .find_map(|extension| Some((segment.strip_suffix(extension.name())?, extension)))
+            .find_map(ending)
             .unwrap_or((segment, Self::Http))
     }
 
-    const fn name(self) -> &'static str {
+    /// Its name without the dot: also the field of a result that holds the answer, where there is
+    /// no `body`.
+    pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::Http => ".http",
-            Self::Json => ".json",
-            Self::Html => ".html",
-            Self::Svg => ".svg",
-            Self::Text => ".text",
+            Self::Http => "http",
+            Self::Json => "json",
+            Self::Html => "html",
+            Self::Svg => "svg",
+            Self::Text => "text",
         }
     }
 
-    /// The media type that failures name.
+    /// The media type of its answers, as failures name it.
     pub(super) const fn media(self) -> &'static str {
         match self {
             Self::Http => "message/http",
@@ -45,17 +51,6 @@ impl Extension {
             Self::Html => "text/html",
             Self::Svg => "image/svg+xml",
             Self::Text => "text/plain",
-        }
-    }
-
-    /// The field of a result that holds the answer, if there is no `body`.
-    pub(super) const fn field(self) -> &'static str {
-        match self {
-            Self::Http => "body",
-            Self::Json => "json",
-            Self::Html => "html",
-            Self::Svg => "svg",
-            Self::Text => "text",
         }
     }
 }

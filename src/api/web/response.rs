@@ -96,38 +96,36 @@ pub(super) fn answer(response: &Response, extension: Extension) -> Result<Answer
     };
     match extension {
         Extension::Http => http::answer(value),
-        Extension::Json if is_structure(value) => {
-            let text = json::pretty(value).into_owned();
-            Ok(Answer::of("application/json", "application/json", text))
+        Extension::Json if value.get().starts_with(['{', '[']) => {
+            Ok(Answer::of(extension, json::pretty(value).into_owned()))
         }
         Extension::Json => Err(not_valid()),
-        Extension::Html => {
-            let text = field(value, extension).and_then(json::text);
-            let text = text.ok_or_else(not_valid)?;
-            Ok(Answer::of("text/html", "text/html; charset=UTF-8", text))
-        }
-        Extension::Svg => {
-            let text = field(value, extension).and_then(json::text);
-            let text = text.ok_or_else(not_valid)?;
-            Ok(Answer::of("image/svg+xml", "image/svg+xml", text))
-        }
+        Extension::Html | Extension::Svg => field(value, extension)
+            .and_then(json::text)
+            .map(|text| Answer::of(extension, text))
+            .ok_or_else(not_valid),
         Extension::Text => {
             let value = field(value, extension).ok_or(Invalid::NoProperty)?;
             let text = json::text(value).unwrap_or_else(|| json::pretty(value).into_owned());
-            Ok(Answer::of("text/plain", "text/plain; charset=UTF-8", text))
+            Ok(Answer::of(extension, text))
         }
     }
 }
 
 impl Answer {
-    /// A text with status 200.
-    fn of(essence: &str, header: &str, text: String) -> Self {
+    /// A text of an extension's own type, with status 200.
+    fn of(extension: Extension, text: String) -> Self {
+        let media = extension.media();
+        let header = match extension {
+            Extension::Html | Extension::Text => format!("{media}; charset=UTF-8"),
+            Extension::Http | Extension::Json | Extension::Svg => media.into(),
+        };
         Answer {
             status: 200,
             headers: Vec::new(),
             content: Some(Content {
-                essence: essence.into(),
-                header: header.into(),
+                essence: media.into(),
+                header,
                 bytes: text.into_bytes(),
             }),
         }
@@ -142,12 +140,7 @@ fn field(value: &RawValue, extension: Extension) -> Option<&RawValue> {
     let members = Members::of(value).ok()?;
     members
         .get("body")
-        .or_else(|| members.get(extension.field()))
-}
-
-/// Whether a value is an object or an array.
-pub(super) fn is_structure(value: &RawValue) -> bool {
-    value.get().starts_with(['{', '['])
+        .or_else(|| members.get(extension.name()))
 }
 
 #[cfg(test)]
