@@ -46,6 +46,22 @@ pub(super) fn check_length(
     }
 }
 
+/// Reads a body of at most `max` bytes, whatever it is.
+pub(super) async fn read_any(
+    request: &mut tide::Request<State>,
+    max: u64,
+    too_large: TooLarge,
+) -> Result<Vec<u8>, ApiError> {
+    read_request_body(request.take_body(), max)
+        .await
+        .map_err(|error| match error {
+            RequestBodyError::TooLong(is) => too_large.error(is, max),
+            RequestBodyError::Failed(_) => {
+                ApiError::rejection(StatusCode::BadRequest, error.to_string())
+            }
+        })
+}
+
 /// Reads a JSON body of at most `max` bytes. Empty ones may have any content type.
 pub(super) async fn read(
     request: &mut tide::Request<State>,
@@ -61,14 +77,7 @@ pub(super) async fn read(
     {
         return Err(wrong);
     }
-    let bytes = read_request_body(request.take_body(), max)
-        .await
-        .map_err(|error| match error {
-            RequestBodyError::TooLong(is) => too_large.error(is, max),
-            RequestBodyError::Failed(_) => {
-                ApiError::rejection(StatusCode::BadRequest, error.to_string())
-            }
-        })?;
+    let bytes = read_any(request, max, too_large).await?;
     match wrong_type {
         Some(wrong) if !bytes.is_empty() => Err(wrong),
         _ => Ok(bytes),
@@ -105,16 +114,17 @@ fn check_type(header: Option<&HeaderValues>) -> Result<(), ApiError> {
     ))
 }
 
-/// Whether JSON may be answered to a request with this `Accept`: the most exact range that fits
-/// decides.
-pub(super) fn accepts_json(accept: &str) -> bool {
+/// Whether a media type, in lower case, may be answered to a request with this `Accept`: the most
+/// exact range that fits decides.
+pub(super) fn accepts(accept: &str, media: &str) -> bool {
+    let family = media.split('/').next();
     let mut best = None;
     for range in accept.split(',') {
         let mut parts = range.split(';').map(str::trim);
         let exactness = match parts.next().map(str::to_ascii_lowercase).as_deref() {
-            Some("application/json") => 2,
-            Some("application/*") => 1,
+            Some(range) if range == media => 2,
             Some("*/*") => 0,
+            Some(range) if range.strip_suffix("/*") == family => 1,
             _ => continue,
         };
         let refused = parts.any(|part| {
@@ -160,7 +170,7 @@ mod tests {
             "text/html, */*; q=0.1",
             "*/*;q=0, application/json",
         ] {
-            assert!(accepts_json(yes), "{yes}");
+            assert!(accepts(yes, "application/json"), "{yes}");
         }
         for no in [
             "text/plain",
@@ -168,7 +178,10 @@ mod tests {
             "application/json;q=0",
             "application/json; q=0.0, */*",
         ] {
-            assert!(!accepts_json(no), "{no}");
+            assert!(!accepts(no, "application/json"), "{no}");
         }
+        assert!(accepts("text/*", "text/html"));
+        assert!(!accepts("text/*;q=0, */*", "text/html"));
+        assert!(!accepts("application/*", "text/html"));
     }
 }

@@ -8,7 +8,7 @@ use super::error::ApiError;
 use super::path::{Resource, Route, route};
 use super::{
     State, actions, activations, auth, body, docs, invoke, limits, namespaces, packages, reply,
-    system, transaction,
+    system, transaction, web,
 };
 use crate::entity::Identity;
 
@@ -27,7 +27,7 @@ pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
     // A copy, because the request is handed on while the route is looked at.
     let path = request.url().path().to_string();
     let route = route(&path);
-    let is_api = matches!(route, Route::ApiInfo | Route::Api(_) | Route::Web);
+    let is_api = matches!(route, Route::ApiInfo | Route::Api(_));
     let (mut response, handled) = match answer(request, route, &transaction).await {
         Ok(response) => (response, true),
         Err(error) => {
@@ -44,14 +44,15 @@ pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
 
 async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &str) -> Answer {
     let method = request.method();
-    if method == Method::Options {
-        let mut response = reply::text("OK");
-        reply::allow_origins(&mut response, reply::SYSTEM_METHODS);
-        return Ok(response);
-    }
     let resource = match route {
+        // First, as it has OPTIONS of its own.
+        Route::Web(target) => return Ok(web::serve(request, target, transaction).await),
+        _ if method == Method::Options => {
+            let mut response = reply::text("OK");
+            reply::allow_origins(&mut response, reply::SYSTEM_METHODS);
+            return Ok(response);
+        }
         Route::Api(resource) => resource,
-        Route::Web => return Err(ApiError::unsupported("web actions")),
         Route::Unknown => return Err(ApiError::no_route()),
         _ if method != Method::Get => return Err(ApiError::method("GET")),
         Route::Info => return Ok(system::info(request.state())),
@@ -80,7 +81,7 @@ async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &s
 async fn resource_answer(request: Request, method: Method, resource: Resource<'_>) -> Answer {
     // What cannot be told is not done either.
     let accept = request.http.header("Accept");
-    if accept.is_some_and(|accept| !body::accepts_json(accept.last().as_str())) {
+    if accept.is_some_and(|accept| !body::accepts(accept.last().as_str(), "application/json")) {
         return Err(ApiError::rejection(
             StatusCode::NotAcceptable,
             "Resource representation is only available with these types:\napplication/json",

@@ -4,10 +4,11 @@ use std::fmt;
 
 use http_types::{Response, StatusCode};
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::reply;
 use crate::catalog::{AccessError, CatalogError, SequenceError};
-use crate::entity::EntityError;
+use crate::entity::{EntityError, json};
 use crate::invoke::{InvokeError, Throttled};
 use crate::store::StoreError;
 
@@ -98,24 +99,38 @@ impl ApiError {
 
     /// The answer, with the transaction's id as its code.
     pub(super) fn into_response(self, transaction: &str) -> Response {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            error: &'a str,
-            code: &'a str,
-        }
-        let mut response = reply::json(
-            self.status,
-            &Body {
-                error: &self.message,
-                code: transaction,
-            },
-        );
+        let mut response = reply::json_text(self.status, self.document(transaction).get());
         if self.status == StatusCode::Unauthorized {
             response.insert_header(
                 "WWW-Authenticate",
                 "Basic realm=\"OpenWhisk secure realm\",charset=UTF-8",
             );
         }
+        self.finish(response, transaction)
+    }
+
+    /// The answer of a web action: for people, and without a challenge, because the key that is
+    /// missing may be the action's own (reference sections 6.2 and 6.8).
+    pub(super) fn into_web_response(self, transaction: &str) -> Response {
+        let document = self.document(transaction);
+        let response = reply::json_text(self.status, json::pretty(&document).into_owned());
+        self.finish(response, transaction)
+    }
+
+    fn document(&self, transaction: &str) -> Box<RawValue> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            error: &'a str,
+            code: &'a str,
+        }
+        let body = Body {
+            error: &self.message,
+            code: transaction,
+        };
+        to_raw_value(&body).expect("texts are always valid JSON")
+    }
+
+    fn finish(self, mut response: Response, transaction: &str) -> Response {
         if let Some(allow) = self.allow {
             response.insert_header("Allow", allow);
         }

@@ -15,7 +15,7 @@ use crate::entity::{Activation, ActivationId, Status, json};
 use crate::invoke::{Call, InvokeError, Invoker, Outcome};
 
 /// The header that names the activation.
-const ACTIVATION_HEADER: &str = "x-openwhisk-activation-id";
+pub(super) const ACTIVATION_HEADER: &str = "x-openwhisk-activation-id";
 
 /// What runs actions for the API.
 pub trait Invoke: Send + Sync {

@@ -25,6 +25,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod web;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use super::error::ApiError;
+use super::web::Target;
 use crate::entity::names;
 
 /// What a path means. Names are still percent-encoded: a key is checked before names are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route<'a> {
     /// `/`
     Info,
@@ -26,8 +27,8 @@ pub(super) enum Route<'a> {
     ServerDocs,
     /// `/docs` and `/api/v1/docs`
     DocsPage,
-    /// `/api/v1/web/...`
-    Web,
+    /// `/api/v1/web/{ns}/{package}/{action}` and below; its names are checked.
+    Web(Target),
     /// Anything else under `/api/v1`: needs a key, whether it is there or not.
     Api(Resource<'a>),
     /// Anything else.
@@ -97,7 +98,9 @@ pub(super) fn route(path: &str) -> Route<'_> {
         ["api", "v1", "api-docs"] => Route::ApiDocs,
         ["api-docs"] => Route::ServerDocs,
         ["docs"] | ["api", "v1", "docs"] => Route::DocsPage,
-        ["api", "v1", "web", _, ..] => Route::Web,
+        ["api", "v1", "web", _, _, _, ..] => {
+            Target::of(path).map_or(Route::Api(Resource::Unknown), Route::Web)
+        }
         ["api", "v1", rest @ ..] => Route::Api(resource(rest)),
         _ => Route::Unknown,
     }
@@ -224,7 +227,9 @@ mod tests {
         assert_eq!(route("/invokers/"), Route::Invokers);
         assert_eq!(route("/invokers/ready"), Route::InvokersReady);
         assert_eq!(route("/invokers/healthy/count"), Route::HealthyInvokers);
-        assert_eq!(route("/api/v1/web/guest/default/a.json"), Route::Web);
+        let web = "/api/v1/web/guest/default/a.json/rest";
+        assert_eq!(route(web), Route::Web(Target::of(web).unwrap()));
+        assert_eq!(route(&format!("/{web}")), route(web));
         assert_eq!(route("/api"), Route::Unknown);
         assert_eq!(route("/ping/"), Route::Unknown);
         assert_eq!(route("/api/v2/namespaces"), Route::Unknown);
@@ -266,6 +271,8 @@ mod tests {
         }
         assert_eq!(api("/api/v1/namespaces/_"), Resource::Unknown);
         assert_eq!(api("/api/v1/x"), Resource::Unknown);
+        assert_eq!(api("/api/v1/web/guest/default"), Resource::Unknown);
+        assert_eq!(api("/api/v1/web/guest/default/-"), Resource::Unknown);
     }
 
     #[test]

@@ -271,7 +271,7 @@ fn unknown_kind(kind: &str, kinds: &dyn Kinds) -> EntityError {
 }
 
 /// Whether code is taken for base64. It is OpenWhisk's guess: the source text `main` is, too.
-fn is_base64(code: &str) -> bool {
+pub fn is_base64(code: &str) -> bool {
     let code = code.trim().as_bytes();
     let padding = code.iter().rev().take_while(|&&c| c == b'=').count();
     !code.is_empty()

@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+pub use super::pretty_json::pretty;
 use super::{EntityError, Members, Parameters};
 
 /// A JSON text without the white space between its tokens; numbers and strings stay as written.
@@ -53,6 +56,36 @@ pub fn document<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, EntityError
         return Err(EntityError::malformed("JSON object expected"));
     }
     serde_json::from_str(body.get()).map_err(syntax)
+}
+
+/// The text of a JSON string; none for any other value. Halves of surrogate pairs, which
+/// JavaScript lets exist alone, become U+FFFD.
+pub fn text(json: &RawValue) -> Option<String> {
+    struct Lossy(String);
+
+    impl<'de> Deserialize<'de> for Lossy {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Read;
+
+            impl Visitor<'_> for Read {
+                type Value = Lossy;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("a JSON string")
+                }
+
+                fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Lossy, E> {
+                    Ok(Lossy(String::from_utf8_lossy(bytes).into_owned()))
+                }
+            }
+
+            deserializer.deserialize_bytes(Read)
+        }
+    }
+
+    let is_string = json.get().starts_with('"');
+    let read = || serde_json::from_str(json.get()).ok();
+    is_string.then(read)?.map(|Lossy(text)| text)
 }
 
 /// A text as JSON.
@@ -115,6 +148,17 @@ mod tests {
             "[1.50,12345678901234567890]"
         );
         assert!(matches!(compact(&raw("{\"a\":1}")), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn texts() {
+        let text = |json: &str| text(&raw(json));
+        assert_eq!(text(r#""a\n\u00e9\ud83d\ude00é""#).unwrap(), "a\né😀é");
+        assert_eq!(text("\"\"").unwrap(), "");
+        assert!(text(r#""a\ud800b""#).unwrap().starts_with("a\u{fffd}"));
+        for other in ["1", "[1]", "null", "{}", "[97]"] {
+            assert_eq!(text(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod new_action;
 mod new_package;
 mod package;
 mod parameters;
+mod pretty_json;
 mod version;
 
 pub use action::Action;
@@ -25,7 +26,7 @@ pub use activation::{Activation, Response, Status};
 pub use activation_id::{ActivationId, ActivationIdError};
 pub use activation_json::{StoredActivation, record};
 pub use error::EntityError;
-pub use exec::{BLACKBOX, BUILTIN, Exec, Kinds, NewExec, SEQUENCE};
+pub use exec::{BLACKBOX, BUILTIN, Exec, Kinds, NewExec, SEQUENCE, is_base64};
 pub use full_name::FullName;
 pub use identity::{GUEST_KEY, GUEST_UUID, Identity, Secret};
 pub use image::ImageName;

@@ -25,6 +25,9 @@ impl Inner {
         if promised && let Err(error) = self.store.mark_started(id).await {
             log::error!("cannot mark activation {id} as started: {error}");
         }
+        if let Some(barred) = self.bar(call, received) {
+            return barred;
+        }
         let wait = received.elapsed();
         let start = now();
         let clock = Instant::now();
@@ -40,7 +43,10 @@ impl Inner {
         let Output { result, logs } = builtin::run(&self.builtins, &context, &arguments).await;
         let duration = clock.elapsed().as_millis() as u64;
         let executed = Executed {
-            response: proxy::response(result, self.settings.max_response),
+            response: proxy::response(
+                result,
+                call.identity.limits.payload(self.settings.max_response),
+            ),
             start,
             end: start + duration,
             duration,

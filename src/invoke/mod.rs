@@ -6,11 +6,8 @@
 
 mod account;
 mod arguments;
-<<<<<<< HEAD
-mod builtin;
-=======
 mod bar;
->>>>>>> refs/heads/keys
+mod builtin;
 mod composite;
 mod composition;
 mod conductor;

@@ -122,11 +122,7 @@ impl Inner {
         let Some(Finished { executed, printed }) = finished else {
             return;
         };
-<<<<<<< HEAD
-=======
-        let Finished { executed, used } = finished;
         let blocked = matches!(executed.reached, Reached::Blocked);
->>>>>>> refs/heads/keys
         let activation = Arc::new(record::activation(&call, id, cause, executed));
         flight.landed();
         if let Some(sender) = sender {

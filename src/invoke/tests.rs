@@ -1,12 +1,9 @@
 //! Invocations against sandboxes whose proxy is a few lines of a thread.
 
-<<<<<<< HEAD
 mod builtins;
 mod compositions;
-mod sequences;
-=======
 mod namespaces;
->>>>>>> refs/heads/keys
+mod sequences;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -215,6 +212,7 @@ impl Bench {
             longest_wait: Duration::from_secs(10),
             boot_timeout: Duration::from_secs(10),
             max_response: 1 << 20,
+            actions: crate::entity::ActionRanges::default(),
             pool_memory: 1024,
             auto_pull: false,
             sequence_length: 4,
@@ -230,20 +228,8 @@ impl Bench {
                 "http://127.0.0.1:3000".to_owned(),
             )),
             Arc::new(Manifest::built_in()),
-<<<<<<< HEAD
             Arc::new(Services::new(store.clone(), "http://127.0.0.1:3000")),
             settings,
-=======
-            Settings {
-                longest_wait: Duration::from_secs(10),
-                boot_timeout: Duration::from_secs(10),
-                max_response: 1 << 20,
-                actions: crate::entity::ActionRanges::default(),
-                pool_memory: 1024,
-                auto_pull: false,
-                sequence_length: 4,
-            },
->>>>>>> refs/heads/keys
         );
         Bench {
             executor,

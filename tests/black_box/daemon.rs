@@ -156,6 +156,13 @@ impl Daemon {
         Client::new(&self.address, key)
     }
 
+    /// `host:port` of its API, for those who write to the socket themselves.
+    pub fn address(&self) -> &str {
+        self.address
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -23,3 +23,4 @@ mod packages;
 mod requests;
 mod runtimes;
 mod store_faults;
+mod web;

@@ -8,7 +8,7 @@ use super::*;
 use crate::entity::{Activation, Response, Status};
 
 /// Makes the invoker answer with a finished activation.
-fn finish(api: &Api, status: Status, result: Option<&'static str>) {
+pub(super) fn finish(api: &Api, status: Status, result: Option<&'static str>) {
     *api.script.answer.lock().unwrap() = Box::new(move |call| {
         Ok(Outcome::Finished(Arc::new(Activation {
             id: ActivationId::from_bytes([0xab; 16]),
@@ -32,7 +32,7 @@ fn finish(api: &Api, status: Status, result: Option<&'static str>) {
     });
 }
 
-const ID: &str = "abababababababababababababababab";
+pub(super) const ID: &str = "abababababababababababababababab";
 
 #[test]
 fn non_blocking() {

@@ -5,11 +5,14 @@ mod actions;
 mod activations;
 mod docs;
 mod invoke;
+mod namespaces;
 mod packaged_actions;
 mod packages;
 mod sequences;
-mod namespaces;
 mod system;
+mod web;
+mod web_answers;
+mod web_packages;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,6 +26,7 @@ use super::{Invoke, Services, Settings, State, app};
 use crate::BoxFuture;
 use crate::catalog::{Catalog, Manifest};
 use crate::entity::{ActivationId, GUEST_KEY, GUEST_UUID, Secret};
+use crate::http::server::Beyond;
 use crate::invoke::{Call, InvokeError, Outcome, Rates, Throttles};
 use crate::store::{Options, Store};
 
@@ -198,9 +202,15 @@ impl Ask {
         smol::block_on(async {
             let mut response: http_types::Response =
                 api.server.respond(self.request).await.unwrap();
+            let typed = response.header("Content-Type").is_some();
+            let body = response.body_string().await.unwrap();
+            if !typed {
+                // Which reading the body made up.
+                response.remove_header("Content-Type");
+            }
             Reply {
-                status: response.status().into(),
-                body: response.body_string().await.unwrap(),
+                status: Beyond::status_of(&response),
+                body,
                 response,
             }
         })

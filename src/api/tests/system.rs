@@ -284,9 +284,4 @@ fn what_is_not_there_yet() {
         let reply = Ask::new(Method::Get, &of(path)).no_key().send(&api);
         assert_eq!(reply.status, 401, "{path}");
     }
-    let web = "/api/v1/web/guest/default/a.json";
-    Ask::new(Method::Get, web)
-        .no_key()
-        .send(&api)
-        .refused(501, "web actions are not supported by this server.");
 }

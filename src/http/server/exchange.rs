@@ -8,6 +8,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 
+use super::beyond::Beyond;
 use super::body::{RequestBody, ResponseBody};
 use super::refusal::Refusal;
 use super::state::State;
@@ -140,12 +141,17 @@ fn to_tide(
 
 fn from_tide(mut answer: http_types::Response) -> Response<ResponseBody> {
     let mut response = Response::new(());
-    *response.status_mut() =
-        StatusCode::from_u16(answer.status().into()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = StatusCode::from_u16(Beyond::status_of(&answer))
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     for (name, values) in answer.iter() {
         for value in values {
             append(headers, name.as_str(), value.as_str());
+        }
+    }
+    if let Some(beyond) = answer.ext_mut().remove::<Beyond>() {
+        for (name, value) in &beyond.headers {
+            append(headers, name, value);
         }
     }
     // Last, as it makes up a content type for answers that have none.
@@ -155,12 +161,12 @@ fn from_tide(mut answer: http_types::Response) -> Response<ResponseBody> {
 /// Adds a header, unless it would break the framing of the answer: hyper alone decides that.
 fn append(headers: &mut HeaderMap, name: &str, value: &str) {
     const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
-    if FRAMING.contains(&name) {
+    if FRAMING.iter().any(|own| name.eq_ignore_ascii_case(own)) {
         return;
     }
     match (
         HeaderName::from_bytes(name.as_bytes()),
-        HeaderValue::from_str(value),
+        HeaderValue::from_bytes(value.as_bytes()),
     ) {
         (Ok(name), Ok(value)) => {
             headers.append(name, value);

@@ -12,6 +12,7 @@
 //! long, 417, 501 unknown method, 503 no memory for another body, 505.
 
 mod accept;
+mod beyond;
 mod body;
 mod chunked;
 mod connection;
@@ -23,6 +24,7 @@ mod refusal;
 mod socket;
 mod state;
 
+pub use beyond::Beyond;
 pub use body::{RequestBodyError, read_request_body};
 
 use std::future::Future;
