@@ -1,82 +1,164 @@
 //! Actions (reference section 3.3).
 
+use std::sync::Arc;
+
 use http_types::{Response, StatusCode};
 use serde_json::json;
 
 use super::dispatch::Request;
 use super::error::ApiError;
-use super::query::Query;
+use super::query::{Page, Query};
 use super::{State, auth, body, now, reply};
-use crate::catalog::CatalogError;
-use crate::entity::{Action, ActionRanges, BLACKBOX, ListElement, NewAction, NewExec};
-use crate::store::CodeChange;
+use crate::catalog::{Catalog, CatalogError, Resolved, ResolvedPackage};
+use crate::entity::{
+    Action, ActionRanges, BLACKBOX, BUILTIN, FullName, NewAction, NewExec, Package, SEQUENCE,
+};
+use crate::store::{CodeChange, Collection, EntityList};
 
 /// The action that a path names.
 pub(super) struct Target {
     namespace: String,
+    package: Option<String>,
     name: String,
-    /// `ns/name`
+    /// `ns/[package/]name`
     path: String,
 }
 
 impl Target {
-    pub(super) fn new(namespace: &str, name: &str) -> Self {
+    pub(super) fn new(namespace: &str, package: Option<&str>, name: &str) -> Self {
         Target {
-            path: format!("{namespace}/{name}"),
+            path: FullName::new(namespace, package, name).to_string(),
             namespace: namespace.into(),
+            package: package.map(Into::into),
             name: name.into(),
         }
     }
 
-    pub(super) fn path(&self) -> &str {
-        &self.path
+    /// `ns` or `ns/package`
+    fn place(&self) -> &str {
+        &self.path[..self.path.len() - self.name.len() - 1]
     }
 
-    /// Whether it is the caller's own.
-    pub(super) fn check_owner(&self, request: &Request) -> Result<(), ApiError> {
-        auth::own(&request.identity, &self.namespace, &self.path)
+    /// Whether the caller may read and invoke it, be it there or not.
+    pub(super) fn check_access(&self, request: &Request) -> Result<Access, ApiError> {
+        let Some(package) = &self.package else {
+            auth::own(&request.identity, &self.namespace, &self.path)?;
+            return Ok(Access::Own);
+        };
+        let catalog = request.http.state().catalog();
+        let package = catalog.resolve_package(&request.identity, &self.namespace, package)?;
+        Ok(Access::Packaged(package))
+    }
+
+    /// The action, for a caller with access to it.
+    pub(super) fn find(&self, catalog: &Catalog, access: &Access) -> Result<Resolved, ApiError> {
+        Ok(match access {
+            Access::Own => Resolved {
+                action: catalog.action(&self.path)?,
+                binding: None,
+            },
+            Access::Packaged(package) => catalog.packaged(package, &self.name)?,
+        })
+    }
+
+    /// Whether the caller may change it, be it there or not: what is in a package only if that is
+    /// there and no binding. Gives the package.
+    fn check_writable(&self, request: &Request) -> Result<Option<Arc<Package>>, ApiError> {
+        let Some(package) = &self.package else {
+            auth::own(&request.identity, &self.namespace, &self.path)?;
+            return Ok(None);
+        };
+        let package = format!("{}/{package}", self.namespace);
+        auth::own(&request.identity, &self.namespace, &package)?;
+        let package = request.http.state().catalog().package(&package)?;
+        if package.binding.is_some() {
+            return Err(ApiError::new(
+                StatusCode::BadRequest,
+                "Operation not permitted on package binding.",
+            ));
+        }
+        Ok(Some(package))
     }
 }
 
-/// `GET .../actions`
+/// How a caller has access to an action.
+pub(super) enum Access {
+    /// It is in no package, and in the caller's namespace.
+    Own,
+    /// It is in this package.
+    Packaged(ResolvedPackage),
+}
+
+/// `GET .../actions`: packaged ones, too.
 pub(super) fn list(request: &Request, namespace: &str) -> Result<Response, ApiError> {
     let page = Query::of(request.http.url()).page("actions")?;
     auth::own(&request.identity, namespace, namespace)?;
+    let list = EntityList::Collection(namespace, Collection::Actions);
+    page_of(request, list, page)
+}
+
+/// `GET .../actions/{package}/`: the actions of a package, or of the package behind a binding.
+pub(super) fn list_package(
+    request: &Request,
+    namespace: &str,
+    package: &str,
+) -> Result<Response, ApiError> {
+    let page = Query::of(request.http.url()).page("actions")?;
+    let catalog = request.http.state().catalog();
+    let package = catalog.resolve_package(&request.identity, namespace, package)?;
+    page_of(request, EntityList::Package(&package.provider.path()), page)
+}
+
+fn page_of(request: &Request, list: EntityList<'_>, page: Page) -> Result<Response, ApiError> {
     let catalog = request.http.state().catalog();
     if page.count {
-        let count = page.counted(catalog.count::<Action>(namespace)?);
+        let count = page.counted(catalog.count_of(list)?);
         return Ok(reply::json(StatusCode::Ok, &json!({"actions": count})));
     }
-    let actions = catalog.list::<Action>(namespace, page.skip, page.limit)?;
-    let elements: Vec<ListElement> = actions.iter().map(Action::list_element).collect();
-    Ok(reply::json(StatusCode::Ok, &elements))
+    let rows = catalog.rows(list, page.skip, page.limit, |action: Action| {
+        action.list_element()
+    })?;
+    Ok(reply::json(StatusCode::Ok, &rows))
 }
 
-/// `GET .../actions/{name}`
+/// `GET .../actions/[{package}/]{name}`
 pub(super) fn get(request: &Request, target: &Target) -> Result<Response, ApiError> {
     let with_code = Query::of(request.http.url()).flag("code", true)?;
-    target.check_owner(request)?;
+    let access = target.check_access(request)?;
     let catalog = request.http.state().catalog();
-    let document = if with_code {
-        let (action, code) = catalog.action_with_code(&target.path)?;
-        action.full(code.as_deref())
-    } else {
-        catalog.action(&target.path)?.document()
-    };
-    Ok(reply::json_text(StatusCode::Ok, document))
+    loop {
+        let Resolved { action, binding } = target.find(catalog, &access)?;
+        let document = if with_code {
+            match catalog.code(&action) {
+                // A write went between the two reads; there are none without end.
+                Err(CatalogError::Changed) => continue,
+                code => action.full(code?.as_deref()),
+            }
+        } else {
+            action.without_code(binding.as_deref())
+        };
+        return Ok(reply::json_text(StatusCode::Ok, document));
+    }
 }
 
-/// `PUT .../actions/{name}`: creates or changes it. The order of the checks is that of section
-/// 3.3.3.
+/// `PUT .../actions/[{package}/]{name}`: creates or changes it. The order of the checks is that of
+/// section 3.3.3.
 pub(super) async fn put(mut request: Request, target: Target) -> Result<Response, ApiError> {
     let overwrite = Query::of(request.http.url()).flag("overwrite", false)?;
-    target.check_owner(&request)?;
+    let package = target.check_writable(&request)?;
     let state = request.http.state().clone();
-    let new = read_new(&mut request, &state).await?;
+    let body = body::read_entity(&mut request.http, state.settings().max_body).await?;
+    let new = NewAction::parse(&body, &state.kinds())?.resolved(&request.identity.namespace);
+    // Code can be large: from here on there is only what the body says.
+    drop(body);
     let settings = state.settings();
     let ranges = settings.actions_of(&request.identity);
     new.check_sizes(&settings.sizes_of(&request.identity))?;
     new.check_limits(&ranges)?;
+    if let Some(components) = new.components() {
+        let catalog = state.catalog();
+        catalog.check_access(&request.identity, components)?;
+    }
     if let Some(new) = &new.exec {
         settings.check_kind(&request.identity, new.exec.kind())?;
     }
@@ -86,7 +168,8 @@ pub(super) async fn put(mut request: Request, target: Target) -> Result<Response
         Err(CatalogError::Missing) => None,
         Err(error) => return Err(error.into()),
     };
-    let written = write(&state, &target, new, old.as_deref(), &ranges).await?;
+    let package = package.as_deref();
+    let written = write(&state, &target, package, new, old.as_deref(), &ranges).await?;
     let code = match state.catalog().code(&written) {
         // Somebody else has been quick: what was written is told, and its code is gone.
         Err(CatalogError::Changed | CatalogError::Missing) => None,
@@ -98,9 +181,9 @@ pub(super) async fn put(mut request: Request, target: Target) -> Result<Response
     ))
 }
 
-/// `DELETE .../actions/{name}`
+/// `DELETE .../actions/[{package}/]{name}`
 pub(super) async fn delete(request: &Request, target: &Target) -> Result<Response, ApiError> {
-    target.check_owner(request)?;
+    target.check_writable(request)?;
     let catalog = request.http.state().catalog();
     let (action, code) = catalog.action_with_code(&target.path)?;
     let document = action.full(code.as_deref());
@@ -113,7 +196,7 @@ pub(super) async fn delete(request: &Request, target: &Target) -> Result<Respons
 /// treated as one that it calls deprecated.
 pub(super) fn check_supported(state: &State, kind: &str) -> Result<(), ApiError> {
     let known = state.manifest().kind(kind);
-    if kind == BLACKBOX || known.is_some_and(|kind| !kind.deprecated) {
+    if [BLACKBOX, SEQUENCE, BUILTIN].contains(&kind) || known.is_some_and(|kind| !kind.deprecated) {
         return Ok(());
     }
     Err(ApiError::new(
@@ -125,37 +208,32 @@ pub(super) fn check_supported(state: &State, kind: &str) -> Result<(), ApiError>
     ))
 }
 
-/// Reads the body. Its bytes are gone when this returns: only what it says is left.
-async fn read_new(request: &mut Request, state: &State) -> Result<NewAction, ApiError> {
-    let max = state.settings().max_body;
-    let body = body::read(&mut request.http, max, body::TooLarge::Entity).await?;
-    if body.is_empty() {
-        return Err(ApiError::rejection(
-            StatusCode::BadRequest,
-            "Request entity expected but not supplied",
-        ));
-    }
-    Ok(NewAction::parse(&body, &state.kinds())?)
-}
-
 async fn write(
     state: &State,
     target: &Target,
+    package: Option<&Package>,
     mut new: NewAction,
     old: Option<&Action>,
     ranges: &ActionRanges,
 ) -> Result<Action, ApiError> {
     let code = code_change(new.exec.as_mut());
+    let components = new.components().map(<[FullName]>::to_vec);
     let catalog = state.catalog();
-    match old {
-        None => {
-            let action = new.create(&target.namespace, &target.name, ranges, now())?;
-            check_supported(state, action.exec.kind())?;
-            Ok(catalog.create_action(action, code).await?)
-        }
-        Some(old) => {
-            let action = new.update(old, ranges, now())?;
-            check_supported(state, action.exec.kind())?;
+    let action = match old {
+        None => new.create(target.place(), &target.name, ranges, now())?,
+        Some(old) => new.update(old, ranges, now())?,
+    };
+    check_supported(state, action.exec.kind())?;
+    if let Some(components) = components {
+        let limit = state.settings().sequence_length as usize;
+        catalog.check_sequence(&target.path, &components, limit)?;
+    }
+    match (old, package) {
+        (None, None) => Ok(catalog.create_action(action, code).await?),
+        (None, Some(package)) => Ok(catalog
+            .create_packaged_action(package, action, code)
+            .await?),
+        (Some(_), _) => {
             let updated = catalog.update_action(action, code).await?;
             state.invoker().retire(&target.path);
             Ok(updated)

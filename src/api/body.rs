@@ -84,6 +84,21 @@ pub(super) async fn read(
     }
 }
 
+/// Reads the JSON body that a `PUT` must have.
+pub(super) async fn read_entity(
+    request: &mut tide::Request<State>,
+    max: u64,
+) -> Result<Vec<u8>, ApiError> {
+    let body = read(request, max, TooLarge::Entity).await?;
+    if body.is_empty() {
+        return Err(ApiError::rejection(
+            StatusCode::BadRequest,
+            "Request entity expected but not supplied",
+        ));
+    }
+    Ok(body)
+}
+
 /// Only JSON will do; parameters such as a character set do not matter.
 fn check_type(header: Option<&HeaderValues>) -> Result<(), ApiError> {
     let content_type = header.map_or("application/octet-stream", |values| values.last().as_str());

@@ -7,8 +7,8 @@ use http_types::{Method, Response, StatusCode};
 use super::error::ApiError;
 use super::path::{Resource, Route, route};
 use super::{
-    State, actions, activations, auth, body, docs, gateway, invoke, limits, namespaces, reply,
-    system, transaction, web,
+    State, actions, activations, auth, body, docs, gateway, invoke, limits, namespaces, packages,
+    reply, system, transaction, web,
 };
 use crate::entity::Identity;
 
@@ -119,30 +119,40 @@ async fn resource_answer(request: Request, method: Method, resource: Resource<'_
             }
         }
         Resource::Action(namespace, name) => {
-            let target = actions::Target::new(&namespace.namespace(own)?, &name.entity()?);
-            match method {
-                Method::Get => actions::get(&request, &target),
-                Method::Put => actions::put(request, target).await,
-                Method::Delete => actions::delete(&request, &target).await,
-                Method::Post => invoke::post(request, target).await,
-                _ => Err(ApiError::method("DELETE, GET, POST, PUT")),
-            }
+            let target = actions::Target::new(&namespace.namespace(own)?, None, &name.entity()?);
+            action_answer(request, method, target).await
         }
         Resource::PackageActions(namespace, package) => {
-            namespace.namespace(own)?;
-            package.entity()?;
+            let namespace = namespace.namespace(own)?;
+            let package = package.entity()?;
             match method {
-                Method::Get => Err(ApiError::unsupported("packages")),
+                Method::Get => actions::list_package(&request, &namespace, &package),
                 _ => Err(ApiError::no_route()),
             }
         }
         Resource::PackagedAction(namespace, package, name) => {
-            namespace.namespace(own)?;
-            package.entity()?;
-            name.entity()?;
-            Err(ApiError::unsupported("packages"))
+            let namespace = namespace.namespace(own)?;
+            let target =
+                actions::Target::new(&namespace, Some(&package.entity()?), &name.entity()?);
+            action_answer(request, method, target).await
         }
-        Resource::Packages(_) | Resource::Package(..) => Err(ApiError::unsupported("packages")),
+        Resource::Packages(namespace) => {
+            let namespace = namespace.namespace(own)?;
+            match method {
+                Method::Get => packages::list(&request, &namespace),
+                _ => Err(ApiError::method("GET")),
+            }
+        }
+        Resource::Package(namespace, name) => {
+            let target = packages::Target::new(&namespace.namespace(own)?, &name.entity()?);
+            match method {
+                Method::Get => packages::get(&request, &target),
+                Method::Put => packages::put(request, target).await,
+                Method::Delete => packages::delete(&request, &target).await,
+                Method::Post if target.is_refresh() => packages::refresh(&request, &target),
+                _ => Err(ApiError::method("DELETE, GET, PUT")),
+            }
+        }
         Resource::Triggers(_) | Resource::Trigger(..) => Err(ApiError::unsupported("triggers")),
         Resource::Rules(_) | Resource::Rule(..) => Err(ApiError::unsupported("rules")),
         Resource::Activations(namespace) => {
@@ -159,5 +169,16 @@ async fn resource_answer(request: Request, method: Method, resource: Resource<'_
                 _ => Err(ApiError::method("GET")),
             }
         }
+    }
+}
+
+/// Answers a request about one action, in a package or not.
+async fn action_answer(request: Request, method: Method, target: actions::Target) -> Answer {
+    match method {
+        Method::Get => actions::get(&request, &target),
+        Method::Put => actions::put(request, target).await,
+        Method::Delete => actions::delete(&request, &target).await,
+        Method::Post => invoke::post(request, target).await,
+        _ => Err(ApiError::method("DELETE, GET, POST, PUT")),
     }
 }

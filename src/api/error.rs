@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::reply;
-use crate::catalog::{AccessError, CatalogError};
+use crate::catalog::{AccessError, CatalogError, SequenceError};
 use crate::entity::{EntityError, json};
 use crate::invoke::{InvokeError, Throttled};
 use crate::store::StoreError;
@@ -180,6 +180,15 @@ impl From<AccessError> for ApiError {
         match error {
             AccessError::Forbidden(resource) => Self::forbidden(&resource),
             AccessError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<SequenceError> for ApiError {
+    fn from(error: SequenceError) -> Self {
+        match error {
+            SequenceError::Catalog(error) => error.into(),
+            error => Self::new(StatusCode::BadRequest, error.to_string()),
         }
     }
 }

@@ -51,13 +51,13 @@ struct Wanted {
     result: bool,
 }
 
-/// `POST .../actions/{name}`. The order of the checks is that of sections 1.5 and 4.2: throttles,
-/// rights, size, form, existence.
+/// `POST .../actions/[{package}/]{name}`. The order of the checks is that of sections 1.5 and 4.2:
+/// throttles, rights, size, form, existence, rights to a sequence's components.
 pub(super) async fn post(mut request: Request, target: Target) -> Result<Response, ApiError> {
     let state = request.http.state().clone();
     let identity = request.identity.clone();
     state.throttle_invocation(&identity)?;
-    target.check_owner(&request)?;
+    let access = target.check_access(&request)?;
     let max = state.settings().max_payload_of(&identity);
     body::check_length(&request.http, max, body::TooLarge::Request)?;
     let wanted = wanted(
@@ -66,7 +66,11 @@ pub(super) async fn post(mut request: Request, target: Target) -> Result<Respons
     )?;
     let payload =
         json::payload(body::read(&mut request.http, max, body::TooLarge::Request).await?)?;
-    let action = state.catalog().action(target.path())?;
+    let resolved = target.find(state.catalog(), &access)?;
+    let action = &resolved.action;
+    if let Some(components) = action.exec.components() {
+        state.catalog().check_access(&identity, components)?;
+    }
     if let Some(payload) = &payload
         && action.annotations.is_true("final")
         && json::overrides_defined(payload, &action.parameters)
@@ -77,14 +81,13 @@ pub(super) async fn post(mut request: Request, target: Target) -> Result<Respons
         ));
     }
     check_supported(&state, action.exec.kind())?;
-    let call = Call {
+    let call = Call::new(
         identity,
-        action,
-        binding: None,
+        resolved,
         payload,
-        transaction_id: request.transaction,
-        wait: wanted.wait,
-    };
+        request.transaction,
+        wanted.wait,
+    );
     Ok(match state.invoker().invoke(call).await? {
         Outcome::Accepted(id) => accepted(id),
         Outcome::Finished(activation) => finished(&activation, wanted.result),

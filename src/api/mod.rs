@@ -16,6 +16,7 @@ mod gateway;
 mod invoke;
 mod limits;
 mod namespaces;
+mod packages;
 mod path;
 mod query;
 mod record_list;

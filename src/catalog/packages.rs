@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Catalog, CatalogError, Entity, creation};
-use crate::entity::{Action, Package};
+use crate::entity::{Action, Contents, Package};
 use crate::store::{Change, CodeChange, EntityList};
 
 impl Catalog {
@@ -28,16 +28,32 @@ impl Catalog {
         Ok(action)
     }
 
-    /// Deletes a package or a binding with the actions in it, all or nothing; gives the paths of
-    /// the actions.
+    /// What a package says about the actions in it, the last updated first. `path` is `ns/package`.
+    pub fn contents(&self, path: &str) -> Result<Contents, CatalogError> {
+        let mut contents = Contents::default();
+        self.visit(EntityList::Package(path), 0, |action: Action| {
+            contents.add(&action);
+            ControlFlow::Continue(())
+        })?;
+        Ok(contents)
+    }
+
+    /// Deletes a package or a binding, if it is empty.
+    ///
+    /// # Errors
+    /// [`CatalogError::Changed`] if it is not empty, or is not there any more as it was read.
+    pub async fn delete_empty_package(&self, package: &Package) -> Result<(), CatalogError> {
+        self.write_all(removal(package).into()).await.map(drop)
+    }
+
+    /// Deletes a package with the actions in it, all or nothing; gives their paths.
     ///
     /// # Errors
     /// [`CatalogError::Changed`] if somebody changes the package or what is in it meanwhile.
     pub async fn delete_package(&self, package: &Package) -> Result<Vec<String>, CatalogError> {
-        let path = package.path();
-        let mut changes = Vec::new();
+        let mut changes = Vec::from(removal(package));
         let mut paths = Vec::new();
-        self.visit(EntityList::Package(&path), 0, |action: Action| {
+        self.visit(EntityList::Package(&package.path()), 0, |action: Action| {
             paths.push(action.path());
             changes.push(Change::Delete {
                 path: action.path(),
@@ -45,12 +61,19 @@ impl Catalog {
             });
             ControlFlow::Continue(())
         })?;
-        changes.push(Change::Emptied { path: path.clone() });
-        changes.push(Change::Delete {
-            path,
-            revision: package.revision,
-        });
         self.write_all(changes).await?;
         Ok(paths)
     }
+}
+
+/// The removal of a package, in which nothing is to be left.
+fn removal(package: &Package) -> [Change; 2] {
+    let path = package.path();
+    [
+        Change::Emptied { path: path.clone() },
+        Change::Delete {
+            path,
+            revision: package.revision,
+        },
+    ]
 }

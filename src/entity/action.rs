@@ -54,30 +54,68 @@ impl Action {
         })
     }
 
-    /// The document without code: what is stored, and what `code=false` shows.
+    /// The document without code: what is stored.
     pub fn document(&self) -> Vec<u8> {
-        self.json(None)
+        self.json(None, None)
+    }
+
+    /// What `code=false` shows: the document without code, with the binding, as `ns/binding`, that
+    /// the action was reached through (reference section 2.2.5).
+    pub fn without_code(&self, binding: Option<&str>) -> Vec<u8> {
+        self.json(None, binding)
     }
 
     /// The document with the code, if there is any (reference section 2.2).
     pub fn full(&self, code: Option<&str>) -> Vec<u8> {
-        self.json(code)
+        self.json(code, None)
+    }
+
+    /// What a package says about it (reference section 2.3).
+    pub fn summary(&self) -> Box<RawValue> {
+        #[derive(Serialize)]
+        struct Summary<'a> {
+            name: &'a str,
+            version: &'a str,
+            annotations: &'a Parameters,
+        }
+        serde_json::value::to_raw_value(&Summary {
+            name: &self.name,
+            version: &self.version,
+            annotations: &self.annotations,
+        })
+        .expect("texts are always valid JSON")
     }
 
     /// One row of a list (reference section 2.2.5).
-    pub fn list_element(&self) -> ListElement<'_> {
-        ListElement {
+    pub fn list_element(&self) -> Box<RawValue> {
+        #[derive(Serialize)]
+        struct Row<'a> {
+            namespace: &'a str,
+            name: &'a str,
+            version: &'a str,
+            publish: bool,
+            annotations: &'a Parameters,
+            limits: &'a ActionLimits,
+            exec: Binary,
+            updated: u64,
+        }
+        #[derive(Serialize)]
+        struct Binary {
+            binary: bool,
+        }
+        serde_json::value::to_raw_value(&Row {
             namespace: &self.namespace,
             name: &self.name,
             version: &self.version,
             publish: self.publish,
             annotations: &self.annotations,
             limits: &self.limits,
-            exec: ListExec {
+            exec: Binary {
                 binary: self.exec.binary(),
             },
             updated: self.updated,
-        }
+        })
+        .expect("texts and numbers are always valid JSON")
     }
 
     /// Whether the namespace's key is given to the code: also when nothing is said, as for actions
@@ -88,7 +126,7 @@ impl Action {
             .unwrap_or(true)
     }
 
-    fn json(&self, code: Option<&str>) -> Vec<u8> {
+    fn json(&self, code: Option<&str>, binding: Option<&str>) -> Vec<u8> {
         #[derive(Serialize)]
         struct View<'a> {
             namespace: &'a str,
@@ -100,6 +138,8 @@ impl Action {
             publish: bool,
             annotations: &'a Parameters,
             updated: u64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            binding: Option<&'a str>,
         }
         serde_json::to_vec(&View {
             namespace: &self.namespace,
@@ -111,6 +151,7 @@ impl Action {
             publish: self.publish,
             annotations: &self.annotations,
             updated: self.updated,
+            binding,
         })
         .expect("texts and numbers are always valid JSON")
     }
@@ -128,24 +169,6 @@ struct Document<'a> {
     publish: bool,
     annotations: Parameters,
     updated: u64,
-}
-
-/// One row of a list of actions.
-#[derive(Serialize)]
-pub struct ListElement<'a> {
-    namespace: &'a str,
-    name: &'a str,
-    version: &'a str,
-    publish: bool,
-    annotations: &'a Parameters,
-    limits: &'a ActionLimits,
-    exec: ListExec,
-    updated: u64,
-}
-
-#[derive(Serialize)]
-struct ListExec {
-    binary: bool,
 }
 
 /// The annotation `exec` of an action: its kind.

@@ -21,7 +21,7 @@ mod parameters;
 mod pretty_json;
 mod version;
 
-pub use action::{Action, ListElement};
+pub use action::Action;
 pub use activation::{Activation, Response, Status};
 pub use activation_id::{ActivationId, ActivationIdError};
 pub use activation_json::{StoredActivation, record};
@@ -35,6 +35,6 @@ pub use members::Members;
 pub use namespace_limits::NamespaceLimits;
 pub use new_action::{NewAction, SizeLimits};
 pub use new_package::NewPackage;
-pub use package::{Binding, Package};
+pub use package::{Binding, Contents, Package};
 pub use parameters::{Parameter, Parameters};
 pub use version::Version;

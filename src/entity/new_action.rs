@@ -266,7 +266,7 @@ mod tests {
         assert!(!again.provides_api_key());
         // 11.3-87
         assert_eq!(
-            serde_json::to_string(&action.list_element()).unwrap(),
+            action.list_element().get(),
             concat!(
                 r#"{"namespace":"guest","name":"hello","version":"0.0.1","publish":false,"#,
                 r#""annotations":[{"key":"provide-api-key","value":false},"#,

@@ -1,9 +1,10 @@
 //! Packages and bindings as they are kept (reference section 2.3).
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::Parameters;
 use super::full_name::OWN;
+use super::{Action, Parameters};
 
 /// A package, or a binding: another name for one, with parameters of its own.
 #[derive(Clone, Debug)]
@@ -89,6 +90,64 @@ impl Package {
 
     /// The document: what is stored, and the answer to a write.
     pub fn document(&self) -> Vec<u8> {
+        self.json(&self.parameters, None)
+    }
+
+    /// What a reader gets: with the parameters that its actions inherit, and with what it says
+    /// about the actions in it.
+    pub fn with_contents(&self, parameters: &Parameters, contents: &Contents) -> Vec<u8> {
+        self.json(parameters, Some(contents))
+    }
+
+    /// One row of a list (reference section 2.3).
+    pub fn list_element(&self) -> Box<RawValue> {
+        #[derive(Serialize)]
+        struct Row<'a> {
+            namespace: &'a str,
+            name: &'a str,
+            version: &'a str,
+            publish: bool,
+            annotations: &'a Parameters,
+            updated: u64,
+            binding: Reference<'a>,
+        }
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum Reference<'a> {
+            Binding(&'a Binding),
+            Package(bool),
+        }
+        let row = Row {
+            namespace: &self.namespace,
+            name: &self.name,
+            version: &self.version,
+            publish: self.publish,
+            annotations: &self.annotations,
+            updated: self.updated,
+            binding: match &self.binding {
+                Some(binding) => Reference::Binding(binding),
+                None => Reference::Package(false),
+            },
+        };
+        serde_json::value::to_raw_value(&row).expect("texts and numbers are always valid JSON")
+    }
+
+    fn json(&self, parameters: &Parameters, contents: Option<&Contents>) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct View<'a> {
+            namespace: &'a str,
+            name: &'a str,
+            binding: BindingView<'a>,
+            parameters: &'a Parameters,
+            version: &'a str,
+            publish: bool,
+            annotations: &'a Parameters,
+            updated: u64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            actions: Option<&'a [Box<RawValue>]>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            feeds: Option<&'a [Box<RawValue>]>,
+        }
         serde_json::to_vec(&View {
             namespace: &self.namespace,
             name: &self.name,
@@ -96,26 +155,35 @@ impl Package {
                 namespace: self.binding.as_ref().map(|to| to.namespace.as_str()),
                 name: self.binding.as_ref().map(|to| to.name.as_str()),
             },
-            parameters: &self.parameters,
+            parameters,
             version: &self.version,
             publish: self.publish,
             annotations: &self.annotations,
             updated: self.updated,
+            actions: contents.map(|contents| contents.actions.as_slice()),
+            feeds: contents.map(|contents| contents.feeds.as_slice()),
         })
         .expect("texts and numbers are always valid JSON")
     }
 }
 
-#[derive(Serialize)]
-struct View<'a> {
-    namespace: &'a str,
-    name: &'a str,
-    binding: BindingView<'a>,
-    parameters: &'a Parameters,
-    version: &'a str,
-    publish: bool,
-    annotations: &'a Parameters,
-    updated: u64,
+/// What a package says about the actions in it: name, version and annotations of each.
+#[derive(Debug, Default)]
+pub struct Contents {
+    actions: Vec<Box<RawValue>>,
+    /// Those that drive triggers stand here only.
+    feeds: Vec<Box<RawValue>>,
+}
+
+impl Contents {
+    /// Adds an action.
+    pub fn add(&mut self, action: &Action) {
+        if action.annotations.get("feed").is_some() {
+            self.feeds.push(action.summary());
+        } else {
+            self.actions.push(action.summary());
+        }
+    }
 }
 
 /// An empty object for a package that is not a binding.

@@ -235,15 +235,13 @@ fn names_are_checked_before_anything_is_looked_up() {
 fn what_is_not_there_yet_says_so() {
     let owl = Setup::new().start();
     let client = owl.client();
-    for collection in ["packages", "triggers", "rules"] {
+    for collection in ["triggers", "rules"] {
         let message = client.get(collection).error(501);
         assert!(!message.is_empty());
         client
             .put(&format!("{collection}/x"), &json!({}))
             .error(501);
     }
-    let sequence = json!({"exec": {"kind": "sequence", "components": ["/_/a"]}});
-    client.put("actions/s", &sequence).error(501);
     owl.client_with(None)
         .get("/api/v1/web/guest/default/a.json")
         .error(501);

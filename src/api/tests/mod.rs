@@ -6,6 +6,9 @@ mod activations;
 mod docs;
 mod gateway;
 mod invoke;
+mod packaged_actions;
+mod packages;
+mod sequences;
 mod system;
 mod web;
 mod web_answers;
@@ -61,6 +64,8 @@ fn rates(invocations_per_minute: u32, concurrent_invocations: u32, fires_per_min
         fires_per_minute,
     }
 }
+
+const OTHER_UUID: &str = "8d6c32a3-0f0c-4b55-9b0e-111111111111";
 
 /// A server over a store of its own.
 struct Api {
@@ -131,12 +136,18 @@ impl Api {
         reply.value()
     }
 
+    /// Creates a package, or changes it.
+    fn package(&self, name: &str, body: Value) -> Value {
+        let reply = self.put(&format!("{}?overwrite=true", package(name)), body);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.value()
+    }
+
     /// Makes a second namespace; gives its uuid.
     fn other_namespace(&self) -> &'static str {
-        const UUID: &str = "8d6c32a3-0f0c-4b55-9b0e-111111111111";
         let key = Secret::new("k".repeat(64));
-        smol::block_on(self.store.put_key("other", UUID, &key)).unwrap();
-        UUID
+        smol::block_on(self.store.put_key("other", OTHER_UUID, &key)).unwrap();
+        OTHER_UUID
     }
 }
 
@@ -161,6 +172,11 @@ impl Ask {
     fn key(self, uuid: &str, key: &str) -> Self {
         let credentials = STANDARD.encode(format!("{uuid}:{key}"));
         self.header("Authorization", &format!("Basic {credentials}"))
+    }
+
+    /// By the second namespace.
+    fn other(self) -> Self {
+        self.key(OTHER_UUID, &"k".repeat(64))
     }
 
     fn no_key(mut self) -> Self {
@@ -235,6 +251,10 @@ impl Reply {
 
 fn action(name: &str) -> String {
     format!("/api/v1/namespaces/_/actions/{name}")
+}
+
+fn package(name: &str) -> String {
+    format!("/api/v1/namespaces/_/packages/{name}")
 }
 
 fn exec(code: &str) -> Value {

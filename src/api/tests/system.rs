@@ -273,20 +273,10 @@ fn negotiation() {
 fn what_is_not_there_yet() {
     let api = Api::new();
     let of = |rest: &str| format!("/api/v1/namespaces/_/{rest}");
-    for (path, what) in [
-        ("packages", "packages"),
-        ("packages/p", "packages"),
-        ("triggers/t", "triggers"),
-        ("rules", "rules"),
-        ("actions/p/", "packages"),
-        ("actions/p/a", "packages"),
-    ] {
+    for (path, what) in [("triggers/t", "triggers"), ("rules", "rules")] {
         let text = format!("{what} are not supported by this server.");
         api.get(&of(path)).refused(501, &text);
         let reply = Ask::new(Method::Get, &of(path)).no_key().send(&api);
         assert_eq!(reply.status, 401, "{path}");
     }
-    let sequence = json!({"exec": {"kind": "sequence", "components": ["/_/a"]}});
-    api.put(&action("s"), sequence)
-        .refused(501, "sequences are not supported by this server.");
 }
