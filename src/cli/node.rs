@@ -12,6 +12,7 @@ use super::host_kinds;
 use crate::Executor;
 use crate::api;
 use crate::blocking::unblock;
+use crate::builtin;
 use crate::catalog::{Catalog, Manifest};
 use crate::config::{Config, DockerHost};
 use crate::engine::docker::{DockerEngine, DockerOptions};
@@ -28,6 +29,9 @@ const MAX_RESPONSE: u64 = 1 << 20;
 /// How much longer another action must have waited to take the place of a busy action's warm
 /// sandbox.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How much longer than its time limit a component of a sequence may take (reference section 5.2).
+const COMPONENT_GRACE: Duration = Duration::from_secs(60);
 
 /// How long a start waits for the Docker Engine's answer before it goes on without.
 const DOCKER_ANSWERS: Duration = Duration::from_secs(3);
@@ -127,6 +131,7 @@ impl Node {
             .api_host
             .clone()
             .unwrap_or_else(|| local_api(&config.bind, port));
+        let builtins = Arc::new(builtin::Services::new(store.clone(), &host_api));
         let engines = Arc::new(Engines::new(process, host_api));
         let capacity = config.host_capacity;
         let pool = pool::Driver::new(
@@ -151,6 +156,7 @@ impl Node {
             pool,
             engines.clone(),
             manifest.clone(),
+            builtins,
             invoke::Settings {
                 longest_wait: config.longest_wait,
                 boot_timeout: config.boot_timeout,
@@ -158,6 +164,7 @@ impl Node {
                 pool_memory: (capacity * MEMORY_OF_SANDBOX) as u32,
                 auto_pull: config.blackbox_auto_pull,
                 sequence_length: settings.sequence_length,
+                component_grace: COMPONENT_GRACE,
             },
         );
         let throttles = Arc::new(Throttles::new(rates));

@@ -16,6 +16,7 @@ use futures_lite::FutureExt;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use serde_json::value::RawValue;
 use smol::Timer;
 
 use crate::Executor;
@@ -315,4 +316,21 @@ fn is_booting(error: &io::Error) -> bool {
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::NotFound
     )
+}
+
+/// What a result means that came without a sandbox: the same as an answer to `/run` with it.
+/// `max_response` is the largest result in bytes.
+pub fn response(result: Box<RawValue>, max_response: u64) -> Response {
+    let mut body = Bytes::from(String::from(Box::<str>::from(result)));
+    let length = body.len() as u64;
+    let truncated = (length > max_response).then_some(length);
+    if truncated.is_some() {
+        body.truncate(usize::try_from(max_response).unwrap_or(usize::MAX));
+    }
+    classify::run_answer(&Answer {
+        status: 200,
+        body,
+        truncated,
+        absent: false,
+    })
 }

@@ -74,6 +74,13 @@ impl Arguments {
     }
 }
 
+impl From<Arguments> for Box<RawValue> {
+    /// The argument, without what goes to the environment.
+    fn from(arguments: Arguments) -> Self {
+        RawValue::from_string(arguments.value).expect("merged objects are valid JSON")
+    }
+}
+
 /// An environment variable's text of a JSON value: strings as they are, null empty, the rest as
 /// compact JSON (reference section 7.2).
 fn environment_text(value: &RawValue) -> String {

@@ -20,9 +20,6 @@ use crate::catalog::Resolved;
 use crate::clock::now;
 use crate::entity::{Activation, ActivationId, Response};
 
-/// How much longer than its time limit a child may take: it may have waited for its sandbox.
-const GRACE: Duration = Duration::from_secs(60);
-
 /// A sequence or composition under way.
 pub struct Composite {
     inner: Arc<Inner>,
@@ -81,7 +78,7 @@ impl Composite {
     /// Runs a component and waits for its result.
     ///
     /// # Errors
-    /// It gave no result in its time limit and 60 s. What runs others is waited for as long as it
+    /// It gave no result in its time limit and the grace beyond. What runs others is waited for as long as it
     /// takes if it is a sequence: its components have such limits themselves.
     pub async fn component(
         &mut self,
@@ -178,7 +175,8 @@ impl Composite {
         let activation = if runner == Runner::Sequence {
             result.await
         } else {
-            let patience = Duration::from_millis(call.action.limits.timeout) + GRACE;
+            let limit = Duration::from_millis(call.action.limits.timeout);
+            let patience = limit + self.inner.settings.component_grace;
             smol::future::or(result, async {
                 Timer::after(patience).await;
                 Err(NoResult::Late(id))

@@ -31,8 +31,18 @@ pub enum Attempt {
 pub struct Finished {
     /// What happened.
     pub executed: Executed,
-    /// The sandbox that it happened in.
-    pub used: Option<Used>,
+    /// What it has printed.
+    pub printed: Printed,
+}
+
+/// What an activation has printed.
+pub enum Printed {
+    /// Nothing: nothing was run.
+    Nothing,
+    /// These lines, in the form of records.
+    Lines(Vec<String>),
+    /// What the sandbox that it used has or will get.
+    Sandbox(Used),
 }
 
 /// The sandbox that ran an activation.
@@ -63,10 +73,7 @@ impl Inner {
         let merged = Arguments::merge(&call.action.parameters, call.payload.as_deref());
         let merged = match merged {
             Ok(merged) => merged,
-            Err(error) => {
-                let message = format!("The arguments are not a JSON object: {error}");
-                return failed(Status::ApplicationError, &message);
-            }
+            Err(error) => return Attempt::Finished(Box::new(bad_arguments(&error))),
         };
         let run = arguments::Run {
             action: &call.action,
@@ -218,7 +225,7 @@ impl Inner {
         };
         Attempt::Finished(Box::new(Finished {
             executed,
-            used: Some(used),
+            printed: Printed::Sandbox(used),
         }))
     }
 
@@ -357,8 +364,15 @@ pub fn not_run(message: &str) -> Finished {
 fn ended(reached: Reached, response: Response) -> Finished {
     Finished {
         executed: Executed::not_run(now(), reached, response),
-        used: None,
+        printed: Printed::Nothing,
     }
+}
+
+/// An activation whose payload is nothing that an action could get.
+pub fn bad_arguments(error: &serde_json::Error) -> Finished {
+    let message = format!("The arguments are not a JSON object: {error}");
+    let response = Response::error(Status::ApplicationError, &message);
+    ended(Reached::Action, response)
 }
 
 /// An attempt that did not come to a run.

@@ -6,6 +6,7 @@
 
 mod account;
 mod arguments;
+mod builtin;
 mod composite;
 mod composition;
 mod conductor;
@@ -34,6 +35,7 @@ pub use recover::Recovered;
 pub use throttle::{Rates, Throttled, Throttles};
 
 use crate::Executor;
+use crate::builtin::Services;
 use crate::catalog::{Catalog, Manifest, Resolved};
 use crate::entity::{Action, Activation, ActivationId, Identity};
 use crate::pool::{Driver, Refusal, Statistics, Wait};
@@ -122,6 +124,9 @@ pub struct Settings {
     pub auto_pull: bool,
     /// Actions in a sequence, and components of a composition.
     pub sequence_length: u32,
+    /// How much longer than its time limit a component may take to give its result: it may have
+    /// to wait for its sandbox (reference sections 5.2 and 5.3).
+    pub component_grace: Duration,
 }
 
 /// Runs actions. Cheap to clone.
@@ -137,6 +142,7 @@ struct Inner {
     pool: Driver,
     engines: Arc<Engines>,
     manifest: Arc<Manifest>,
+    builtins: Arc<Services>,
     flights: Flights,
     settings: Settings,
     stopping: AtomicBool,
@@ -149,13 +155,14 @@ struct Inner {
 const MOST_UNSTORED: u64 = 16 << 20;
 
 impl Invoker {
-    /// An invoker over a pool and the engines that fill it.
+    /// An invoker over a pool, the engines that fill it, and what is built in.
     pub fn new(
         executor: Executor,
         catalog: Catalog,
         pool: Driver,
         engines: Arc<Engines>,
         manifest: Arc<Manifest>,
+        builtins: Arc<Services>,
         settings: Settings,
     ) -> Self {
         Invoker {
@@ -166,6 +173,7 @@ impl Invoker {
                 pool,
                 engines,
                 manifest,
+                builtins,
                 flights: Flights::default(),
                 settings,
                 stopping: AtomicBool::new(false),

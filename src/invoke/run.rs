@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use smol::Timer;
 use smol::channel::Sender;
 
-use super::execute::{Attempt, Finished, MOST_ATTEMPTS, not_run};
+use super::execute::{Attempt, Finished, MOST_ATTEMPTS, Printed, not_run};
 use super::flights::Flight;
 use super::{Call, Inner, InvokeError, record};
 use crate::entity::{Action, Activation, ActivationId, Exec, Identity};
@@ -114,18 +114,22 @@ impl Inner {
             mut flight,
         } = flown;
         let promised = sender.is_none();
-        let Some(finished) = self.in_sandbox(&call, id, received, promised, place).await else {
+        let finished = match call.action.exec {
+            Exec::Builtin => Some(self.built_in(&call, id, received, promised).await),
+            _ => self.in_sandbox(&call, id, received, promised, place).await,
+        };
+        let Some(Finished { executed, printed }) = finished else {
             return;
         };
-        let Finished { executed, used } = finished;
         let activation = Arc::new(record::activation(&call, id, cause, executed));
         flight.landed();
         if let Some(sender) = sender {
             let _ = sender.try_send(activation.clone());
         }
-        let logs = match used {
-            Some(used) => self.finish(&call, &activation, used).await,
-            None => Vec::new(),
+        let logs = match printed {
+            Printed::Nothing => Vec::new(),
+            Printed::Lines(lines) => lines,
+            Printed::Sandbox(used) => self.finish(&call, &activation, used).await,
         };
         self.store_record(&call.identity, &activation, &logs).await;
         drop(flight);

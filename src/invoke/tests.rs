@@ -1,5 +1,9 @@
 //! Invocations against sandboxes whose proxy is a few lines of a thread.
 
+mod builtins;
+mod compositions;
+mod sequences;
+
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Mutex;
@@ -165,10 +169,23 @@ struct Bench {
 
 impl Bench {
     fn new(script: Script) -> Self {
-        Self::in_folder(tempfile::tempdir().unwrap(), script, 2)
+        Self::with(script, |_| {})
+    }
+
+    fn with(script: Script, change: fn(&mut Settings)) -> Self {
+        Self::made(tempfile::tempdir().unwrap(), script, 2, change)
     }
 
     fn in_folder(folder: tempfile::TempDir, script: Script, capacity: usize) -> Self {
+        Self::made(folder, script, capacity, |_| {})
+    }
+
+    fn made(
+        folder: tempfile::TempDir,
+        script: Script,
+        capacity: usize,
+        change: fn(&mut Settings),
+    ) -> Self {
         let executor: Executor = Arc::new(smol::Executor::new());
         let engine = Arc::new(Scripted {
             script,
@@ -190,6 +207,16 @@ impl Bench {
                 idle: Duration::from_secs(600),
             },
         );
+        let mut settings = Settings {
+            longest_wait: Duration::from_secs(10),
+            boot_timeout: Duration::from_secs(10),
+            max_response: 1 << 20,
+            pool_memory: 1024,
+            auto_pull: false,
+            sequence_length: 4,
+            component_grace: Duration::from_secs(10),
+        };
+        change(&mut settings);
         let invoker = Invoker::new(
             executor.clone(),
             Catalog::new(store.clone()),
@@ -199,14 +226,8 @@ impl Bench {
                 "http://127.0.0.1:3000".to_owned(),
             )),
             Arc::new(Manifest::built_in()),
-            Settings {
-                longest_wait: Duration::from_secs(10),
-                boot_timeout: Duration::from_secs(10),
-                max_response: 1 << 20,
-                pool_memory: 1024,
-                auto_pull: false,
-                sequence_length: 4,
-            },
+            Arc::new(Services::new(store.clone(), "http://127.0.0.1:3000")),
+            settings,
         );
         Bench {
             executor,
@@ -215,6 +236,18 @@ impl Bench {
             invoker,
             folder,
         }
+    }
+
+    /// Ends without a word, as by a power cut, and starts again. Tasks that still run keep the
+    /// store that they have, so this goes on with a copy of it.
+    fn restarted(self, script: Script) -> Self {
+        self.store.close();
+        let copy = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(self.folder.path()).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+        }
+        Self::in_folder(copy, script, 2)
     }
 
     fn run<T>(&self, future: impl Future<Output = T>) -> T {
@@ -514,18 +547,7 @@ fn a_restart_runs_what_waited_and_closes_what_ran() {
             .await
             .unwrap();
     });
-    let Bench {
-        folder,
-        store,
-        invoker,
-        executor,
-        ..
-    } = bench;
-    drop((invoker, executor));
-    store.close();
-    drop(store);
-
-    let bench = Bench::in_folder(folder, echo, 2);
+    let bench = bench.restarted(echo);
     let recovered = bench.run(bench.invoker.recover()).unwrap();
     assert_eq!(recovered, Recovered { run: 1, closed: 2 });
     assert_eq!(bench.record(waited)["response"]["result"]["n"], 1.5);

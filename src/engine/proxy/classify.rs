@@ -96,7 +96,8 @@ pub(super) fn run(
     result
 }
 
-fn run_answer(answer: &Answer) -> Response {
+/// What an answer to `/run` says.
+pub(super) fn run_answer(answer: &Answer) -> Response {
     if let Some(response) = oversized(answer, Status::ApplicationError) {
         return response;
     }
