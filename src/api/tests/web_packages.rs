@@ -96,3 +96,14 @@ fn packages_and_bindings() {
     get("guest/private/b").web_refused(404, MISSING);
     get("guest/a/a").web_refused(404, MISSING);
 }
+
+#[test]
+fn built_in_actions_run_as_their_own_namespace() {
+    let api = exported();
+    let path = "/api/v1/web/whisk.system/apimgmt/getApi.http";
+    let reply = Ask::new(Method::Get, path).send(&api);
+    assert_eq!(reply.header("x-openwhisk-activation-id"), Some(ID));
+    assert_eq!(given(&api)["__ow_user"], "guest");
+    let calls = api.script.calls.lock().unwrap();
+    assert_eq!(calls.last().unwrap().identity.namespace, "whisk.system");
+}

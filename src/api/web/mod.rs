@@ -39,22 +39,15 @@ type Request = tide::Request<State>;
 /// transaction's id is left to the caller to add to the answer.
 pub(super) async fn serve(request: Request, target: Target, transaction: &str) -> Response {
     let method = request.method();
-    if !cors::METHODS
-        .split(", ")
-        .any(|known| known == method.as_ref())
-    {
+    if !cors::allows(method) {
         return ApiError::method(cors::METHODS).into_web_response(transaction);
     }
     let found = match resolve::find(request.state(), &target) {
         Ok(found) => found,
         Err(error) => return error.into_web_response(transaction),
     };
-    if found
-        .resolved
-        .action
-        .annotations
-        .is_true("web-custom-options")
-    {
+    let annotations = &found.resolved.action.annotations;
+    if annotations.is_true("web-custom-options") {
         return run(request, &target, found, transaction).await;
     }
     let asked = header(&request, "Access-Control-Request-Headers").map(String::from);
@@ -70,22 +63,17 @@ pub(super) async fn serve(request: Request, target: Target, transaction: &str) -
 /// Runs an action, and answers what it says.
 async fn run(request: Request, target: &Target, found: Found, transaction: &str) -> Response {
     let state = request.state().clone();
-    let accept = request.header("Accept").map(|values| {
-        let values: Vec<&str> = values.iter().map(|value| value.as_str()).collect();
-        values.join(",")
-    });
+    let accepted = accepted_types(&request);
     let outcome = match call(request, target, found, transaction).await {
         Ok(call) => state.invoker().invoke(call).await.map_err(ApiError::from),
         Err(error) => Err(error),
     };
     let (id, answer) = match outcome {
         Ok(Outcome::Finished(activation)) => {
-            let answer = response::answer(&activation.response, target.extension);
-            let answer = answer.map_err(ApiError::from);
-            (
-                activation.id,
-                answer.and_then(|a| acceptable(a, accept.as_deref())),
-            )
+            let answer = response::answer(&activation.response, target.extension)
+                .map_err(ApiError::from)
+                .and_then(|answer| acceptable(answer, accepted.as_deref()));
+            (activation.id, answer)
         }
         Ok(Outcome::Accepted(id)) => {
             let late = ApiError::new(StatusCode::Accepted, "Response not yet ready.");
@@ -114,7 +102,7 @@ async fn call(
     state.throttle_invocation(&owner)?;
     let max = state.settings().max_payload_of(&owner);
     body::check_length(&request, max, body::TooLarge::Request)?;
-    // Who cannot be told to be somebody is nobody.
+    // Wrong credentials are as good as none.
     let caller = request.header("Authorization").and_then(|credentials| {
         authenticate(state.store(), Some(credentials), request.peer_addr()).ok()
     });
@@ -158,6 +146,13 @@ async fn call(
     ))
 }
 
+/// What the caller accepts, from all of its `Accept` headers.
+fn accepted_types(request: &Request) -> Option<String> {
+    let values = request.header("Accept")?.iter();
+    let values: Vec<&str> = values.map(|value| value.as_str()).collect();
+    Some(values.join(","))
+}
+
 /// The last value of a header.
 fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     Some(request.header(name)?.last().as_str())
@@ -175,9 +170,9 @@ fn headers(request: &Request) -> Vec<(&str, &str)> {
 }
 
 /// The answer, if the caller accepts its type.
-fn acceptable(answer: Answer, accept: Option<&str>) -> Result<Answer, ApiError> {
-    match (&answer.content, accept) {
-        (Some(content), Some(accept)) if !body::accepts(accept, &content.essence) => {
+fn acceptable(answer: Answer, accepted: Option<&str>) -> Result<Answer, ApiError> {
+    match (&answer.content, accepted) {
+        (Some(content), Some(accepted)) if !body::accepts(accepted, &content.essence) => {
             Err(ApiError::new(
                 StatusCode::NotAcceptable,
                 format!(

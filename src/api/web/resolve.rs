@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::target::Target;
 use crate::api::State;
 use crate::api::error::ApiError;
+use crate::builtin;
 use crate::catalog::{AccessError, CatalogError, Resolved};
 use crate::entity::Identity;
 
@@ -23,8 +24,7 @@ pub(super) struct Found {
 /// # Errors
 /// 404; 403 for a binding to what its owner may not use; 500 if the store fails.
 pub(super) fn find(state: &State, target: &Target) -> Result<Found, ApiError> {
-    let owner = state.store().key_of_namespace(&target.namespace)?;
-    let owner = Arc::new(owner.ok_or_else(ApiError::missing)?);
+    let owner = Arc::new(owner(state, &target.namespace)?);
     let resolved = state.catalog().resolve(
         &owner,
         &target.namespace,
@@ -42,5 +42,14 @@ pub(super) fn find(state: &State, target: &Target) -> Result<Found, ApiError> {
         }
         Err(AccessError::Catalog(CatalogError::Store(error))) => Err(error.into()),
         Ok(_) | Err(AccessError::Catalog(_)) => Err(ApiError::missing()),
+    }
+}
+
+/// Who a namespace's actions run as.
+fn owner(state: &State, namespace: &str) -> Result<Identity, ApiError> {
+    match state.store().key_of_namespace(namespace)? {
+        Some(owner) => Ok(owner),
+        None if namespace == builtin::NAMESPACE => Ok(builtin::identity()),
+        None => Err(ApiError::missing()),
     }
 }
