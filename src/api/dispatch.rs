@@ -7,8 +7,8 @@ use http_types::{Method, Response, StatusCode};
 use super::error::ApiError;
 use super::path::{Resource, Route, route};
 use super::{
-    State, actions, activations, auth, body, docs, invoke, limits, namespaces, packages, reply,
-    system, transaction, web,
+    State, actions, activations, auth, body, docs, gateway, invoke, limits, namespaces, packages,
+    reply, system, transaction, web,
 };
 use crate::entity::Identity;
 
@@ -45,8 +45,11 @@ pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
 async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &str) -> Answer {
     let method = request.method();
     let resource = match route {
-        // First, as it has OPTIONS of its own.
+        // First, as these have OPTIONS of their own.
         Route::Web(target) => return Ok(web::serve(request, target, transaction).await),
+        Route::Gateway(namespace, rest) => {
+            return gateway::serve(request, namespace, rest, transaction).await;
+        }
         _ if method == Method::Options => {
             let mut response = reply::text("OK");
             reply::allow_origins(&mut response, reply::SYSTEM_METHODS);

@@ -1,5 +1,6 @@
 //! Failures as OpenWhisk tells them (reference sections 1.6, 3 and Appendix A).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use http_types::{Response, StatusCode};
@@ -18,7 +19,7 @@ pub(super) struct ApiError {
     status: StatusCode,
     message: String,
     /// Methods that the resource has, for status 405.
-    allow: Option<&'static str>,
+    allow: Option<Cow<'static, str>>,
     /// Whether it was refused before a handler had finished, so that it has no CORS headers.
     rejected: bool,
 }
@@ -56,13 +57,12 @@ impl ApiError {
     }
 
     /// The resource does not have the method; `allow` names those that it has.
-    pub(super) fn method(allow: &'static str) -> Self {
+    pub(super) fn method(allow: impl Into<Cow<'static, str>>) -> Self {
+        let allow = allow.into();
+        let message = format!("HTTP method not allowed, supported methods: {allow}");
         ApiError {
             allow: Some(allow),
-            ..Self::rejection(
-                StatusCode::MethodNotAllowed,
-                format!("HTTP method not allowed, supported methods: {allow}"),
-            )
+            ..Self::rejection(StatusCode::MethodNotAllowed, message)
         }
     }
 
@@ -132,7 +132,7 @@ impl ApiError {
 
     fn finish(self, mut response: Response, transaction: &str) -> Response {
         if let Some(allow) = self.allow {
-            response.insert_header("Allow", allow);
+            response.insert_header("Allow", &*allow);
         }
         if self.status == StatusCode::InternalServerError
             || self.status == StatusCode::ServiceUnavailable

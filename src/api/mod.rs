@@ -12,6 +12,7 @@ mod body;
 mod dispatch;
 mod docs;
 mod error;
+mod gateway;
 mod invoke;
 mod limits;
 mod namespaces;

@@ -29,6 +29,9 @@ pub(super) enum Route<'a> {
     DocsPage,
     /// `/api/v1/web/{ns}/{package}/{action}` and below; its names are checked.
     Web(Target),
+    /// `/api/{ns}` and below: a request to an API of the API gateway. What stands behind the
+    /// namespace, leading slash included.
+    Gateway(Encoded<'a>, &'a str),
     /// Anything else under `/api/v1`: needs a key, whether it is there or not.
     Api(Resource<'a>),
     /// Anything else.
@@ -102,6 +105,9 @@ pub(super) fn route(path: &str) -> Route<'_> {
             Target::of(path).map_or(Route::Api(Resource::Unknown), Route::Web)
         }
         ["api", "v1", rest @ ..] => Route::Api(resource(rest)),
+        ["api", namespace, ..] if !namespace.is_empty() => {
+            Route::Gateway(Encoded(namespace), &path["api/".len() + namespace.len()..])
+        }
         _ => Route::Unknown,
     }
 }
@@ -232,7 +238,12 @@ mod tests {
         assert_eq!(route(&format!("/{web}")), route(web));
         assert_eq!(route("/api"), Route::Unknown);
         assert_eq!(route("/ping/"), Route::Unknown);
-        assert_eq!(route("/api/v2/namespaces"), Route::Unknown);
+        assert_eq!(route("/api/"), Route::Unknown);
+        let guest = Encoded("guest");
+        for rest in ["", "/", "/base/a%20b/", "//x"] {
+            let path = format!("/api/guest{rest}");
+            assert_eq!(route(&path), Route::Gateway(guest, rest));
+        }
     }
 
     #[test]

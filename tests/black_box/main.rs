@@ -6,10 +6,12 @@
 mod actions;
 mod activations;
 mod bad_input;
+mod builtin;
 mod client;
 mod daemon;
 mod docker;
 mod engine_faults;
+mod gateway;
 mod host_escapes;
 mod host_interpreters;
 mod invocation;

@@ -4,6 +4,7 @@
 mod actions;
 mod activations;
 mod docs;
+mod gateway;
 mod invoke;
 mod namespaces;
 mod packaged_actions;
