@@ -8,6 +8,7 @@ use serde_json::json;
 use super::dispatch::Request;
 use super::error::ApiError;
 use super::query::{Page, Query};
+use super::rows::Rows;
 use super::{State, auth, body, now, reply};
 use crate::catalog::{Catalog, CatalogError, Resolved, ResolvedPackage};
 use crate::entity::{
@@ -115,10 +116,9 @@ fn page_of(request: &Request, list: EntityList<'_>, page: Page) -> Result<Respon
         let count = page.counted(catalog.count_of(list)?);
         return Ok(reply::json(StatusCode::Ok, &json!({"actions": count})));
     }
-    let rows = catalog.rows(list, page.skip, page.limit, |action: Action| {
-        action.list_element()
-    })?;
-    Ok(reply::json(StatusCode::Ok, &rows))
+    let mut rows = Rows::new(Action::list_element);
+    catalog.each(list, page.skip, page.limit, |action| rows.add(&action))?;
+    Ok(rows.answer(catalog))
 }
 
 /// `GET .../actions/[{package}/]{name}`

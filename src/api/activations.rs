@@ -1,14 +1,13 @@
 //! Activations (reference section 3.7).
 
-use http_types::{Body, Response, StatusCode};
+use http_types::{Response, StatusCode};
 use serde_json::json;
 
 use super::dispatch::Request;
 use super::error::ApiError;
 use super::path::View;
 use super::query::Query;
-use super::record_list::RecordList;
-use super::{auth, reply};
+use super::{auth, record_list, reply};
 use crate::entity::{ActivationId, StoredActivation, names, record};
 use crate::store::ActivationFilter;
 
@@ -33,8 +32,7 @@ pub(super) fn list(request: &Request, namespace: &str) -> Result<Response, ApiEr
     let rows = store.activations(namespace, &filter, page.skip, page.limit, false)?;
     let heads: Vec<Vec<u8>> = rows.into_iter().map(|(head, _)| head).collect();
     let body = if docs {
-        let records = RecordList::new(store.clone(), namespace.into(), heads);
-        Body::from_reader(records, None)
+        record_list::body(store.clone(), namespace.into(), heads)
     } else {
         array(&heads).into()
     };

@@ -9,6 +9,7 @@ mod actions;
 mod activations;
 mod auth;
 mod body;
+mod chunks;
 mod dispatch;
 mod docs;
 mod error;
@@ -21,6 +22,7 @@ mod path;
 mod query;
 mod record_list;
 mod reply;
+mod rows;
 mod settings;
 mod system;
 #[cfg(test)]

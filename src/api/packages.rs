@@ -1,14 +1,17 @@
 //! Packages and bindings (reference section 3.4).
 
+use std::iter::once;
+
 use http_types::{Response, StatusCode};
 use serde_json::json;
 
 use super::dispatch::Request;
 use super::error::ApiError;
 use super::query::Query;
-use super::{auth, body, now, reply};
+use super::rows::Rows;
+use super::{auth, body, chunks, now, reply};
 use crate::catalog::{AccessError, Catalog, CatalogError, ResolvedPackage};
-use crate::entity::{Binding, NewPackage, Package};
+use crate::entity::{Action, Binding, NewPackage, Package};
 use crate::store::{Collection, EntityList};
 
 /// A name that no package gets: in URLs of web actions it means "in no package".
@@ -55,14 +58,15 @@ pub(super) fn list(request: &Request, namespace: &str) -> Result<Response, ApiEr
         let count = page.counted(count);
         return Ok(reply::json(StatusCode::Ok, &json!({"packages": count})));
     }
-    let row = |package: Package| package.list_element();
-    let rows = if own {
+    let mut rows = Rows::new(Package::list_element);
+    let add = |package| rows.add(&package);
+    if own {
         let list = EntityList::Collection(namespace, Collection::Packages);
-        catalog.rows(list, page.skip, page.limit, row)?
+        catalog.each(list, page.skip, page.limit, add)?;
     } else {
-        catalog.public_packages(namespace, page.skip, page.limit, row)?
-    };
-    Ok(reply::json(StatusCode::Ok, &rows))
+        catalog.each_public_package(namespace, page.skip, page.limit, add)?;
+    }
+    Ok(rows.answer(catalog))
 }
 
 /// `GET .../packages/{name}`: with what is in it, a binding with what its package has.
@@ -73,11 +77,31 @@ pub(super) fn get(request: &Request, target: &Target) -> Result<Response, ApiErr
         AccessError::Catalog(CatalogError::Missing) => missing(catalog, &target.path),
         error => error.into(),
     })?;
-    let contents = catalog.contents(&package.provider.path())?;
-    let document = package
-        .named
-        .with_contents(&package.parameters(), &contents);
-    Ok(reply::json_text(StatusCode::Ok, document))
+    let contents = package.provider.path();
+    let (mut actions, mut feeds) = (Rows::new(Action::summary), Rows::new(Action::summary));
+    catalog.each(
+        EntityList::Package(&contents),
+        0,
+        usize::MAX,
+        |action: Action| {
+            if action.is_feed() {
+                feeds.add(&action);
+            } else {
+                actions.add(&action);
+            }
+        },
+    )?;
+    let mut document = package.named.document_with(&package.parameters());
+    // The object goes on.
+    document.pop();
+    document.extend_from_slice(b",\"actions\":");
+    let at_once = actions.fit() && feeds.fit();
+    let pieces = once(document)
+        .chain(chunks::array(actions.texts(catalog)))
+        .chain(once(b",\"feeds\":".to_vec()))
+        .chain(chunks::array(feeds.texts(catalog)))
+        .chain(once(b"}".to_vec()));
+    Ok(reply::json_pieces(pieces, at_once))
 }
 
 /// What is told about a package of the caller's own that does not lead to one.

@@ -3,6 +3,8 @@
 use http_types::{Body, Response, StatusCode, mime};
 use serde::Serialize;
 
+use super::chunks;
+
 /// `Access-Control-Allow-Methods` of the REST API.
 pub(super) const API_METHODS: &str = "GET, DELETE, POST, PUT, HEAD";
 /// `Access-Control-Allow-Methods` of everything else.
@@ -20,6 +22,18 @@ pub(super) fn json_text(status: StatusCode, text: impl Into<Body>) -> Response {
     response.set_content_type(mime::JSON);
     response.set_body(text);
     response
+}
+
+/// A document that is JSON already, in pieces, with status 200. `at_once` says that they are few.
+pub(super) fn json_pieces<I>(pieces: I, at_once: bool) -> Response
+where
+    I: Iterator<Item = Vec<u8>> + Send + Sync + Unpin + 'static,
+{
+    if at_once {
+        json_text(StatusCode::Ok, pieces.flatten().collect::<Vec<u8>>())
+    } else {
+        json_text(StatusCode::Ok, chunks::body(pieces))
+    }
 }
 
 /// A plain text, with status 200.

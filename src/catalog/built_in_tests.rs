@@ -121,8 +121,10 @@ fn listed_after_what_is_stored() {
         assert_eq!(names(0, 1), ["own"]);
         assert!(names(4, 9).is_empty());
         assert_eq!(catalog.count::<Package>("whisk.system").unwrap(), 4);
-        let public = catalog.public_packages("whisk.system", 1, 9, |package| package.name);
-        assert_eq!(public.unwrap(), ["utils", "samples"]);
+        let mut public = Vec::new();
+        let shown = catalog.each_public_package("whisk.system", 1, 9, |p| public.push(p.name));
+        shown.unwrap();
+        assert_eq!(public, ["utils", "samples"]);
         assert_eq!(catalog.count_public_packages("whisk.system").unwrap(), 3);
 
         let actions = catalog.list::<Action>("whisk.system", 0, 200).unwrap();
@@ -130,8 +132,10 @@ fn listed_after_what_is_stored() {
         assert_eq!(actions[0].name, "act");
         let utils = EntityList::Package("whisk.system/utils");
         assert_eq!(catalog.count_of(utils).unwrap(), 9);
-        let first = catalog.rows(utils, 1, 2, |action: Action| action.name);
-        assert_eq!(first.unwrap(), ["cat", "split"]);
+        let mut first = Vec::new();
+        let shown = catalog.each(utils, 1, 2, |action: Action| first.push(action.name));
+        shown.unwrap();
+        assert_eq!(first, ["cat", "split"]);
         // Nobody else has them, and what is not theirs is not shown with them.
         assert!(catalog.list::<Action>("guest", 0, 9).unwrap().is_empty());
         let mut seen = 0;

@@ -8,23 +8,23 @@ use crate::entity::{Action, Package};
 use crate::store::{Collection, EntityList};
 
 impl Catalog {
-    /// What `row` makes of the entities of a list. Of each there is only that in memory: a
-    /// document can have a megabyte of parameters that no row shows.
-    pub fn rows<E: Entity, R>(
+    /// Shows the entities of a list one by one: there is no more than one in memory.
+    pub fn each<E: Entity>(
         &self,
         list: EntityList<'_>,
         skip: usize,
         limit: usize,
-        mut row: impl FnMut(E) -> R,
-    ) -> Result<Vec<R>, CatalogError> {
-        let mut rows = Vec::new();
-        if limit > 0 {
-            self.visit(list, skip, |entity| {
-                rows.push(row(entity));
-                enough(rows.len() >= limit)
-            })?;
+        mut show: impl FnMut(E),
+    ) -> Result<(), CatalogError> {
+        let mut left = limit;
+        if left == 0 {
+            return Ok(());
         }
-        Ok(rows)
+        self.visit(list, skip, |entity| {
+            show(entity);
+            left -= 1;
+            enough(left == 0)
+        })
     }
 
     /// Entities of a namespace.
@@ -35,7 +35,9 @@ impl Catalog {
         limit: usize,
     ) -> Result<Vec<E>, CatalogError> {
         let list = EntityList::Collection(namespace, E::COLLECTION);
-        self.rows(list, skip, limit, |entity| entity)
+        let mut entities = Vec::new();
+        self.each(list, skip, limit, |entity| entities.push(entity))?;
+        Ok(entities)
     }
 
     /// How many entities of a collection a namespace has.
@@ -52,32 +54,30 @@ impl Catalog {
         Ok(self.store().count_entities(list)? + built_in as u64)
     }
 
-    /// What `row` makes of those packages of a namespace that everybody may read. `skip` counts
-    /// only them, so it costs a look at each package before.
-    pub fn public_packages<R>(
+    /// Shows those packages of a namespace that everybody may read. `skip` counts only them, so it
+    /// costs a look at each package before.
+    pub fn each_public_package(
         &self,
         namespace: &str,
         skip: usize,
         limit: usize,
-        mut row: impl FnMut(Package) -> R,
-    ) -> Result<Vec<R>, CatalogError> {
-        let mut rows = Vec::new();
-        if limit == 0 {
-            return Ok(rows);
+        mut show: impl FnMut(Package),
+    ) -> Result<(), CatalogError> {
+        let (mut skipped, mut left) = (0, limit);
+        if left == 0 {
+            return Ok(());
         }
-        let mut skipped = 0;
         self.visit(packages(namespace), 0, |package: Package| {
-            if !package.is_public() {
-                return ControlFlow::Continue(());
+            if package.is_public() {
+                if skipped < skip {
+                    skipped += 1;
+                } else {
+                    show(package);
+                    left -= 1;
+                }
             }
-            if skipped < skip {
-                skipped += 1;
-                return ControlFlow::Continue(());
-            }
-            rows.push(row(package));
-            enough(rows.len() >= limit)
-        })?;
-        Ok(rows)
+            enough(left == 0)
+        })
     }
 
     /// How many packages of a namespace everybody may read.

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Catalog, CatalogError, Entity, creation};
-use crate::entity::{Action, Contents, Package};
+use crate::entity::{Action, Package};
 use crate::store::{Change, CodeChange, EntityList};
 
 impl Catalog {
@@ -26,16 +26,6 @@ impl Catalog {
         let changes = vec![stays, Change::Put(creation(&action, code))];
         action.set_revision(self.write_all(changes).await?);
         Ok(action)
-    }
-
-    /// What a package says about the actions in it, the last updated first. `path` is `ns/package`.
-    pub fn contents(&self, path: &str) -> Result<Contents, CatalogError> {
-        let mut contents = Contents::default();
-        self.visit(EntityList::Package(path), 0, |action: Action| {
-            contents.add(&action);
-            ControlFlow::Continue(())
-        })?;
-        Ok(contents)
     }
 
     /// Deletes a package or a binding, if it is empty.

@@ -86,6 +86,11 @@ impl Action {
         .expect("texts are always valid JSON")
     }
 
+    /// Whether it drives triggers: its package lists it as a feed then, and not as an action.
+    pub fn is_feed(&self) -> bool {
+        self.annotations.get("feed").is_some()
+    }
+
     /// One row of a list (reference section 2.2.5).
     pub fn list_element(&self) -> Box<RawValue> {
         #[derive(Serialize)]

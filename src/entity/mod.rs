@@ -35,6 +35,6 @@ pub use members::Members;
 pub use namespace_limits::NamespaceLimits;
 pub use new_action::{NewAction, SizeLimits};
 pub use new_package::NewPackage;
-pub use package::{Binding, Contents, Package};
+pub use package::{Binding, Package};
 pub use parameters::{Parameter, Parameters};
 pub use version::Version;

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::Parameters;
 use super::full_name::OWN;
-use super::{Action, Parameters};
 
 /// A package, or a binding: another name for one, with parameters of its own.
 #[derive(Clone, Debug)]
@@ -90,13 +90,7 @@ impl Package {
 
     /// The document: what is stored, and the answer to a write.
     pub fn document(&self) -> Vec<u8> {
-        self.json(&self.parameters, None)
-    }
-
-    /// What a reader gets: with the parameters that its actions inherit, and with what it says
-    /// about the actions in it.
-    pub fn with_contents(&self, parameters: &Parameters, contents: &Contents) -> Vec<u8> {
-        self.json(parameters, Some(contents))
+        self.document_with(&self.parameters)
     }
 
     /// One row of a list (reference section 2.3).
@@ -132,7 +126,8 @@ impl Package {
         serde_json::value::to_raw_value(&row).expect("texts and numbers are always valid JSON")
     }
 
-    fn json(&self, parameters: &Parameters, contents: Option<&Contents>) -> Vec<u8> {
+    /// The document with the parameters that its actions inherit in the place of its own.
+    pub fn document_with(&self, parameters: &Parameters) -> Vec<u8> {
         #[derive(Serialize)]
         struct View<'a> {
             namespace: &'a str,
@@ -143,10 +138,6 @@ impl Package {
             publish: bool,
             annotations: &'a Parameters,
             updated: u64,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            actions: Option<&'a [Box<RawValue>]>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            feeds: Option<&'a [Box<RawValue>]>,
         }
         serde_json::to_vec(&View {
             namespace: &self.namespace,
@@ -160,29 +151,8 @@ impl Package {
             publish: self.publish,
             annotations: &self.annotations,
             updated: self.updated,
-            actions: contents.map(|contents| contents.actions.as_slice()),
-            feeds: contents.map(|contents| contents.feeds.as_slice()),
         })
         .expect("texts and numbers are always valid JSON")
-    }
-}
-
-/// What a package says about the actions in it: name, version and annotations of each.
-#[derive(Debug, Default)]
-pub struct Contents {
-    actions: Vec<Box<RawValue>>,
-    /// Those that drive triggers stand here only.
-    feeds: Vec<Box<RawValue>>,
-}
-
-impl Contents {
-    /// Adds an action.
-    pub fn add(&mut self, action: &Action) {
-        if action.annotations.get("feed").is_some() {
-            self.feeds.push(action.summary());
-        } else {
-            self.actions.push(action.summary());
-        }
     }
 }
 

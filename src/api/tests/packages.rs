@@ -451,3 +451,35 @@ fn refresh() {
     api.package("refresh", json!({}));
     assert_eq!(api.get(&path).value()["name"], "refresh");
 }
+
+#[test]
+fn long_rows() {
+    let api = Api::new();
+    api.package("p", json!({}));
+    // Four rows of this are more than is kept in memory of a list.
+    let large = json!([{"key": "text", "value": "x".repeat(90_000)}]);
+    for name in ["a", "b", "c", "d", "e"] {
+        let mut body = json!({"exec": exec("1"), "annotations": large});
+        if name == "d" {
+            let feed = json!({"key": "feed", "value": true});
+            body["annotations"].as_array_mut().unwrap().push(feed);
+        }
+        assert_eq!(api.put(&action(&format!("p/{name}")), body).status, 200);
+        api.package(name, json!({"annotations": large}));
+    }
+    let names = |rows: &Value| -> String {
+        let rows = rows.as_array().unwrap().iter();
+        rows.map(|row| {
+            let text = &row["annotations"].as_array().unwrap()[0]["value"];
+            assert_eq!(text.as_str().unwrap().len(), 90_000);
+            row["name"].as_str().unwrap()
+        })
+        .collect()
+    };
+    let read = api.get(&package("p")).value();
+    assert_eq!(names(&read["actions"]), "ecba");
+    assert_eq!(names(&read["feeds"]), "d");
+    assert_eq!(read["publish"], false);
+    assert_eq!(names(&api.get(&action("p/")).value()), "edcba");
+    assert_eq!(names(&api.get(&package("?limit=4")).value()), "edcb");
+}
