@@ -8,9 +8,6 @@ use crate::daemon::{Daemon, Setup};
 
 const APIMGMT: &str = "/api/v1/web/whisk.system/apimgmt";
 
-/// A second namespace's uuid and key.
-const OTHER: &str = "0badc0de-0f0c-4b55-9b0e-111111111111:oooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooo";
-
 const WHO: &str = "function main(a) { return { body: { id: a.id, name: a.name, \
     method: a.__ow_method, path: a.__ow_path } } }";
 
@@ -76,16 +73,18 @@ fn paths(list: &Value) -> Vec<&str> {
     paths.map(String::as_str).collect()
 }
 
-/// Starts a daemon with a store that has the second namespace.
-fn with_other(folder: &std::path::Path) -> Daemon {
+/// Starts a daemon with a store that has a second namespace; gives that one's uuid and key.
+fn with_other(folder: &std::path::Path) -> (Daemon, String) {
     let made = std::process::Command::new(env!("CARGO_BIN_EXE_owl"))
         .args(["key", "--data-dir"])
         .arg(folder)
-        .args(["create", "other", "--key", OTHER])
+        .args(["create", "other"])
         .output()
         .expect("run owl key");
     assert!(made.status.success(), "{made:?}");
-    Setup::new().data_dir(folder).start()
+    let key = String::from_utf8(made.stdout).expect("a key is text");
+    let owl = Setup::new().data_dir(folder).start();
+    (owl, key.trim().to_string())
 }
 
 #[test]
@@ -169,10 +168,10 @@ fn created_called_listed_deleted_and_kept() {
 #[test]
 fn tenants_do_not_touch_each_others_apis() {
     let folder = tempfile::tempdir().expect("make a folder");
-    let owl = with_other(folder.path());
+    let (owl, key) = with_other(folder.path());
     let (guest, other, nobody) = (
         owl.client(),
-        owl.client_with(Some(OTHER)),
+        owl.client_with(Some(&key)),
         owl.client_with(None),
     );
     web_action(&guest, "who", &[]);
@@ -199,11 +198,11 @@ fn tenants_do_not_touch_each_others_apis() {
     assert_eq!(invoked.status, 403, "{invoked}");
 
     // The same base path is another API there, and leads to another's action.
-    assert_eq!(create(&other, OTHER, "/hello", "GET", "who").status, 200);
+    assert_eq!(create(&other, &key, "/hello", "GET", "who").status, 200);
     assert_eq!(called(&owl, Method::Get, "/base/hello").status, 200);
     let others = nobody.get("/api/other/base/hello");
     assert_eq!(others.status, 404, "it has no such action: {others}");
-    assert_eq!(delete(&other, OTHER, "&basepath=%2Fbase").status, 200);
+    assert_eq!(delete(&other, &key, "&basepath=%2Fbase").status, 200);
     assert_eq!(called(&owl, Method::Get, "/base/hello").status, 200);
 }
 
