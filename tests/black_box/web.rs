@@ -317,3 +317,49 @@ fn who_may_call() {
     with("wrong").expect_error(401, refusal);
     assert_eq!(with("open").status, 200);
 }
+
+#[test]
+fn packages_and_bindings_give_parameters() {
+    let (owl, nobody) = daemon();
+    let client = owl.client();
+    let package = |name: &str, binding: Option<&str>| {
+        let mut body = json!({"parameters": [{"key": "given", "value": name},
+            {"key": name, "value": name}]});
+        if let Some(to) = binding {
+            body["binding"] = json!({"namespace": "_", "name": to});
+        }
+        let answer = client.put(&format!("packages/{name}"), &body);
+        assert_eq!(answer.status, 200, "{answer}");
+    };
+    package("real", None);
+    package("bound", Some("real"));
+    export(&owl, "real/echo", ECHO, &[]);
+    // 11.11-265, 11.11-291
+    let given = nobody.get("/api/v1/web/guest/bound/echo.json").json();
+    assert_eq!(
+        (&given["real"], &given["bound"]),
+        (&json!("real"), &json!("bound"))
+    );
+    assert_eq!(given["given"], "action");
+    let given = nobody
+        .get("/api/v1/web/guest/real/echo.json?given=query")
+        .json();
+    assert_eq!(
+        (&given["given"], given.get("bound")),
+        (&json!("query"), None)
+    );
+}
+
+#[test]
+fn sequences_are_web_actions_too() {
+    let (owl, nobody) = daemon();
+    export(&owl, "echo", ECHO, &[]);
+    let body = json!({"exec": {"kind": "sequence", "components": ["/_/echo", "/_/echo"]},
+        "annotations": [{"key": "web-export", "value": true}]});
+    let answer = owl.client().put("actions/twice", &body);
+    assert_eq!(answer.status, 200, "{answer}");
+    let answer = nobody.get(&web("twice.json?x=1"));
+    assert_eq!((answer.status, &answer.json()["x"]), (200, &json!("1")));
+    let id = answer.header("x-openwhisk-activation-id").expect("an id");
+    assert_eq!(owl.client().activation(id)["name"], "twice");
+}

@@ -127,12 +127,11 @@ fn what_is_missing() {
 #[test]
 fn who_calls() {
     let api = exported();
-    let other = api.other_namespace();
-    let key = "k".repeat(64);
+    api.other_namespace();
     for (request, user) in [
         (ask(Method::Get, "a"), None),
-        (ask(Method::Get, "a").key(other, &key), Some("other")),
-        (ask(Method::Get, "a").key(other, "wrong"), None),
+        (ask(Method::Get, "a").other(), Some("other")),
+        (ask(Method::Get, "a").key(OTHER_UUID, "wrong"), None),
         (ask(Method::Get, "a").header("Authorization", "x"), None),
         (
             ask(Method::Get, "a").key(GUEST_UUID, GUEST_KEY),
@@ -161,15 +160,14 @@ fn who_calls() {
 #[test]
 fn required_keys() {
     let api = exported();
-    let other = api.other_namespace();
-    let key = "k".repeat(64);
+    api.other_namespace();
     export(&api, "keyed", json!({"require-whisk-auth": true}));
     // 11.11-254
     let refused = ask(Method::Get, "keyed").send(&api);
     refused.web_refused(401, UNAUTHORIZED);
     assert_eq!(refused.header("WWW-Authenticate"), None);
     assert_eq!(refused.header("x-openwhisk-activation-id"), None);
-    let reply = ask(Method::Get, "keyed").key(other, &key).send(&api);
+    let reply = ask(Method::Get, "keyed").other().send(&api);
     assert_eq!(reply.status, 204);
     assert_eq!(ask(Method::Options, "keyed").send(&api).status, 200);
     // 11.11-255
@@ -185,7 +183,7 @@ fn required_keys() {
             .send(&api)
             .web_refused(401, UNAUTHORIZED);
         with("wrong").send(&api).web_refused(401, UNAUTHORIZED);
-        let keyed = ask(Method::Get, name).key(other, &key);
+        let keyed = ask(Method::Get, name).other();
         keyed.send(&api).web_refused(401, UNAUTHORIZED);
         assert_eq!(with(right).send(&api).status, 204);
         assert_eq!(given(&api)["__ow_headers"]["x-require-whisk-auth"], right);

@@ -23,7 +23,6 @@ use super::auth::authenticate;
 use super::error::ApiError;
 use super::invoke::ACTIVATION_HEADER;
 use super::{State, body};
-use crate::entity::{BUILTIN, SEQUENCE};
 use crate::http::server::Beyond;
 use crate::invoke::{Call, Outcome};
 use arguments::Received;
@@ -132,10 +131,7 @@ async fn call(
         let is_final = action.annotations.is_true("final");
         arguments::promoted(received, is_final.then_some(&action.parameters))?
     };
-    let kind = action.exec.kind();
-    if kind != SEQUENCE && kind != BUILTIN {
-        check_supported(&state, kind)?;
-    }
+    check_supported(&state, action.exec.kind())?;
     let wait = Some(state.settings().longest_blocking);
     Ok(Call::new(
         owner,
