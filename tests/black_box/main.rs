@@ -8,6 +8,7 @@ mod activations;
 mod bad_input;
 mod builtin;
 mod client;
+mod composites;
 mod daemon;
 mod docker;
 mod engine_faults;

@@ -128,6 +128,11 @@
   const modules = {
     buffer: () => ({ Buffer: globalThis.Buffer, atob: globalThis.atob, btoa: globalThis.btoa }),
     console: () => globalThis.console,
+    // Apache's node runtimes bring this client. Compositions load it in any case, and use it only
+    // to invoke themselves (async, parallel, map); in here it could reach nobody.
+    openwhisk: () => () => {
+      throw new Error('The openwhisk client does not work in this kind, which has no network: use a nodejs kind.');
+    },
     process: () => globalThis.process,
     timers: () => ({ setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, clearImmediate }),
     util: () => ({

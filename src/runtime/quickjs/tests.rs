@@ -213,6 +213,15 @@ fn globals_live_from_call_to_call() {
 }
 
 #[test]
+fn the_client_of_apaches_runtimes_says_that_it_has_no_network() {
+    let code = "const openwhisk = require('openwhisk');
+        function main(p) { return p.use ? openwhisk({apihost: 'x'}) : {loaded: typeof openwhisk} }";
+    assert_eq!(run(code, "{}"), ok(r#"{"loaded":"function"}"#));
+    let (_, body) = run(code, r#"{"use":true}"#);
+    assert!(body.contains("no network: use a nodejs kind"), "{body}");
+}
+
+#[test]
 fn the_environment_is_that_of_init_and_of_the_run() {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let mut engine = engine();
