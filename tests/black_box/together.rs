@@ -63,26 +63,6 @@ fn fired(client: &Client, outcome: &Value) -> Value {
 }
 
 #[test]
-fn rules_run_packaged_actions_and_those_of_bindings() {
-    // 11.6-147
-    let (_owl, client) = daemon();
-    rule(&client, "packaged", "/_/p/echo");
-    rule(&client, "bound", "/guest/b/echo");
-    assert_eq!(
-        client.get("rules/bound").json()["action"],
-        json!({"path": "guest/b", "name": "echo"})
-    );
-    let outcome = fire(&client, &json!({"n": 1}));
-    let packaged = fired(&client, &outcome("packaged"));
-    assert_eq!(packaged["response"]["result"], json!({"n": 1}));
-    let bound = fired(&client, &outcome("bound"));
-    assert_eq!(
-        bound["response"]["result"],
-        json!({"from": "binding", "n": 1})
-    );
-}
-
-#[test]
 fn rules_run_sequences() {
     // 11.9-234
     let (_owl, client) = daemon();
@@ -103,23 +83,6 @@ fn rules_run_sequences() {
             .expect("annotations")
             .contains(&topmost)
     );
-}
-
-#[test]
-fn a_rule_whose_action_is_gone_is_told_beside_the_others() {
-    // 11.5-136
-    let (_owl, client) = daemon();
-    client.action("gone", "quickjs:1", "function main() {}", json!({}));
-    rule(&client, "lost", "/_/gone");
-    rule(&client, "kept", "/_/p/echo");
-    assert_eq!(client.delete("actions/gone").status, 200);
-    let outcome = fire(&client, &json!({}));
-    assert_eq!(
-        outcome("lost"),
-        json!({"rule": "guest/lost", "action": "guest/gone", "statusCode": 1, "success": false,
-            "error": "The requested resource does not exist."})
-    );
-    fired(&client, &outcome("kept"));
 }
 
 #[test]
