@@ -26,4 +26,5 @@ mod packages;
 mod requests;
 mod runtimes;
 mod store_faults;
+mod together;
 mod web;
