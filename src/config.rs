@@ -16,6 +16,8 @@ use log::LevelFilter;
 
 pub use settings::{SETTINGS, Setting};
 
+use crate::metrics::Readers;
+
 /// Where a value came from, for messages and `--print-config`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -68,6 +70,10 @@ pub struct Config {
     pub concurrent_invocations: u32,
     /// Trigger fires of a namespace in a minute.
     pub fires_per_minute: u32,
+    /// Who may read the metrics.
+    pub metrics: Readers,
+    /// File with name and password of the operator.
+    pub operator_file: Option<PathBuf>,
     /// Bytes that the store may take.
     pub store_size: usize,
     /// Age at which activation records go.
@@ -283,6 +289,20 @@ impl Config {
         let invocations_per_minute = read.number("OWL_INVOCATIONS_PER_MINUTE", 0, 1 << 31)?;
         let concurrent_invocations = read.number("OWL_CONCURRENT_INVOCATIONS", 0, 1 << 31)?;
         let fires_per_minute = read.number("OWL_FIRES_PER_MINUTE", 0, 1 << 31)?;
+        let metrics =
+            read.required(
+                "OWL_METRICS",
+                "one of loopback, everyone, off",
+                |text| match text {
+                    "loopback" => Some(Readers::Loopback),
+                    "everyone" => Some(Readers::Everyone),
+                    "off" => Some(Readers::Nobody),
+                    _ => None,
+                },
+            )?;
+        let operator_file = read.optional("OWL_OPERATOR_FILE", "a file", |text| {
+            Some(PathBuf::from(text))
+        })?;
         let largest_store = if cfg!(target_pointer_width = "32") {
             1024
         } else {
@@ -326,6 +346,8 @@ impl Config {
             invocations_per_minute: invocations_per_minute as u32,
             concurrent_invocations: concurrent_invocations as u32,
             fires_per_minute: fires_per_minute as u32,
+            metrics,
+            operator_file,
             store_size: store_size.unwrap_or(default_store_size()) << 20,
             activations_age,
             activations_count,

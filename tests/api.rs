@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use owl::api::{Invoke, Services, Settings, State, app};
+use owl::api::{Invoke, Operations, Services, Settings, State, app};
 use owl::catalog::{Catalog, Manifest};
 use owl::entity::{Activation, ActivationId, GUEST_KEY, GUEST_UUID, Response, Status};
 use owl::http::server::{Server, ServerOptions};
-use owl::invoke::{Call, InvokeError, Outcome};
+use owl::invoke::{Call, Figures, InvokeError, Outcome};
 use owl::store::{ActivationRow, Options, Store};
 use owl::{BoxFuture, Executor};
 use serde_json::{Value, json};
@@ -31,6 +31,10 @@ impl Invoke for Accepting {
     }
 
     fn retire(&self, _path: &str) {}
+
+    fn figures(&self) -> Figures {
+        Figures::default()
+    }
 }
 
 /// Runs a test against a server on a free port.
@@ -44,6 +48,7 @@ fn with_server(test: impl FnOnce(&Store, std::net::SocketAddr) + Send + 'static)
         throttles: Arc::default(),
         manifest: Arc::new(Manifest::built_in()),
         docker: Arc::new(AtomicBool::new(false)),
+        operations: Operations::default(),
     };
     let executor: Executor = Arc::default();
     let app = app(State::new(services, Settings::default()));

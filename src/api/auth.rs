@@ -57,8 +57,8 @@ pub(super) fn own(identity: &Identity, namespace: &str, resource: &str) -> Resul
     }
 }
 
-/// `<uuid>:<key>` of a header.
-fn basic(header: &str) -> Option<zeroize::Zeroizing<String>> {
+/// `<uuid>:<key>` of a header, or whatever name and password it has.
+pub(super) fn basic(header: &str) -> Option<zeroize::Zeroizing<String>> {
     let (scheme, credentials) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
@@ -67,7 +67,8 @@ fn basic(header: &str) -> Option<zeroize::Zeroizing<String>> {
     Some(String::from_utf8(decoded).ok()?.into())
 }
 
-fn is_loopback(peer: Option<&str>) -> bool {
+/// Whether the other end of a connection is on this machine.
+pub(super) fn is_loopback(peer: Option<&str>) -> bool {
     let ip = |peer: &str| -> Option<IpAddr> {
         let address = peer.parse::<SocketAddr>().map(|address| address.ip());
         address.ok().or_else(|| peer.parse().ok())

@@ -1,14 +1,15 @@
 //! From a request to the resource that answers it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http_types::{Method, Response, StatusCode};
 
 use super::error::ApiError;
 use super::path::{Resource, Route, route};
 use super::{
-    State, actions, activations, auth, body, docs, gateway, invoke, limits, namespaces, packages,
-    reply, system, transaction, web,
+    State, actions, activations, auth, body, classes, docs, gateway, invoke, limits, namespaces,
+    operator, packages, reply, system, transaction, web,
 };
 use crate::entity::Identity;
 
@@ -23,10 +24,14 @@ type Answer = Result<Response, ApiError>;
 
 /// Answers any request.
 pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
+    let received = Instant::now();
+    let method = request.method();
+    let state = request.state().clone();
     let transaction = transaction::id(request.header(transaction::HEADER));
     // A copy, because the request is handed on while the route is looked at.
     let path = request.url().path().to_string();
     let route = route(&path);
+    let counted_as = classes::counted_as(&route);
     let is_api = matches!(route, Route::ApiInfo | Route::Api(_));
     let (mut response, handled) = match answer(request, route, &transaction).await {
         Ok(response) => (response, true),
@@ -39,11 +44,20 @@ pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
         reply::allow_origins(&mut response, reply::API_METHODS);
     }
     response.insert_header(transaction::HEADER, transaction);
+    state.operations().metrics.requests.add(
+        counted_as,
+        method.as_ref(),
+        response.status().into(),
+        received.elapsed(),
+    );
     Ok(response.into())
 }
 
 async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &str) -> Answer {
     let method = request.method();
+    if classes::starts_work(&route, method) {
+        request.state().operations().check_enabled()?;
+    }
     let resource = match route {
         // First, as these have OPTIONS of their own.
         Route::Web(target) => return Ok(web::serve(request, target, transaction).await),
@@ -57,12 +71,19 @@ async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &s
         }
         Route::Api(resource) => resource,
         Route::Unknown => return Err(ApiError::no_route()),
+        Route::Disable if method == Method::Post => {
+            let authorization = request.header("Authorization");
+            return operator::disable(request.state().operations(), authorization);
+        }
+        Route::Disable => return Err(operator::disable_only_by_post(request.state())),
         _ if method != Method::Get => return Err(ApiError::method("GET")),
         Route::Info => return Ok(system::info(request.state())),
         Route::Ping => return Ok(reply::text("pong")),
-        Route::Invokers => return Ok(system::invokers()),
-        Route::HealthyInvokers => return Ok(system::healthy_invokers()),
-        Route::InvokersReady => return Ok(system::invokers_ready()),
+        Route::Invokers => return Ok(system::invokers(request.state())),
+        Route::HealthyInvokers => return Ok(system::healthy_invokers(request.state())),
+        Route::InvokersReady => return Ok(system::invokers_ready(request.state())),
+        Route::Running => return Ok(system::running(request.state())),
+        Route::Metrics => return operator::metrics(request.state(), request.peer_addr()),
         Route::ApiInfo => return Ok(system::api_info(request.state())),
         Route::ApiDocs => return Ok(docs::api()),
         Route::ServerDocs => return Ok(docs::server()),

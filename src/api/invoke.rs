@@ -12,7 +12,7 @@ use super::query::Query;
 use super::{body, reply};
 use crate::BoxFuture;
 use crate::entity::{Activation, ActivationId, Status, json};
-use crate::invoke::{Call, InvokeError, Invoker, Outcome};
+use crate::invoke::{Call, Figures, InvokeError, Invoker, Outcome};
 
 /// The header that names the activation.
 pub(super) const ACTIVATION_HEADER: &str = "x-openwhisk-activation-id";
@@ -27,6 +27,9 @@ pub trait Invoke: Send + Sync {
 
     /// The action of a path was changed or deleted: its sandboxes are of no more use.
     fn retire(&self, path: &str);
+
+    /// How things stand.
+    fn figures(&self) -> Figures;
 }
 
 impl Invoke for Invoker {
@@ -40,6 +43,10 @@ impl Invoke for Invoker {
 
     fn retire(&self, path: &str) {
         Invoker::retire(self, path);
+    }
+
+    fn figures(&self) -> Figures {
+        Invoker::figures(self)
     }
 }
 

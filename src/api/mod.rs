@@ -10,6 +10,7 @@ mod activations;
 mod auth;
 mod body;
 mod chunks;
+mod classes;
 mod dispatch;
 mod docs;
 mod error;
@@ -17,6 +18,7 @@ mod gateway;
 mod invoke;
 mod limits;
 mod namespaces;
+mod operator;
 mod packages;
 mod path;
 mod query;
@@ -34,6 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use invoke::Invoke;
+pub use operator::{Credentials, Operations};
 pub use settings::Settings;
 
 use crate::catalog::{Catalog, Manifest, ManifestKinds};
@@ -65,6 +68,8 @@ pub struct Services {
     pub manifest: Arc<Manifest>,
     /// Whether a Docker engine answers; whoever watches the engine keeps it up to date.
     pub docker: Arc<AtomicBool>,
+    /// What the operator sees and does.
+    pub operations: Operations,
 }
 
 impl State {
@@ -87,6 +92,10 @@ impl State {
 
     fn manifest(&self) -> &Manifest {
         &self.0.services.manifest
+    }
+
+    fn operations(&self) -> &Operations {
+        &self.0.services.operations
     }
 
     fn settings(&self) -> &Settings {

@@ -19,6 +19,12 @@ pub(super) enum Route<'a> {
     HealthyInvokers,
     /// `/invokers/ready`
     InvokersReady,
+    /// `/activation` and `/activation/count`
+    Running,
+    /// `/metrics`
+    Metrics,
+    /// `/disable`
+    Disable,
     /// `/api/v1`
     ApiInfo,
     /// `/api/v1/api-docs`
@@ -97,6 +103,9 @@ pub(super) fn route(path: &str) -> Route<'_> {
         ["invokers"] | ["invokers", ""] => Route::Invokers,
         ["invokers", "healthy", "count"] => Route::HealthyInvokers,
         ["invokers", "ready"] => Route::InvokersReady,
+        ["activation"] | ["activation", "count"] => Route::Running,
+        ["metrics"] => Route::Metrics,
+        ["disable"] => Route::Disable,
         ["api", "v1"] | ["api", "v1", ""] => Route::ApiInfo,
         ["api", "v1", "api-docs"] => Route::ApiDocs,
         ["api-docs"] => Route::ServerDocs,
@@ -232,6 +241,10 @@ mod tests {
         assert_eq!(route("/api/v1/docs"), Route::DocsPage);
         assert_eq!(route("/invokers/"), Route::Invokers);
         assert_eq!(route("/invokers/ready"), Route::InvokersReady);
+        assert_eq!(route("/activation"), Route::Running);
+        assert_eq!(route("/activation/count"), Route::Running);
+        assert_eq!(route("/metrics"), Route::Metrics);
+        assert_eq!(route("/disable"), Route::Disable);
         assert_eq!(route("/invokers/healthy/count"), Route::HealthyInvokers);
         let web = "/api/v1/web/guest/default/a.json/rest";
         assert_eq!(route(web), Route::Web(Target::of(web).unwrap()));

@@ -60,16 +60,35 @@ pub(super) fn api_info(state: &State) -> Response {
 }
 
 /// `GET /invokers`: the daemon reports itself as the only one.
-pub(super) fn invokers() -> Response {
-    reply::json(StatusCode::Ok, &json!({"invoker0/0": "up"}))
+pub(super) fn invokers(state: &State) -> Response {
+    let health = if runs_actions(state) {
+        "up"
+    } else {
+        "unhealthy"
+    };
+    reply::json(StatusCode::Ok, &json!({"invoker0/0": health}))
 }
 
 /// `GET /invokers/healthy/count`
-pub(super) fn healthy_invokers() -> Response {
-    reply::json(StatusCode::Ok, &1)
+pub(super) fn healthy_invokers(state: &State) -> Response {
+    reply::json(StatusCode::Ok, &u8::from(runs_actions(state)))
 }
 
 /// `GET /invokers/ready`
-pub(super) fn invokers_ready() -> Response {
-    reply::json(StatusCode::Ok, &json!({"healthy": "1/1"}))
+pub(super) fn invokers_ready(state: &State) -> Response {
+    if runs_actions(state) {
+        reply::json(StatusCode::Ok, &json!({"healthy": "1/1"}))
+    } else {
+        let body = json!({"unhealthy": "0/1"});
+        reply::json(StatusCode::InternalServerError, &body)
+    }
+}
+
+/// `GET /activation` and `GET /activation/count`
+pub(super) fn running(state: &State) -> Response {
+    reply::json(StatusCode::Ok, &state.invoker().figures().running)
+}
+
+fn runs_actions(state: &State) -> bool {
+    state.invoker().figures().accepts && !state.operations().is_disabled()
 }

@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{Task, Timer};
+use zeroize::Zeroizing;
 
 use super::host_kinds;
 use crate::Executor;
@@ -113,6 +116,7 @@ impl Node {
                 error,
             )
         })?;
+        let operator = config.operator_file.as_deref().map(operator).transpose()?;
         let listeners = listen(&config.bind, config.port)?;
         let addresses: Vec<SocketAddr> = listeners
             .iter()
@@ -177,6 +181,7 @@ impl Node {
                 throttles,
                 manifest,
                 docker: engines.docker_flag(),
+                operations: api::Operations::new(invoker.metrics(), config.metrics, operator),
             },
             settings,
         );
@@ -353,6 +358,20 @@ pub fn docker_options(config: &Config, daemon_id: String) -> DockerOptions {
     }
 }
 
+/// Name and password of the operator.
+fn operator(file: &Path) -> Result<api::Credentials, NodeError> {
+    let what = format!("cannot use {} (OWL_OPERATOR_FILE)", file.display());
+    let failed = |error: std::io::Error| NodeError::new(&what, error);
+    let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let others = format!("others can read it (mode {mode:o}): chmod 600 it");
+        return Err(NodeError::new(&what, others));
+    }
+    let text = Zeroizing::new(std::fs::read_to_string(file).map_err(failed)?);
+    api::Credentials::new(text.trim())
+        .ok_or_else(|| NodeError::new(&what, "it does not hold name:password"))
+}
+
 /// The URL under which processes of this machine reach a daemon that listens there: over loopback
 /// if it can be.
 fn local_api(bind: &[IpAddr], port: u16) -> String {
@@ -393,6 +412,23 @@ fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, NodeError
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_operators_file_must_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("operator");
+        let refused = |text: &str, mode| {
+            std::fs::write(&file, text).unwrap();
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&file, permissions).unwrap();
+            operator(&file).err().map(|error| error.to_string())
+        };
+        assert_eq!(refused("me:secret\n", 0o600), None);
+        assert!(refused("me:secret", 0o640).unwrap().contains("chmod 600"));
+        assert!(refused("secret", 0o600).unwrap().contains("name:password"));
+        let missing = operator(&dir.path().join("none")).err().unwrap();
+        assert!(missing.to_string().contains("OWL_OPERATOR_FILE"));
+    }
 
     #[test]
     fn processes_reach_the_api_over_loopback_if_it_listens_there() {

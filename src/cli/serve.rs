@@ -91,6 +91,10 @@ serve_command! {
     concurrent_invocations => "OWL_CONCURRENT_INVOCATIONS";
     /// trigger fires of a namespace in a minute (OWL_FIRES_PER_MINUTE, 60)
     fires_per_minute => "OWL_FIRES_PER_MINUTE";
+    /// who may read /metrics: loopback, everyone or off (OWL_METRICS, loopback)
+    metrics => "OWL_METRICS";
+    /// file with name:password of the operator (OWL_OPERATOR_FILE)
+    operator_file => "OWL_OPERATOR_FILE";
     /// size of the store in MiB (OWL_STORE_SIZE)
     store_size => "OWL_STORE_SIZE";
     /// seconds that activation records are kept (OWL_ACTIVATIONS_AGE, 604800)

@@ -50,6 +50,8 @@ settings! {
     "OWL_INVOCATIONS_PER_MINUTE", "60", "invocations of a namespace in a minute";
     "OWL_CONCURRENT_INVOCATIONS", "30", "invocations of a namespace in flight";
     "OWL_FIRES_PER_MINUTE", "60", "trigger fires of a namespace in a minute";
+    "OWL_METRICS", "loopback", "who may read /metrics, which names actions of every namespace: loopback, everyone or off";
+    "OWL_OPERATOR_FILE", "", "file with name:password of the operator, who may POST to /disable; default: nobody may";
     "OWL_STORE_SIZE", "", "MiB that the store may take; default: 1024, on 32-bit machines 64";
     "OWL_ACTIVATIONS_AGE", "604800", "seconds after which an activation record goes";
     "OWL_ACTIVATIONS_COUNT", "100000", "activation records that are kept";

@@ -108,7 +108,7 @@ impl Inner {
                 };
                 self.ran(call, result, timing, logs, lease, warm)
             }
-            Grant::Cold(lease) => {
+            Grant::Cold(mut lease) => {
                 let (action, code) = match self.with_code(&call.action) {
                     Ok(found) => found,
                     Err(attempt) => return attempt,
@@ -125,6 +125,7 @@ impl Inner {
                     Ok(sandbox) => Arc::from(sandbox),
                     Err(error) => return start_failed(&call.action.path(), error),
                 };
+                lease.started();
                 let mut warm = Warm {
                     proxy: Proxy::new(self.executor.clone(), Arc::clone(&sandbox)),
                     sandbox,

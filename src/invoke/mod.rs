@@ -39,6 +39,7 @@ use crate::Executor;
 use crate::builtin::Services;
 use crate::catalog::{Catalog, Manifest, Resolved};
 use crate::entity::{Action, ActionRanges, Activation, ActivationId, Identity};
+use crate::metrics::Metrics;
 use crate::pool::{Driver, Refusal, Statistics, Wait};
 use crate::store::Store;
 use arguments::Arguments;
@@ -110,6 +111,18 @@ impl fmt::Display for InvokeError {
 
 impl std::error::Error for InvokeError {}
 
+/// How things stand with the invoker.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    /// What the pool holds and has done.
+    pub pool: Statistics,
+    /// Activations that run, or wait for a sandbox.
+    pub running: usize,
+    /// Whether it takes calls: it does not while it stops, without a place for a sandbox, or while
+    /// the disk does not keep up.
+    pub accepts: bool,
+}
+
 /// Bounds and addresses that hold for every invocation.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -148,6 +161,7 @@ struct Inner {
     builtins: Arc<Services>,
     flights: Flights,
     settings: Settings,
+    metrics: Arc<Metrics>,
     stopping: AtomicBool,
     /// Bytes of finished records that are not durable yet.
     unstored: AtomicU64,
@@ -179,6 +193,7 @@ impl Invoker {
                 builtins,
                 flights: Flights::default(),
                 settings,
+                metrics: Arc::default(),
                 stopping: AtomicBool::new(false),
                 unstored: AtomicU64::new(0),
             }),
@@ -202,7 +217,7 @@ impl Invoker {
         if inner.stopping.load(Ordering::Relaxed) {
             return Err(InvokeError::Unavailable(Refusal::Stopping.to_string()));
         }
-        if inner.unstored.load(Ordering::Relaxed) > MOST_UNSTORED {
+        if inner.is_behind() {
             return Err(InvokeError::Unavailable(
                 "The disk of this gateway does not keep up with its activation records.".into(),
             ));
@@ -279,9 +294,21 @@ impl Invoker {
         self.inner.pool.retire(path);
     }
 
-    /// What the pool holds and has done.
-    pub fn statistics(&self) -> Statistics {
-        self.inner.pool.statistics()
+    /// How things stand.
+    pub fn figures(&self) -> Figures {
+        let inner = &self.inner;
+        let pool = inner.pool.statistics();
+        let stopping = inner.stopping.load(Ordering::Relaxed);
+        Figures {
+            running: inner.flights.total(),
+            accepts: !stopping && !inner.is_behind() && pool.capacity > 0,
+            pool,
+        }
+    }
+
+    /// What is counted, activations among it.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.inner.metrics.clone()
     }
 
     /// Stops: takes no more calls, gives running activations `grace` to finish and be stored,
@@ -324,6 +351,11 @@ impl Invoker {
 }
 
 impl Inner {
+    /// Whether the disk does not keep up with the records.
+    fn is_behind(&self) -> bool {
+        self.unstored.load(Ordering::Relaxed) > MOST_UNSTORED
+    }
+
     /// The place in flight of a call.
     fn flight(&self, runner: Runner, call: &Call) -> Flight {
         match runner {

@@ -197,14 +197,15 @@ impl Inner {
         }
     }
 
-    /// Stores the final record of an activation of a caller, unless the caller's namespace is to
-    /// have none; the pending one goes with the same commit. Every record goes this way.
+    /// Counts an activation of a caller and stores its final record, unless the caller's namespace
+    /// is to have none; the pending one goes with the same commit. Every record goes this way.
     pub async fn store_record(
         &self,
         identity: &Identity,
         activation: &Activation,
         logs: &[String],
     ) {
+        self.metrics.activations.add(activation);
         if !identity.limits.stores_activations() {
             return self.forget(activation.id).await;
         }

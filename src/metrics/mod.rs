@@ -14,6 +14,18 @@ pub use process::Process;
 pub use requests::{Requests, Route};
 pub use text::{Kind, Text};
 
+/// Who may read what is counted: it names actions of every namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Readers {
+    /// Callers on this machine.
+    #[default]
+    Loopback,
+    /// Whoever reaches the API.
+    Everyone,
+    /// Nobody.
+    Nobody,
+}
+
 /// The counters of a daemon.
 #[derive(Default)]
 pub struct Metrics {

@@ -38,6 +38,10 @@ struct State {
     /// Sandboxes handed out warm, and to be started.
     hits: u64,
     colds: u64,
+    /// Sandboxes that are being started.
+    starting: usize,
+    /// Sandboxes that were removed.
+    removed: u64,
     /// Told when the last sandbox is gone.
     emptied: Vec<Sender<()>>,
 }
@@ -79,10 +83,12 @@ pub struct Lease {
     inner: Arc<Inner>,
     slot: Slot,
     returned: bool,
+    /// Whether its sandbox is not there yet.
+    starting: bool,
 }
 
 /// Counts for the log and the status.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Statistics {
     /// Sandboxes by phase, and waiting requests.
     pub counts: Counts,
@@ -90,6 +96,13 @@ pub struct Statistics {
     pub hits: u64,
     /// Requests that had to start one.
     pub colds: u64,
+    /// Sandboxes that are being started; busy ones, too.
+    pub starting: usize,
+    /// Sandboxes that were removed: to make room, after their idle time, or because they could
+    /// not be used again.
+    pub removed: u64,
+    /// Sandboxes that there may be at a time.
+    pub capacity: usize,
 }
 
 impl Driver {
@@ -106,6 +119,8 @@ impl Driver {
                 armed: None,
                 hits: 0,
                 colds: 0,
+                starting: 0,
+                removed: 0,
                 emptied: Vec::new(),
             }),
             alarm,
@@ -192,6 +207,9 @@ impl Driver {
             counts: state.pool.counts(),
             hits: state.hits,
             colds: state.colds,
+            starting: state.starting,
+            removed: state.removed,
+            capacity: state.pool.capacity(),
         }
     }
 }
@@ -231,6 +249,13 @@ impl Drop for Queued {
 }
 
 impl Lease {
+    /// The sandbox of a place is there.
+    pub fn started(&mut self) {
+        if std::mem::take(&mut self.starting) {
+            self.inner.lock().starting -= 1;
+        }
+    }
+
     /// Returns the sandbox: it may be used again. Gives its number, for
     /// [`Driver::retire_slot`].
     pub fn keep(mut self, warm: Warm) -> Slot {
@@ -266,6 +291,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        self.started();
         if !self.returned {
             self.give_up(None);
         }
@@ -292,17 +318,17 @@ impl Inner {
                     state.hits += 1;
                     let warm = state.idle.remove(&slot);
                     let sender = state.waiting.remove(&ticket);
-                    let lease = self.lease(slot);
                     let grant = match warm {
-                        Some(warm) => Grant::Warm(lease, warm),
-                        None => Grant::Cold(lease),
+                        Some(warm) => Grant::Warm(self.lease(slot, false), warm),
+                        None => Grant::Cold(self.lease(slot, false)),
                     };
                     grants.push((sender, grant));
                 }
                 Decision::Start { ticket, slot } => {
                     state.colds += 1;
+                    state.starting += 1;
                     let sender = state.waiting.remove(&ticket);
-                    grants.push((sender, Grant::Cold(self.lease(slot))));
+                    grants.push((sender, Grant::Cold(self.lease(slot, true))));
                 }
                 Decision::Remove { slot } => match state.idle.remove(&slot) {
                     Some(warm) => self.remove(slot, warm),
@@ -332,11 +358,12 @@ impl Inner {
         }
     }
 
-    fn lease(self: &Arc<Self>, slot: Slot) -> Lease {
+    fn lease(self: &Arc<Self>, slot: Slot, starting: bool) -> Lease {
         Lease {
             inner: self.clone(),
             slot,
             returned: false,
+            starting,
         }
     }
 
@@ -348,6 +375,7 @@ impl Inner {
                 drop(proxy);
                 sandbox.remove().await;
                 let mut state = inner.lock();
+                state.removed += 1;
                 let mut decisions = Vec::new();
                 state.pool.removed(slot, &mut decisions);
                 inner.carry_out(state, decisions);

@@ -113,7 +113,10 @@ const LONG: Duration = Duration::from_secs(20);
 #[test]
 fn a_kept_sandbox_is_handed_out_again() {
     let bench = Bench::new(1);
-    let lease = bench.cold("ns/a");
+    let mut lease = bench.cold("ns/a");
+    assert_eq!(bench.driver.statistics().starting, 1);
+    lease.started();
+    assert_eq!(bench.driver.statistics().starting, 0);
     lease.keep(bench.warm().0);
     assert!(matches!(
         bench.driver.request(key("ns/a")),
@@ -141,6 +144,7 @@ fn a_place_that_is_given_up_goes_to_the_next() {
     let lease = bench.cold("ns/a");
     let queued = bench.queued("ns/b");
     drop(lease);
+    assert_eq!(bench.driver.statistics().starting, 1, "the next one's");
     assert!(matches!(
         bench.run(queued.granted(LONG)),
         Some(Grant::Cold(_))
@@ -156,6 +160,8 @@ fn eviction_removes_before_it_starts() {
     let grant = bench.run(queued.granted(LONG));
     assert!(matches!(grant, Some(Grant::Cold(_))));
     assert_eq!(bench.removed(), 1);
+    let statistics = bench.driver.statistics();
+    assert_eq!((statistics.removed, statistics.capacity), (1, 1));
 }
 
 #[test]

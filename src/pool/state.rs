@@ -312,6 +312,11 @@ impl Pool {
             .collect()
     }
 
+    /// Sandboxes that there may be at a time.
+    pub const fn capacity(&self) -> usize {
+        self.settings.capacity
+    }
+
     /// How many of what there are.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts {

@@ -160,6 +160,11 @@ impl Environment {
         self.env.info().map_size as u64
     }
 
+    /// Commits since the store was made.
+    pub(super) fn commits(&self) -> u64 {
+        self.env.info().last_txn_id as u64
+    }
+
     /// The id that this store's daemon has for ever: 16 hexadecimal digits.
     pub(super) fn daemon_id(&self) -> Result<String, StoreError> {
         let txn = self.read()?;

@@ -34,7 +34,7 @@ use smol::channel::bounded;
 
 pub use error::StoreError;
 pub use key_ring::KeyEntry;
-pub use read::{Halves, Listed, Pending};
+pub use read::{Figures, Halves, Listed, Pending};
 pub use retention::Usage;
 pub use types::{
     ActivationFilter, ActivationRow, Change, CodeChange, Collection, EntityList, EntityWrite,

@@ -170,6 +170,34 @@ impl Store {
         let txn = environment.read()?;
         Ok(environment.usage(&txn)?)
     }
+
+    /// What the store holds and has done.
+    pub fn figures(&self) -> Result<Figures, StoreError> {
+        let environment = self.environment();
+        let txn = environment.read()?;
+        let mut pending = 0;
+        for entry in environment.pending.iter(&txn)? {
+            let (key, _) = entry?;
+            // Without the marks of those that have started.
+            pending += u64::from(key.last() == Some(&0));
+        }
+        Ok(Figures {
+            usage: environment.usage(&txn)?,
+            commits: environment.commits(),
+            pending,
+        })
+    }
+}
+
+/// What a store holds and has done.
+#[derive(Clone, Copy, Debug)]
+pub struct Figures {
+    /// How much is stored.
+    pub usage: Usage,
+    /// Commits since the store was made.
+    pub commits: u64,
+    /// Activations that were accepted or noted and have not ended.
+    pub pending: u64,
 }
 
 /// First and last key of the list that the filter names; none if no time is in it.

@@ -258,7 +258,11 @@ fn pending_activations_survive_until_their_record_is_there() {
     let forgotten = ActivationId::random();
     block_on(store.accept(forgotten, b"{}".to_vec())).unwrap();
     block_on(store.mark_started(forgotten)).unwrap();
+    let before = store.figures().unwrap();
     block_on(store.forget(forgotten)).unwrap();
+    let after = store.figures().unwrap();
+    assert_eq!((before.pending, after.pending), (3, 2));
+    assert_eq!(after.commits, before.commits + 1);
     drop(store);
     let mut pending = open(dir.path()).pending().unwrap();
     pending.sort_by_key(|(_, progress, _)| *progress as u8);

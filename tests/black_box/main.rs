@@ -22,6 +22,7 @@ mod lists;
 mod misbehaving_images;
 mod misbehaving_quickjs;
 mod namespaces;
+mod operator;
 mod packages;
 mod requests;
 mod runtimes;

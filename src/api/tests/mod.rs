@@ -7,6 +7,7 @@ mod docs;
 mod gateway;
 mod invoke;
 mod namespaces;
+mod operator;
 mod packaged_actions;
 mod packages;
 mod sequences;
@@ -23,12 +24,12 @@ use base64::engine::general_purpose::STANDARD;
 use http_types::{Method, Url};
 use serde_json::{Value, json};
 
-use super::{Invoke, Services, Settings, State, app};
+use super::{Invoke, Operations, Services, Settings, State, app};
 use crate::BoxFuture;
 use crate::catalog::{Catalog, Manifest};
 use crate::entity::{ActivationId, GUEST_KEY, GUEST_UUID, Secret};
 use crate::http::server::Beyond;
-use crate::invoke::{Call, InvokeError, Outcome, Rates, Throttles};
+use crate::invoke::{Call, Figures, InvokeError, Outcome, Rates, Throttles};
 use crate::store::{Options, Store};
 
 /// What a [`Script`] answers to each call.
@@ -40,6 +41,7 @@ struct Script {
     calls: Mutex<Vec<Call>>,
     retired: Mutex<Vec<String>>,
     in_flight: AtomicUsize,
+    accepts: AtomicBool,
 }
 
 impl Invoke for Script {
@@ -55,6 +57,14 @@ impl Invoke for Script {
 
     fn retire(&self, path: &str) {
         self.retired.lock().unwrap().push(path.into());
+    }
+
+    fn figures(&self) -> Figures {
+        Figures {
+            running: self.in_flight.load(Ordering::Relaxed),
+            accepts: self.accepts.load(Ordering::Relaxed),
+            ..Figures::default()
+        }
     }
 }
 
@@ -84,6 +94,10 @@ impl Api {
     }
 
     fn with(settings: Settings) -> Self {
+        Self::with_operations(settings, Operations::default())
+    }
+
+    fn with_operations(settings: Settings, operations: Operations) -> Self {
         let manifest = r#"{"runtimes":{"old":[{"kind":"old:1","deprecated":true,
             "image":{"name":"old"}}]}}"#;
         let dir = tempfile::tempdir().unwrap();
@@ -95,6 +109,7 @@ impl Api {
             calls: Mutex::default(),
             retired: Mutex::default(),
             in_flight: AtomicUsize::new(0),
+            accepts: AtomicBool::new(true),
         });
         let docker = Arc::new(AtomicBool::new(true));
         let services = Services {
@@ -104,6 +119,7 @@ impl Api {
             throttles: Arc::new(Throttles::new(settings.rates)),
             manifest: Arc::new(Manifest::load(&file).unwrap()),
             docker: docker.clone(),
+            operations,
         };
         Api {
             server: app(State::new(services, settings)),
