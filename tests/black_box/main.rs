@@ -23,6 +23,7 @@ mod misbehaving_quickjs;
 mod namespaces;
 mod packages;
 mod requests;
+mod rules;
 mod runtimes;
 mod store_faults;
 mod web;
