@@ -13,7 +13,7 @@ use owl::api::{Invoke, Operations, Services, Settings, State, app};
 use owl::catalog::{Catalog, Manifest};
 use owl::entity::{Activation, ActivationId, GUEST_KEY, GUEST_UUID, Response, Status};
 use owl::http::server::{Server, ServerOptions};
-use owl::invoke::{Call, Figures, InvokeError, Outcome};
+use owl::invoke::{Call, Figures, Fire, InvokeError, Outcome};
 use owl::store::{ActivationRow, Options, Store};
 use owl::{BoxFuture, Executor};
 use serde_json::{Value, json};
@@ -24,6 +24,10 @@ struct Accepting;
 impl Invoke for Accepting {
     fn invoke(&self, _call: Call) -> BoxFuture<'_, Result<Outcome, InvokeError>> {
         Box::pin(async { Ok(Outcome::Accepted(ActivationId::random())) })
+    }
+
+    fn fire(&self, _fire: Fire) -> BoxFuture<'_, Result<Option<ActivationId>, InvokeError>> {
+        Box::pin(async { Ok(Some(ActivationId::random())) })
     }
 
     fn in_flight(&self, _namespace: &str) -> usize {

@@ -11,9 +11,8 @@ use super::query::{Page, Query};
 use super::rows::Rows;
 use super::{State, auth, body, now, reply};
 use crate::catalog::{Catalog, CatalogError, Resolved, ResolvedPackage};
-use crate::entity::{
-    Action, ActionRanges, BLACKBOX, BUILTIN, FullName, NewAction, NewExec, Package, SEQUENCE,
-};
+use crate::entity::{Action, ActionRanges, FullName, NewAction, NewExec, Package};
+use crate::invoke::admission;
 use crate::store::{CodeChange, Collection, EntityList};
 
 /// The action that a path names.
@@ -192,22 +191,6 @@ pub(super) async fn delete(request: &Request, target: &Target) -> Result<Respons
     Ok(reply::json_text(StatusCode::Ok, document))
 }
 
-/// Whether actions of a kind may be changed and invoked. A kind that has left the manifest is
-/// treated as one that it calls deprecated.
-pub(super) fn check_supported(state: &State, kind: &str) -> Result<(), ApiError> {
-    let known = state.manifest().kind(kind);
-    if [BLACKBOX, SEQUENCE, BUILTIN].contains(&kind) || known.is_some_and(|kind| !kind.deprecated) {
-        return Ok(());
-    }
-    Err(ApiError::new(
-        StatusCode::BadRequest,
-        format!(
-            "The '{kind}' runtime is no longer supported. You may read and delete but not update \
-             or invoke this action."
-        ),
-    ))
-}
-
 async fn write(
     state: &State,
     target: &Target,
@@ -223,7 +206,7 @@ async fn write(
         None => new.create(target.place(), &target.name, ranges, now())?,
         Some(old) => new.update(old, ranges, now())?,
     };
-    check_supported(state, action.exec.kind())?;
+    admission::supported(state.manifest(), &action.exec)?;
     if let Some(components) = components {
         let limit = state.settings().sequence_length as usize;
         catalog.check_sequence(&target.path, &components, limit)?;

@@ -84,7 +84,7 @@ pub(super) async fn read(
     }
 }
 
-/// Reads the JSON body that a `PUT` must have.
+/// Reads the body of a `PUT` or of a change of state, which must be there.
 pub(super) async fn read_entity(
     request: &mut tide::Request<State>,
     max: u64,

@@ -7,9 +7,10 @@ use http_types::{Method, Response, StatusCode};
 
 use super::error::ApiError;
 use super::path::{Resource, Route, route};
+use super::target::Target;
 use super::{
     State, actions, activations, auth, body, classes, docs, gateway, invoke, limits, namespaces,
-    operator, packages, reply, system, transaction, web,
+    operator, packages, reply, rules, system, transaction, triggers, web,
 };
 use crate::entity::Identity;
 
@@ -165,17 +166,51 @@ async fn resource_answer(request: Request, method: Method, resource: Resource<'_
             }
         }
         Resource::Package(namespace, name) => {
-            let target = packages::Target::new(&namespace.namespace(own)?, &name.entity()?);
+            let target = Target::new(&namespace.namespace(own)?, &name.entity()?);
             match method {
                 Method::Get => packages::get(&request, &target),
                 Method::Put => packages::put(request, target).await,
                 Method::Delete => packages::delete(&request, &target).await,
-                Method::Post if target.is_refresh() => packages::refresh(&request, &target),
+                Method::Post if packages::is_refresh(&target) => {
+                    packages::refresh(&request, &target)
+                }
                 _ => Err(ApiError::method("DELETE, GET, PUT")),
             }
         }
-        Resource::Triggers(_) | Resource::Trigger(..) => Err(ApiError::unsupported("triggers")),
-        Resource::Rules(_) | Resource::Rule(..) => Err(ApiError::unsupported("rules")),
+        Resource::Triggers(namespace) => {
+            let namespace = namespace.namespace(own)?;
+            match method {
+                Method::Get => triggers::list(&request, &namespace),
+                _ => Err(ApiError::method("GET")),
+            }
+        }
+        Resource::Trigger(namespace, name) => {
+            let target = Target::new(&namespace.namespace(own)?, &name.entity()?);
+            match method {
+                Method::Get => triggers::get(&request, &target),
+                Method::Put => triggers::put(request, &target).await,
+                Method::Delete => triggers::delete(&request, &target).await,
+                Method::Post => triggers::post(request, &target).await,
+                _ => Err(ApiError::method("DELETE, GET, POST, PUT")),
+            }
+        }
+        Resource::Rules(namespace) => {
+            let namespace = namespace.namespace(own)?;
+            match method {
+                Method::Get => rules::list(&request, &namespace),
+                _ => Err(ApiError::method("GET")),
+            }
+        }
+        Resource::Rule(namespace, name) => {
+            let target = Target::new(&namespace.namespace(own)?, &name.entity()?);
+            match method {
+                Method::Get => rules::get(&request, &target),
+                Method::Put => rules::put(request, &target).await,
+                Method::Delete => rules::delete(&request, &target).await,
+                Method::Post => rules::post(request, &target).await,
+                _ => Err(ApiError::method("DELETE, GET, POST, PUT")),
+            }
+        }
         Resource::Activations(namespace) => {
             let namespace = namespace.namespace(own)?;
             match method {

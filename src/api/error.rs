@@ -10,7 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::reply;
 use crate::catalog::{AccessError, CatalogError, SequenceError};
 use crate::entity::{EntityError, json};
-use crate::invoke::{InvokeError, Throttled};
+use crate::invoke::{InvokeError, Throttled, admission};
 use crate::store::StoreError;
 
 /// A request that was not done.
@@ -92,11 +92,6 @@ impl ApiError {
         CatalogError::Corrupt.into()
     }
 
-    /// OWL does not do this.
-    pub(super) fn unsupported(what: &'static str) -> Self {
-        EntityError::Unsupported(what).into()
-    }
-
     /// The answer, with the transaction's id as its code.
     pub(super) fn into_response(self, transaction: &str) -> Response {
         let mut response = reply::json_text(self.status, self.document(transaction).get());
@@ -155,21 +150,21 @@ impl From<EntityError> for ApiError {
             EntityError::Malformed(_) => Self::rejection(StatusCode::BadRequest, message),
             EntityError::Invalid(_) => Self::new(StatusCode::BadRequest, message),
             EntityError::TooLarge { .. } => Self::new(StatusCode::PayloadTooLarge, message),
-            EntityError::Unsupported(_) => Self::new(StatusCode::NotImplemented, message),
         }
     }
 }
 
 impl From<CatalogError> for ApiError {
     fn from(error: CatalogError) -> Self {
-        let status = match &error {
-            CatalogError::Missing => StatusCode::NotFound,
+        let status = match error {
+            CatalogError::Missing | CatalogError::TriggerGone => StatusCode::NotFound,
             CatalogError::OtherCollection | CatalogError::Changed | CatalogError::Exists => {
                 StatusCode::Conflict
             }
             CatalogError::BuiltIn => StatusCode::Forbidden,
             CatalogError::Corrupt => StatusCode::InternalServerError,
-            CatalogError::Store(error) => store_status(error),
+            CatalogError::Store(ref error) => store_status(error),
+            CatalogError::Refused(error) => return error.into(),
         };
         Self::new(status, error.to_string())
     }
@@ -202,6 +197,15 @@ impl From<StoreError> for ApiError {
 impl From<Throttled> for ApiError {
     fn from(throttled: Throttled) -> Self {
         Self::new(StatusCode::TooManyRequests, throttled.to_string())
+    }
+}
+
+impl From<admission::Refused> for ApiError {
+    fn from(refused: admission::Refused) -> Self {
+        match refused {
+            admission::Refused::Access(error) => error.into(),
+            refused => Self::new(StatusCode::BadRequest, refused.to_string()),
+        }
     }
 }
 

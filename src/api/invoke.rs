@@ -5,14 +5,14 @@ use std::time::Duration;
 use http_types::{Response, StatusCode};
 use serde_json::json;
 
-use super::actions::{Target, check_supported};
+use super::actions::Target;
 use super::dispatch::Request;
 use super::error::ApiError;
 use super::query::Query;
 use super::{body, reply};
 use crate::BoxFuture;
 use crate::entity::{Activation, ActivationId, Status, json};
-use crate::invoke::{Call, Figures, InvokeError, Invoker, Outcome};
+use crate::invoke::{Call, Figures, Fire, InvokeError, Invoker, Outcome, admission};
 
 /// The header that names the activation.
 pub(super) const ACTIVATION_HEADER: &str = "x-openwhisk-activation-id";
@@ -21,6 +21,9 @@ pub(super) const ACTIVATION_HEADER: &str = "x-openwhisk-activation-id";
 pub trait Invoke: Send + Sync {
     /// Invokes an action.
     fn invoke(&self, call: Call) -> BoxFuture<'_, Result<Outcome, InvokeError>>;
+
+    /// Fires a trigger; gives nothing if no rule is active.
+    fn fire(&self, fire: Fire) -> BoxFuture<'_, Result<Option<ActivationId>, InvokeError>>;
 
     /// How many activations of a namespace are queued or running.
     fn in_flight(&self, namespace: &str) -> usize;
@@ -35,6 +38,10 @@ pub trait Invoke: Send + Sync {
 impl Invoke for Invoker {
     fn invoke(&self, call: Call) -> BoxFuture<'_, Result<Outcome, InvokeError>> {
         Box::pin(Invoker::invoke(self, call))
+    }
+
+    fn fire(&self, fire: Fire) -> BoxFuture<'_, Result<Option<ActivationId>, InvokeError>> {
+        Box::pin(Invoker::fire(self, fire))
     }
 
     fn in_flight(&self, namespace: &str) -> usize {
@@ -74,20 +81,13 @@ pub(super) async fn post(mut request: Request, target: Target) -> Result<Respons
     let payload =
         json::payload(body::read(&mut request.http, max, body::TooLarge::Request).await?)?;
     let resolved = target.find(state.catalog(), &access)?;
-    let action = &resolved.action;
-    if let Some(components) = action.exec.components() {
-        state.catalog().check_access(&identity, components)?;
-    }
-    if let Some(payload) = &payload
-        && action.annotations.is_true("final")
-        && json::overrides_defined(payload, &action.parameters)
-    {
-        return Err(ApiError::new(
-            StatusCode::BadRequest,
-            "Request defines parameters that are not allowed (e.g., reserved properties).",
-        ));
-    }
-    check_supported(&state, action.exec.kind())?;
+    admission::check(
+        state.catalog(),
+        state.manifest(),
+        &identity,
+        &resolved.action,
+        payload.as_deref(),
+    )?;
     let call = Call::new(
         identity,
         resolved,
@@ -125,7 +125,8 @@ fn wanted(query: &Query<'_>, longest: Duration) -> Result<Wanted, ApiError> {
     })
 }
 
-fn accepted(id: ActivationId) -> Response {
+/// The answer to a caller that does not wait.
+pub(super) fn accepted(id: ActivationId) -> Response {
     let id = id.to_string();
     let mut response = reply::json(StatusCode::Accepted, &json!({"activationId": id}));
     response.insert_header(ACTIVATION_HEADER, id);

@@ -15,6 +15,7 @@ mod dispatch;
 mod docs;
 mod error;
 mod gateway;
+mod headers;
 mod invoke;
 mod limits;
 mod namespaces;
@@ -25,11 +26,14 @@ mod query;
 mod record_list;
 mod reply;
 mod rows;
+mod rules;
 mod settings;
 mod system;
+mod target;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod triggers;
 mod web;
 
 use std::sync::Arc;
@@ -108,6 +112,11 @@ impl State {
 
     fn kinds(&self) -> ManifestKinds<'_> {
         self.manifest().kinds(self.docker_answers())
+    }
+
+    /// Counts a trigger that a caller fires.
+    fn throttle_fire(&self, identity: &Identity) -> Result<(), Throttled> {
+        self.0.services.throttles.fire(identity)
     }
 
     /// Counts an invocation of a caller against its rate and its concurrency.

@@ -9,6 +9,7 @@ use super::dispatch::Request;
 use super::error::ApiError;
 use super::query::Query;
 use super::rows::Rows;
+use super::target::Target;
 use super::{auth, body, chunks, now, reply};
 use crate::catalog::{AccessError, Catalog, CatalogError, ResolvedPackage};
 use crate::entity::{Action, Binding, NewPackage, Package};
@@ -17,31 +18,9 @@ use crate::store::{Collection, EntityList};
 /// A name that no package gets: in URLs of web actions it means "in no package".
 const RESERVED: &str = "default";
 
-/// The package that a path names.
-pub(super) struct Target {
-    namespace: String,
-    name: String,
-    /// `ns/name`
-    path: String,
-}
-
-impl Target {
-    pub(super) fn new(namespace: &str, name: &str) -> Self {
-        Target {
-            path: format!("{namespace}/{name}"),
-            namespace: namespace.into(),
-            name: name.into(),
-        }
-    }
-
-    /// Whether a `POST` to it means all packages instead of one.
-    pub(super) fn is_refresh(&self) -> bool {
-        self.name == "refresh"
-    }
-
-    fn check_owner(&self, request: &Request) -> Result<(), ApiError> {
-        auth::own(&request.identity, &self.namespace, &self.path)
-    }
+/// Whether a `POST` to a package means all packages instead of this one.
+pub(super) fn is_refresh(target: &Target) -> bool {
+    target.name() == "refresh"
 }
 
 /// `GET .../packages`: all of the caller's own, of others those that everybody may read.
@@ -72,9 +51,9 @@ pub(super) fn list(request: &Request, namespace: &str) -> Result<Response, ApiEr
 /// `GET .../packages/{name}`: with what is in it, a binding with what its package has.
 pub(super) fn get(request: &Request, target: &Target) -> Result<Response, ApiError> {
     let catalog = request.http.state().catalog();
-    let found = catalog.resolve_package(&request.identity, &target.namespace, &target.name);
+    let found = catalog.resolve_package(&request.identity, target.namespace(), target.name());
     let package = found.map_err(|error| match error {
-        AccessError::Catalog(CatalogError::Missing) => missing(catalog, &target.path),
+        AccessError::Catalog(CatalogError::Missing) => missing(catalog, target.path()),
         error => error.into(),
     })?;
     let contents = package.provider.path();
@@ -128,7 +107,7 @@ fn missing(catalog: &Catalog, path: &str) -> ApiError {
 pub(super) async fn put(mut request: Request, target: Target) -> Result<Response, ApiError> {
     let overwrite = Query::of(request.http.url()).flag("overwrite", false)?;
     target.check_owner(&request)?;
-    if target.name == RESERVED {
+    if target.name() == RESERVED {
         return Err(ApiError::new(
             StatusCode::BadRequest,
             format!("Package name '{RESERVED}' is reserved."),
@@ -136,14 +115,14 @@ pub(super) async fn put(mut request: Request, target: Target) -> Result<Response
     }
     let state = request.http.state().clone();
     let body = body::read_entity(&mut request.http, state.settings().max_body).await?;
-    let new = NewPackage::parse(&body, &target.namespace)?;
+    let new = NewPackage::parse(&body, target.namespace())?;
     new.check_sizes(&state.settings().sizes_of(&request.identity))?;
     let catalog = state.catalog();
     let provider = match &new.binding {
         Some(binding) => Some(provider(&request, binding)?),
         None => None,
     };
-    let old = match catalog.get::<Package>(&target.path) {
+    let old = match catalog.get::<Package>(target.path()) {
         Ok(_) if !overwrite => return Err(CatalogError::Exists.into()),
         Ok(old) => Some(old),
         Err(CatalogError::Missing) => None,
@@ -165,7 +144,7 @@ pub(super) async fn put(mut request: Request, target: Target) -> Result<Response
     }
     let written = match old {
         None => {
-            let package = new.create(&target.namespace, &target.name, now());
+            let package = new.create(target.namespace(), target.name(), now());
             catalog.create(package).await?
         }
         Some(old) => catalog.update(new.update(&old, now())).await?,
@@ -195,13 +174,13 @@ pub(super) async fn delete(request: &Request, target: &Target) -> Result<Respons
     let force = Query::of(request.http.url()).flag("force", false)?;
     target.check_owner(request)?;
     let state = request.http.state();
-    let package: Package = state.catalog().get(&target.path)?;
+    let package: Package = state.catalog().get(target.path())?;
     if force {
         for action in state.catalog().delete_package(&package).await? {
             state.invoker().retire(&action);
         }
     } else {
-        check_empty(state.catalog(), &target.path)?;
+        check_empty(state.catalog(), target.path())?;
         state.catalog().delete_empty_package(&package).await?;
     }
     Ok(reply::json_text(StatusCode::Ok, package.document()))
@@ -225,7 +204,7 @@ fn check_empty(catalog: &Catalog, path: &str) -> Result<(), ApiError> {
 /// `POST .../packages/refresh`: OpenWhisk looked for packages in repositories once. Clients still
 /// ask, and are told that nothing has changed.
 pub(super) fn refresh(request: &Request, target: &Target) -> Result<Response, ApiError> {
-    auth::own(&request.identity, &target.namespace, &target.namespace)?;
+    auth::own(&request.identity, target.namespace(), target.namespace())?;
     let nothing = r#"{"added":[],"updated":[],"deleted":[]}"#;
     Ok(reply::json_text(StatusCode::Ok, nothing))
 }

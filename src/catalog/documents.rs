@@ -2,7 +2,7 @@
 
 use super::{Catalog, CatalogError};
 use crate::builtin;
-use crate::entity::{Action, Package};
+use crate::entity::{Action, Package, Rule, Trigger};
 use crate::store::{Change, CodeChange, Collection, EntityList, EntityWrite, Expect, Stored};
 
 /// An entity that the catalogue keeps: a document with a path, in a collection.
@@ -39,37 +39,47 @@ pub trait Entity: Sized {
     }
 }
 
-impl Entity for Action {
-    const COLLECTION: Collection = Collection::Actions;
+/// An entity whose type has what its own `impl` would say; what is built in follows.
+macro_rules! entity {
+    ($entity:ident, $collection:ident $(, $built_in:item)*) => {
+        impl Entity for $entity {
+            const COLLECTION: Collection = Collection::$collection;
 
-    fn from_document(document: &[u8], revision: u64) -> Option<Self> {
-        Action::from_document(document, revision)
-    }
+            fn from_document(document: &[u8], revision: u64) -> Option<Self> {
+                $entity::from_document(document, revision)
+            }
 
-    fn document(&self) -> Vec<u8> {
-        Action::document(self)
-    }
+            fn document(&self) -> Vec<u8> {
+                $entity::document(self)
+            }
 
-    fn path(&self) -> String {
-        Action::path(self)
-    }
+            fn path(&self) -> String {
+                $entity::path(self)
+            }
 
-    fn updated(&self) -> u64 {
-        self.updated
-    }
+            fn updated(&self) -> u64 {
+                self.updated
+            }
 
-    fn revision(&self) -> u64 {
-        self.revision
-    }
+            fn revision(&self) -> u64 {
+                self.revision
+            }
 
-    fn set_revision(&mut self, revision: u64) {
-        self.revision = revision;
-    }
+            fn set_revision(&mut self, revision: u64) {
+                self.revision = revision;
+            }
 
+            $($built_in)*
+        }
+    };
+}
+
+entity!(
+    Action,
+    Actions,
     fn built_in(path: &str) -> Option<Self> {
         builtin::action(path)
-    }
-
+    },
     fn built_in_list(list: EntityList<'_>) -> Vec<Self> {
         match list {
             EntityList::Collection(builtin::NAMESPACE, Collection::Actions) => builtin::actions(),
@@ -77,46 +87,25 @@ impl Entity for Action {
             EntityList::Collection(..) => Vec::new(),
         }
     }
-}
+);
 
-impl Entity for Package {
-    const COLLECTION: Collection = Collection::Packages;
-
-    fn from_document(document: &[u8], revision: u64) -> Option<Self> {
-        Package::from_document(document, revision)
-    }
-
-    fn document(&self) -> Vec<u8> {
-        Package::document(self)
-    }
-
-    fn path(&self) -> String {
-        Package::path(self)
-    }
-
-    fn updated(&self) -> u64 {
-        self.updated
-    }
-
-    fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    fn set_revision(&mut self, revision: u64) {
-        self.revision = revision;
-    }
-
+entity!(
+    Package,
+    Packages,
     fn built_in(path: &str) -> Option<Self> {
         builtin::package(path)
-    }
-
+    },
     fn built_in_list(list: EntityList<'_>) -> Vec<Self> {
         match list {
             EntityList::Collection(builtin::NAMESPACE, Collection::Packages) => builtin::packages(),
             _ => Vec::new(),
         }
     }
-}
+);
+
+entity!(Trigger, Triggers);
+
+entity!(Rule, Rules);
 
 /// The write of an entity that is not there yet.
 pub fn creation<E: Entity>(entity: &E, code: CodeChange) -> EntityWrite {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::cache::Cache;
 use super::documents::{Entity, change, creation};
 use crate::builtin;
-use crate::entity::{Action, Exec, Package};
+use crate::entity::{Action, EntityError, Exec, Package};
 use crate::store::{CodeChange, Store, StoreError};
 
 /// Why the catalogue did not do something. The texts are OpenWhisk's (reference section 3).
@@ -24,6 +24,10 @@ pub enum CatalogError {
     Exists,
     /// It is part of OWL: nobody can write there.
     BuiltIn,
+    /// A rule without a trigger cannot be active.
+    TriggerGone,
+    /// What was asked for makes no entity that may be.
+    Refused(EntityError),
     /// The store did not do it.
     Store(StoreError),
 }
@@ -37,6 +41,8 @@ impl fmt::Display for CatalogError {
             Self::Changed => "Concurrent modification to resource detected.",
             Self::Exists => "resource already exists",
             Self::BuiltIn => "Operation not permitted on built-in packages and actions.",
+            Self::TriggerGone => "Only rules with existing triggers can be activated",
+            Self::Refused(error) => return error.fmt(f),
             Self::Store(error) => return error.fmt(f),
         })
     }
@@ -54,12 +60,20 @@ impl From<StoreError> for CatalogError {
     }
 }
 
+impl From<EntityError> for CatalogError {
+    fn from(error: EntityError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 /// The entities that there are. Clones share one cache.
 #[derive(Clone)]
 pub struct Catalog {
     store: Store,
     actions: Arc<Mutex<Cache<Action>>>,
     packages: Arc<Mutex<Cache<Package>>>,
+    /// Held by changes that must not be outrun: see [`Catalog::turn`].
+    turn: Arc<smol::lock::Mutex<()>>,
 }
 
 impl Catalog {
@@ -69,6 +83,7 @@ impl Catalog {
             store,
             actions: Arc::default(),
             packages: Arc::default(),
+            turn: Arc::default(),
         }
     }
 
@@ -148,6 +163,11 @@ impl Catalog {
     pub(super) fn forget(&self, path: &str) {
         lock(&self.actions).invalidate(path);
         lock(&self.packages).invalidate(path);
+    }
+
+    /// Waits for the turn to read several entities and change them by what was read.
+    pub(super) async fn turn(&self) -> smol::lock::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     fn cached<E: Entity>(

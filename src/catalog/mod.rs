@@ -8,6 +8,7 @@ mod manifest;
 mod manifest_file;
 mod packages;
 mod resolve;
+mod rules;
 mod sequence;
 pub mod units;
 

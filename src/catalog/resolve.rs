@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Catalog, CatalogError};
-use crate::entity::{Action, FullName, Identity, Package, Parameters};
+use crate::entity::{Action, EntityError, FullName, Identity, Package, Parameters};
 
 /// Why a caller does not get a resource.
 #[derive(Debug)]
@@ -34,6 +34,12 @@ impl std::error::Error for AccessError {}
 impl From<CatalogError> for AccessError {
     fn from(error: CatalogError) -> Self {
         Self::Catalog(error)
+    }
+}
+
+impl From<EntityError> for AccessError {
+    fn from(error: EntityError) -> Self {
+        Self::Catalog(error.into())
     }
 }
 

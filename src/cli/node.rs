@@ -22,7 +22,7 @@ use crate::engine::docker::{DockerEngine, DockerOptions};
 use crate::engine::process::{ProcessEngine, ProcessOptions};
 use crate::http::client::within;
 use crate::http::server::{Server, ServerOptions};
-use crate::invoke::{self, Engines, Invoker, Rates, Throttles};
+use crate::invoke::{self, Engines, Invoker, Rates, Rooms, Throttles};
 use crate::pool;
 use crate::store::{Options, Store};
 
@@ -154,13 +154,17 @@ impl Node {
             fires_per_minute: config.fires_per_minute,
         };
         let settings = api::Settings::with_rates(rates);
+        let throttles = Arc::new(Throttles::new(rates));
         let invoker = Invoker::new(
-            executor.clone(),
-            catalog.clone(),
-            pool,
-            engines.clone(),
-            manifest.clone(),
-            builtins,
+            Rooms {
+                executor: executor.clone(),
+                catalog: catalog.clone(),
+                pool,
+                engines: engines.clone(),
+                manifest: manifest.clone(),
+                throttles: throttles.clone(),
+                builtins,
+            },
             invoke::Settings {
                 longest_wait: config.longest_wait,
                 boot_timeout: config.boot_timeout,
@@ -172,7 +176,6 @@ impl Node {
                 component_grace: COMPONENT_GRACE,
             },
         );
-        let throttles = Arc::new(Throttles::new(rates));
         let state = api::State::new(
             api::Services {
                 store: store.clone(),

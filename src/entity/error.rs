@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// What is wrong with something a client sent. All of these are answered with status 400, except
-/// [`EntityError::TooLarge`] (413) and [`EntityError::Unsupported`] (501).
+/// [`EntityError::TooLarge`] (413).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntityError {
     /// The document does not have the right shape: OpenWhisk's detail, to be told after
@@ -20,8 +20,6 @@ pub enum EntityError {
         /// Bytes allowed.
         max: u64,
     },
-    /// OWL does not do this.
-    Unsupported(&'static str),
 }
 
 impl EntityError {
@@ -39,7 +37,6 @@ impl fmt::Display for EntityError {
             Self::TooLarge { what, is, max } => {
                 write!(f, "{what} larger than allowed: {is} > {max} bytes.")
             }
-            Self::Unsupported(what) => write!(f, "{what} are not supported by this server."),
         }
     }
 }

@@ -72,6 +72,14 @@ impl Arguments {
         value.push('}');
         Ok(Arguments { value, init })
     }
+
+    /// The arguments as the payload of another call, without init parameters.
+    ///
+    /// # Errors
+    /// They are not JSON, which nothing makes them.
+    pub fn into_payload(self) -> serde_json::Result<Box<RawValue>> {
+        RawValue::from_string(self.value)
+    }
 }
 
 impl From<Arguments> for Box<RawValue> {

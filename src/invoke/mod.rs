@@ -5,6 +5,7 @@
 //! record is durable, and a restart runs or closes what it finds there ([`pending`]).
 
 mod account;
+pub mod admission;
 mod arguments;
 mod bar;
 mod builtin;
@@ -13,10 +14,13 @@ mod composition;
 mod conductor;
 mod engines;
 mod execute;
+mod fired;
 mod flights;
+mod follow;
 mod pending;
 mod record;
 mod recover;
+mod rules;
 mod run;
 mod sequence;
 mod throttle;
@@ -29,9 +33,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 use smol::channel::bounded;
+use smol::lock::SemaphoreGuardArc;
 use smol::{Task, Timer};
 
 pub use engines::Engines;
+pub use fired::Fire;
 pub use recover::Recovered;
 pub use throttle::{Rates, Throttled, Throttles};
 
@@ -61,6 +67,8 @@ pub struct Call {
     pub transaction_id: String,
     /// How long the caller waits for the result; none for a non-blocking call.
     pub wait: Option<Duration>,
+    /// Given back when the activation has ended, by whoever bounds how many are under way.
+    pub held: Option<SemaphoreGuardArc>,
 }
 
 impl Call {
@@ -79,6 +87,7 @@ impl Call {
             payload,
             transaction_id,
             wait,
+            held: None,
         }
     }
 }
@@ -145,6 +154,24 @@ pub struct Settings {
     pub component_grace: Duration,
 }
 
+/// What an invoker works with.
+pub struct Rooms {
+    /// Where its tasks run.
+    pub executor: Executor,
+    /// Actions; in the store that keeps the records.
+    pub catalog: Catalog,
+    /// Sandboxes.
+    pub pool: Driver,
+    /// What fills the pool.
+    pub engines: Arc<Engines>,
+    /// The kinds that there are.
+    pub manifest: Arc<Manifest>,
+    /// Counts what namespaces do; shared with the API.
+    pub throttles: Arc<Throttles>,
+    /// What is built in.
+    pub builtins: Arc<Services>,
+}
+
 /// Runs actions. Cheap to clone.
 #[derive(Clone)]
 pub struct Invoker {
@@ -158,6 +185,7 @@ struct Inner {
     pool: Driver,
     engines: Arc<Engines>,
     manifest: Arc<Manifest>,
+    throttles: Arc<Throttles>,
     builtins: Arc<Services>,
     flights: Flights,
     settings: Settings,
@@ -165,6 +193,8 @@ struct Inner {
     stopping: AtomicBool,
     /// Bytes of finished records that are not durable yet.
     unstored: AtomicU64,
+    /// Bytes that fired triggers hold.
+    fired: Arc<AtomicU64>,
 }
 
 /// Bytes of finished records that may wait for the disk. Callers have their answers by then, so
@@ -172,16 +202,17 @@ struct Inner {
 const MOST_UNSTORED: u64 = 16 << 20;
 
 impl Invoker {
-    /// An invoker over a pool, the engines that fill it, and what is built in.
-    pub fn new(
-        executor: Executor,
-        catalog: Catalog,
-        pool: Driver,
-        engines: Arc<Engines>,
-        manifest: Arc<Manifest>,
-        builtins: Arc<Services>,
-        settings: Settings,
-    ) -> Self {
+    /// An invoker over these rooms.
+    pub fn new(rooms: Rooms, settings: Settings) -> Self {
+        let Rooms {
+            executor,
+            catalog,
+            pool,
+            engines,
+            manifest,
+            throttles,
+            builtins,
+        } = rooms;
         Invoker {
             inner: Arc::new(Inner {
                 executor,
@@ -190,12 +221,14 @@ impl Invoker {
                 pool,
                 engines,
                 manifest,
+                throttles,
                 builtins,
                 flights: Flights::default(),
                 settings,
                 metrics: Arc::default(),
                 stopping: AtomicBool::new(false),
                 unstored: AtomicU64::new(0),
+                fired: Arc::default(),
             }),
         }
     }
@@ -214,14 +247,7 @@ impl Invoker {
     /// As [`Invoker::invoke`].
     pub async fn invoke_as(&self, id: ActivationId, call: Call) -> Result<Outcome, InvokeError> {
         let inner = &self.inner;
-        if inner.stopping.load(Ordering::Relaxed) {
-            return Err(InvokeError::Unavailable(Refusal::Stopping.to_string()));
-        }
-        if inner.is_behind() {
-            return Err(InvokeError::Unavailable(
-                "The disk of this gateway does not keep up with its activation records.".into(),
-            ));
-        }
+        self.check_open()?;
         let call = Arc::new(call);
         let received = Instant::now();
         let runner = Runner::of(&call.action);
@@ -232,11 +258,7 @@ impl Invoker {
         };
         let wait = call.wait;
         if wait.is_none() {
-            let document = pending::invocation(&call, None);
-            inner.store.accept(id, document).await.map_err(|error| {
-                log::error!("cannot store an accepted invocation: {error}");
-                InvokeError::Unavailable(format!("The invocation could not be stored: {error}"))
-            })?;
+            self.accept(id, pending::invocation(&call, None)).await?;
         }
         let (sender, receiver) = bounded(1);
         let flown = Flown {
@@ -262,6 +284,29 @@ impl Invoker {
             Some(activation) => Ok(Outcome::Finished(activation)),
             None => Ok(self.promise(runner, &call, id).await),
         }
+    }
+
+    /// Whether anything is taken in.
+    fn check_open(&self) -> Result<(), InvokeError> {
+        let inner = &self.inner;
+        if inner.stopping.load(Ordering::Relaxed) {
+            return Err(InvokeError::Unavailable(Refusal::Stopping.to_string()));
+        }
+        if inner.is_behind() {
+            return Err(InvokeError::Unavailable(
+                "The disk of this gateway does not keep up with its activation records.".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Makes what was accepted durable.
+    async fn accept(&self, id: ActivationId, document: Vec<u8>) -> Result<(), InvokeError> {
+        let stored = self.inner.store.accept(id, document).await;
+        stored.map_err(|error| {
+            log::error!("cannot store an accepted invocation: {error}");
+            InvokeError::Unavailable(format!("The invocation could not be stored: {error}"))
+        })
     }
 
     /// A blocking caller does not wait any longer: from now on the activation is promised, so it

@@ -6,11 +6,14 @@
 //! starts, and says what has been added up so far. Nobody waits for these writes; they share a
 //! commit with the records of the children.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Call;
 use super::account::{Account, Form};
+use super::fired::Fired;
 use crate::entity::ActivationId;
 
 /// A stored document.
@@ -23,6 +26,8 @@ pub enum Document<'a> {
     /// A sequence or composition that has started.
     #[serde(borrow)]
     Composite(Underway<'a>),
+    /// A trigger that was fired.
+    Fired(Cow<'a, Fired>),
 }
 
 /// What was invoked, and by whom.
@@ -100,6 +105,11 @@ pub fn invocation(call: &Call, cause: Option<ActivationId>) -> Vec<u8> {
         ..of(call, cause)
     })
     .write()
+}
+
+/// The document of a fired trigger.
+pub fn fired(fired: &Fired) -> Vec<u8> {
+    Document::Fired(Cow::Borrowed(fired)).write()
 }
 
 /// The document of a sequence or composition that has started.

@@ -80,6 +80,12 @@ impl Invoker {
                 Document::Composite(found) => {
                     recovered.closed += self.close_composite(id, &found, &known).await?;
                 }
+                Document::Fired(fired) => {
+                    let fired = fired.into_owned();
+                    let follows = self.recover_fired(id, progress, fired, &known).await?;
+                    recovered.run += usize::from(follows);
+                    recovered.closed += usize::from(!follows);
+                }
             }
         }
         self.run_again(again);
@@ -227,7 +233,7 @@ fn invocation_of<'a>(child: &Open, own: &Invocation<'a>) -> Invocation<'a> {
 }
 
 /// Stands in for the caller of a namespace that is gone, in the record that closes its call.
-fn stranger(namespace: &str) -> Identity {
+pub(super) fn stranger(namespace: &str) -> Identity {
     Identity {
         subject: namespace.to_string(),
         namespace: namespace.to_string(),

@@ -3,6 +3,7 @@
 mod builtins;
 mod compositions;
 mod namespaces;
+mod rules;
 mod sequences;
 
 use std::io::{self, Read, Write};
@@ -220,15 +221,18 @@ impl Bench {
         };
         change(&mut settings);
         let invoker = Invoker::new(
-            executor.clone(),
-            Catalog::new(store.clone()),
-            pool,
-            Arc::new(Engines::new(
-                engine.clone(),
-                "http://127.0.0.1:3000".to_owned(),
-            )),
-            Arc::new(Manifest::built_in()),
-            Arc::new(Services::new(store.clone(), "http://127.0.0.1:3000")),
+            Rooms {
+                executor: executor.clone(),
+                catalog: Catalog::new(store.clone()),
+                pool,
+                engines: Arc::new(Engines::new(
+                    engine.clone(),
+                    "http://127.0.0.1:3000".to_owned(),
+                )),
+                manifest: Arc::new(Manifest::built_in()),
+                throttles: Arc::new(Throttles::default()),
+                builtins: Arc::new(Services::new(store.clone(), "http://127.0.0.1:3000")),
+            },
             settings,
         );
         Bench {
@@ -265,6 +269,7 @@ impl Bench {
             payload: Some(RawValue::from_string(r#"{"n":1.50}"#.into()).unwrap()),
             transaction_id: "tid".into(),
             wait,
+            held: None,
         }
     }
 

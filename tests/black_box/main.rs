@@ -25,6 +25,7 @@ mod namespaces;
 mod operator;
 mod packages;
 mod requests;
+mod rules;
 mod runtimes;
 mod store_faults;
 mod together;

@@ -230,19 +230,3 @@ fn names_are_checked_before_anything_is_looked_up() {
         assert_eq!(client.get(&format!("actions/{legal}")).status, 200);
     }
 }
-
-#[test]
-fn what_is_not_there_yet_says_so() {
-    let owl = Setup::new().start();
-    let client = owl.client();
-    for collection in ["triggers", "rules"] {
-        let message = client.get(collection).error(501);
-        assert!(!message.is_empty());
-        client
-            .put(&format!("{collection}/x"), &json!({}))
-            .error(501);
-    }
-    owl.client_with(None)
-        .get("/api/v1/web/guest/default/a.json")
-        .error(501);
-}

@@ -359,7 +359,7 @@ fn lists() {
 #[test]
 fn bad_lists() {
     let api = Api::new();
-    for collection in ["actions", "packages", "activations"] {
+    for collection in ["actions", "packages", "triggers", "rules", "activations"] {
         for (query, parameter, detail) in [
             // 11.2-28, 11.2-29, 11.2-30, 11.2-31
             (

@@ -10,8 +10,10 @@ mod namespaces;
 mod operator;
 mod packaged_actions;
 mod packages;
+mod rules;
 mod sequences;
 mod system;
+mod triggers;
 mod web;
 mod web_answers;
 mod web_packages;
@@ -29,7 +31,7 @@ use crate::BoxFuture;
 use crate::catalog::{Catalog, Manifest};
 use crate::entity::{ActivationId, GUEST_KEY, GUEST_UUID, Secret};
 use crate::http::server::Beyond;
-use crate::invoke::{Call, Figures, InvokeError, Outcome, Rates, Throttles};
+use crate::invoke::{Call, Figures, Fire, InvokeError, Outcome, Rates, Throttles};
 use crate::store::{Options, Store};
 
 /// What a [`Script`] answers to each call.
@@ -39,6 +41,7 @@ type Answer = Box<dyn Fn(&Call) -> Result<Outcome, InvokeError> + Send>;
 struct Script {
     answer: Mutex<Answer>,
     calls: Mutex<Vec<Call>>,
+    fires: Mutex<Vec<Fire>>,
     retired: Mutex<Vec<String>>,
     in_flight: AtomicUsize,
     accepts: AtomicBool,
@@ -49,6 +52,12 @@ impl Invoke for Script {
         let answer = (self.answer.lock().unwrap())(&call);
         self.calls.lock().unwrap().push(call);
         Box::pin(async { answer })
+    }
+
+    fn fire(&self, fire: Fire) -> BoxFuture<'_, Result<Option<ActivationId>, InvokeError>> {
+        let fires = fire.trigger.has_active_rule();
+        self.fires.lock().unwrap().push(fire);
+        Box::pin(async move { Ok(fires.then(ActivationId::random)) })
     }
 
     fn in_flight(&self, _namespace: &str) -> usize {
@@ -107,6 +116,7 @@ impl Api {
         let script = Arc::new(Script {
             answer: Mutex::new(Box::new(|_| Ok(Outcome::Accepted(ActivationId::random())))),
             calls: Mutex::default(),
+            fires: Mutex::default(),
             retired: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             accepts: AtomicBool::new(true),
@@ -149,6 +159,21 @@ impl Api {
     /// Creates an action that does not matter.
     fn create(&self, name: &str) -> Value {
         let reply = self.put(&action(name), json!({"exec": exec("1")}));
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.value()
+    }
+
+    /// Creates a trigger without parameters.
+    fn trigger(&self, name: &str) -> Value {
+        let reply = self.put(&trigger(name), json!({}));
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.value()
+    }
+
+    /// Creates a rule between a trigger and an action.
+    fn rule(&self, name: &str, trigger: &str, action: &str) -> Value {
+        let body = json!({"trigger": format!("/_/{trigger}"), "action": format!("/_/{action}")});
+        let reply = self.put(&rule(name), body);
         assert_eq!(reply.status, 200, "{}", reply.body);
         reply.value()
     }
@@ -276,4 +301,50 @@ fn package(name: &str) -> String {
 
 fn exec(code: &str) -> Value {
     json!({"kind": "nodejs:20", "code": code})
+}
+
+const TRIGGERS: &str = "/api/v1/namespaces/_/triggers";
+const RULES: &str = "/api/v1/namespaces/_/rules";
+
+fn trigger(name: &str) -> String {
+    format!("{TRIGGERS}/{name}")
+}
+
+fn rule(name: &str) -> String {
+    format!("{RULES}/{name}")
+}
+
+/// Checks the list of a collection that is empty: pages, order, numbers. An update of what
+/// `create` has made makes it the newest.
+fn check_list(api: &Api, collection: &str, create: &dyn Fn(&str)) {
+    let list = |query: &str| api.get(&format!("/api/v1/namespaces/_/{collection}{query}"));
+    assert_eq!(list("").value(), json!([]));
+    for i in 0..35 {
+        create(&format!("e{i}"));
+    }
+    let names = |query: &str| -> Vec<String> {
+        let value = list(query).value();
+        let name = |element: &Value| element["name"].as_str().unwrap().to_string();
+        value.as_array().unwrap().iter().map(name).collect()
+    };
+    assert_eq!(names("").len(), 30);
+    assert_eq!(names("?limit=0").len(), 35);
+    assert_eq!(names("/?limit=0&skip=0").len(), 35);
+    let update = format!("/api/v1/namespaces/_/{collection}/e3?overwrite=true");
+    assert_eq!(api.put(&update, json!({})).status, 200);
+    assert_eq!(names("?limit=1"), ["e3"]);
+    let all = names("?limit=200");
+    assert_eq!(names("?skip=1&limit=1"), all[1..2]);
+    let count = |query: &str| list(query).value();
+    assert_eq!(count("?count=true"), json!({collection: 35}));
+    assert_eq!(count("?count=true&skip=30&limit=2"), json!({collection: 5}));
+    assert_eq!(count("?count=true&skip=40"), json!({collection: 0}));
+    let explicit = api.get(&format!("/api/v1/namespaces/guest/{collection}"));
+    assert_eq!(explicit.body, list("").body);
+    api.other_namespace();
+    api.get(&format!("/api/v1/namespaces/other/{collection}"))
+        .refused(
+            403,
+            "The supplied authentication is not authorized to access 'other'.",
+        );
 }

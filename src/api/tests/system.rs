@@ -273,15 +273,3 @@ fn negotiation() {
         "Resource representation is only available with these types:\napplication/json",
     );
 }
-
-#[test]
-fn what_is_not_there_yet() {
-    let api = Api::new();
-    let of = |rest: &str| format!("/api/v1/namespaces/_/{rest}");
-    for (path, what) in [("triggers/t", "triggers"), ("rules", "rules")] {
-        let text = format!("{what} are not supported by this server.");
-        api.get(&of(path)).refused(501, &text);
-        let reply = Ask::new(Method::Get, &of(path)).no_key().send(&api);
-        assert_eq!(reply.status, 401, "{path}");
-    }
-}

@@ -18,13 +18,12 @@ use http_types::{Method, Response, StatusCode};
 
 pub(super) use target::Target;
 
-use super::actions::check_supported;
 use super::auth::authenticate;
 use super::error::ApiError;
 use super::invoke::ACTIVATION_HEADER;
-use super::{State, body};
+use super::{State, body, headers};
 use crate::http::server::Beyond;
-use crate::invoke::{Call, Outcome};
+use crate::invoke::{Call, Outcome, admission};
 use arguments::Received;
 use media::MediaType;
 use resolve::Found;
@@ -118,7 +117,7 @@ async fn call(
     let method = request.method();
     let received = Received {
         method: method.as_ref(),
-        headers: headers(&request),
+        headers: headers::passed_on(&request),
         path: &target.rest,
         user: caller.as_ref().map(|caller| &*caller.namespace),
         query: request.url().query().unwrap_or_default(),
@@ -131,7 +130,7 @@ async fn call(
         let is_final = action.annotations.is_true("final");
         arguments::promoted(received, is_final.then_some(&action.parameters))?
     };
-    check_supported(&state, action.exec.kind())?;
+    admission::supported(state.manifest(), &action.exec)?;
     let wait = Some(state.settings().longest_blocking);
     Ok(Call::new(
         owner,
@@ -152,17 +151,6 @@ fn accepted_types(request: &Request) -> Option<String> {
 /// The last value of a header.
 fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     Some(request.header(name)?.last().as_str())
-}
-
-/// All headers but those that are for OWL alone; of several values the last.
-fn headers(request: &Request) -> Vec<(&str, &str)> {
-    let all = request.iter();
-    let given = all.filter(|(name, _)| name.as_str() != "x-ow-extra-logging");
-    let mut headers: Vec<_> = given
-        .map(|(name, values)| (name.as_str(), values.last().as_str()))
-        .collect();
-    headers.sort_unstable();
-    headers
 }
 
 /// The answer, if the caller accepts its type.

@@ -1,0 +1,256 @@
+//! Firing triggers: each active rule's action is invoked as if the caller had done so (reference
+//! section 3.6.2).
+//!
+//! A fired trigger is in the store before its 202. Before the first of its rules is followed, it
+//! is marked as started: from there on a restart follows none of them again, but closes its record
+//! with what is known of each. The ids of the activations are chosen beforehand for that.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use smol::channel::{Sender, bounded};
+use smol::lock::Semaphore;
+
+use super::fired::{Fire, Fired};
+use super::flights::Flight;
+use super::follow::{Failure, Following};
+use super::recover::stranger;
+use super::{InvokeError, Invoker, pending};
+use crate::clock::now;
+use crate::entity::{ActivationId, Identity};
+use crate::store::{Progress, StoreError};
+
+/// Most activations of one fired trigger that are under way at the same time: a trigger with very
+/// many rules does not take every place of the queue from others.
+const MOST_AT_A_TIME: usize = 16;
+
+/// Bytes of arguments that one fired trigger has under way, if it is more than one copy of them.
+const MOST_COPIES: usize = 4 << 20;
+
+/// Bytes that fired triggers may hold until their rules have been followed.
+const MOST_HELD: u64 = 32 << 20;
+
+/// What the log of a fired trigger says of a rule that may have been followed.
+const STOPPED: &str =
+    "The gateway stopped before this action was known to be invoked; it was not invoked again.";
+
+/// Bytes that a fired trigger holds beside its document and arguments.
+const PLACE: usize = 4 << 10;
+
+/// A fired trigger on its way.
+struct Firing {
+    id: ActivationId,
+    fired: Fired,
+    identity: Arc<Identity>,
+    /// A stop waits for it.
+    _flight: Flight,
+    _room: Option<Room>,
+}
+
+/// Part of the memory that fired triggers may hold, until it is dropped.
+struct Room {
+    bytes: u64,
+    held: Arc<AtomicU64>,
+}
+
+impl Room {
+    /// Takes some bytes; what is larger than all there are is let in alone.
+    fn take(held: &Arc<AtomicU64>, bytes: u64) -> Option<Self> {
+        let room = |now: u64| (now == 0 || now + bytes <= MOST_HELD).then_some(now + bytes);
+        held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
+            .ok()?;
+        Some(Room {
+            bytes,
+            held: held.clone(),
+        })
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// How many activations with arguments of so many bytes may be under way at the same time.
+fn at_a_time(argument_bytes: usize) -> usize {
+    (MOST_COPIES / argument_bytes.max(1)).clamp(1, MOST_AT_A_TIME)
+}
+
+/// Bytes that a fired trigger holds whose document has so many: arguments are about as large.
+fn held_by(document_bytes: usize) -> u64 {
+    (document_bytes * (1 + at_a_time(document_bytes)) + PLACE) as u64
+}
+
+impl Invoker {
+    /// Fires a trigger; gives the id of its activation, which is durable then, or nothing if no
+    /// rule is active: then there is no activation.
+    ///
+    /// # Errors
+    /// The trigger was not fired, and there is no record.
+    pub async fn fire(&self, fire: Fire) -> Result<Option<ActivationId>, InvokeError> {
+        if !fire.trigger.has_active_rule() {
+            return Ok(None);
+        }
+        self.check_open()?;
+        let identity = fire.identity.clone();
+        let fired = Fired::new(fire, now());
+        let document = pending::fired(&fired);
+        let room = Room::take(&self.inner.fired, held_by(document.len()));
+        let room = room.ok_or_else(|| {
+            InvokeError::Overloaded("System is overloaded, try again later.".into())
+        })?;
+        let id = ActivationId::random();
+        let firing = self.firing(id, fired, identity, Some(room));
+        let (sender, receiver) = bounded(1);
+        // A task of its own, so that a caller who goes away leaves nothing half done.
+        let promised = self.clone().promise_and_follow(firing, document, sender);
+        self.inner.executor.spawn(promised).detach();
+        match receiver.recv().await {
+            Ok(stored) => stored.map(|()| Some(id)),
+            Err(_) => Err(InvokeError::Unavailable("The daemon is stopping.".into())),
+        }
+    }
+
+    async fn promise_and_follow(
+        self,
+        firing: Firing,
+        document: Vec<u8>,
+        stored: Sender<Result<(), InvokeError>>,
+    ) {
+        let accepted = self.accept(firing.id, document).await;
+        let goes_on = accepted.is_ok();
+        let _ = stored.try_send(accepted);
+        if goes_on {
+            self.follow_all(firing).await;
+        }
+    }
+
+    /// Follows the rules of a fired trigger, and stores its record.
+    async fn follow_all(&self, firing: Firing) {
+        let inner = &self.inner;
+        let Firing { id, fired, .. } = &firing;
+        if inner.stopping.load(Ordering::Relaxed) {
+            // It stays in the store as accepted: the next start follows its rules.
+            return;
+        }
+        if let Err(error) = inner.store.mark_started(*id).await {
+            log::error!("cannot mark the fired trigger {id} as started: {error}");
+        }
+        let arguments = fired.arguments();
+        let permits = Arc::new(Semaphore::new(at_a_time(arguments.get().len())));
+        let mut following = Vec::with_capacity(fired.rules.len());
+        for rule in &fired.rules {
+            let Some(activation) = rule.activation else {
+                following.push(None);
+                continue;
+            };
+            let held = permits.acquire_arc().await;
+            let next = Following {
+                identity: firing.identity.clone(),
+                action: rule.action.clone(),
+                arguments: arguments.clone(),
+                activation,
+                transaction_id: fired.transaction_id.clone(),
+                held,
+            };
+            let invoker = self.clone();
+            let task = inner
+                .executor
+                .spawn(async move { invoker.follow(next).await });
+            following.push(Some(task));
+        }
+        let mut logs = Vec::with_capacity(fired.rules.len());
+        for (rule, task) in fired.rules.iter().zip(following) {
+            let outcome = match task {
+                None => Err(rule.inactive()),
+                Some(task) => task.await,
+            };
+            logs.push(rule.entry(&outcome));
+        }
+        let record = fired.record(*id, &firing.identity);
+        inner.store_record(&firing.identity, &record, &logs).await;
+    }
+
+    fn firing(
+        &self,
+        id: ActivationId,
+        fired: Fired,
+        identity: Arc<Identity>,
+        room: Option<Room>,
+    ) -> Firing {
+        Firing {
+            id,
+            fired,
+            identity,
+            // It is nothing that runs: the activations of its rules count for themselves.
+            _flight: self.inner.flights.begin_composite(),
+            _room: room,
+        }
+    }
+
+    /// Settles a trigger that an earlier run of the daemon has fired; gives whether its rules are
+    /// followed now. They are if none of them has been; else its record is closed. `promised` are
+    /// the activations that an earlier run has left without a record.
+    pub(super) async fn recover_fired(
+        &self,
+        id: ActivationId,
+        progress: Progress,
+        fired: Fired,
+        promised: &HashSet<ActivationId>,
+    ) -> Result<bool, StoreError> {
+        let store = &self.inner.store;
+        let identity = match (progress, store.key_of_namespace(&fired.namespace)?) {
+            (Progress::Accepted, Some(identity)) => {
+                let firing = self.firing(id, fired, Arc::new(identity), None);
+                let invoker = self.clone();
+                let follow = async move { invoker.follow_all(firing).await };
+                self.inner.executor.spawn(follow).detach();
+                return Ok(true);
+            }
+            (_, identity) => identity.unwrap_or_else(|| stranger(&fired.namespace)),
+        };
+        let mut logs = Vec::with_capacity(fired.rules.len());
+        for rule in &fired.rules {
+            let outcome = match rule.activation {
+                None => Err(rule.inactive()),
+                Some(id) if promised.contains(&id) => Ok(id),
+                Some(id) => match store.activation(&fired.namespace, id)? {
+                    Some(_) => Ok(id),
+                    None => Err(Failure::internal(STOPPED)),
+                },
+            };
+            logs.push(rule.entry(&outcome));
+        }
+        let record = fired.record(id, &identity);
+        self.inner.store_record(&identity, &record, &logs).await;
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_arguments_are_copied_less_often() {
+        assert_eq!(at_a_time(0), 16);
+        assert_eq!(at_a_time(100), 16);
+        assert_eq!(at_a_time(1 << 20), 4);
+        assert_eq!(at_a_time(5 << 20), 1);
+    }
+
+    #[test]
+    fn room_is_bounded() {
+        let held = Arc::default();
+        let large = Room::take(&held, 2 * MOST_HELD).expect("alone");
+        assert!(Room::take(&held, 1).is_none());
+        drop(large);
+        let half = Room::take(&held, MOST_HELD / 2).unwrap();
+        let other = Room::take(&held, MOST_HELD / 2).unwrap();
+        assert!(Room::take(&held, 1).is_none());
+        drop((half, other));
+        assert_eq!(held.load(Ordering::Relaxed), 0);
+    }
+}
