@@ -89,17 +89,11 @@ fn preflight(request: &tide::Request<State>, methods: &str) -> Response {
 }
 
 impl From<GatewayError> for ApiError {
+    /// For what can happen while a request is routed: the store, or what is in it, is damaged.
     fn from(error: GatewayError) -> Self {
         match error {
             GatewayError::Store(error) => error.into(),
-            GatewayError::Invalid(text) => Self::new(StatusCode::BadRequest, text),
-            missing @ GatewayError::Missing(_) => {
-                Self::new(StatusCode::NotFound, missing.to_string())
-            }
-            changed @ GatewayError::Changed => Self::new(StatusCode::Conflict, changed.to_string()),
-            corrupt @ GatewayError::Corrupt(_) => {
-                Self::new(StatusCode::InternalServerError, corrupt.to_string())
-            }
+            error => Self::new(StatusCode::InternalServerError, error.to_string()),
         }
     }
 }

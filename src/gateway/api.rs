@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::object::Object;
 use super::operation::{Backend, NewOperation, Operation};
+use super::path_item::{PathItem, parsed};
 use super::template::{self, Template};
 use super::{GatewayError, Verb};
 use crate::entity::Secret;
@@ -29,15 +30,6 @@ pub struct Api {
     paths: Vec<PathItem>,
     /// Revision in the store.
     pub(super) revision: u64,
-}
-
-/// What a path of an API has.
-#[derive(Clone, Debug)]
-struct PathItem {
-    template: Template,
-    /// What is not an operation, such as `parameters`.
-    others: Object,
-    operations: Vec<(Verb, Operation)>,
 }
 
 /// What a path of a request leads to.
@@ -273,59 +265,6 @@ impl Match<'_> {
     }
 }
 
-impl PathItem {
-    fn new(template: Template, verb: Verb, operation: Operation) -> Self {
-        let mut others = Object::default();
-        let parameters: Vec<_> = template.parameters().map(parameter).collect();
-        if !parameters.is_empty() {
-            others.set("parameters", &parameters);
-        }
-        PathItem {
-            template,
-            others,
-            operations: vec![(verb, operation)],
-        }
-    }
-
-    fn read(path: &str, members: Object, namespace: &str) -> Result<Self, GatewayError> {
-        let mut item = PathItem {
-            template: Template::parse(path)?,
-            others: Object::default(),
-            operations: Vec::new(),
-        };
-        for (name, value) in members.into_members() {
-            // Swagger writes methods in lower case; everything else is not an operation.
-            let Some(verb) = name.parse::<Verb>().ok().filter(|verb| verb.key() == name) else {
-                item.others.set(&name, &value);
-                continue;
-            };
-            let operation = parsed(&value, &name)
-                .and_then(|members| Operation::read(members, namespace))
-                .map_err(|error| {
-                    GatewayError::invalid(format!("in operation '{verb}': {error}"))
-                })?;
-            item.operations.push((verb, operation));
-        }
-        Ok(item)
-    }
-}
-
-/// How a document describes a parameter of a path.
-fn parameter(name: &str) -> serde_json::Value {
-    json!({
-        "name": name,
-        "in": "path",
-        "description": format!("Default description for '{name}'"),
-        "required": true,
-        "type": "string",
-    })
-}
-
-fn parsed<'a, T: Deserialize<'a>>(json: &'a RawValue, what: &str) -> Result<T, GatewayError> {
-    serde_json::from_str(json.get())
-        .map_err(|error| GatewayError::invalid(format!("'{what}' is malformed: {error}")))
-}
-
 fn check_number(paths: usize) -> Result<(), GatewayError> {
     if paths > MOST_PATHS {
         return Err(GatewayError::invalid(format!(
@@ -341,16 +280,6 @@ struct Paths<'a>(&'a [PathItem]);
 impl Serialize for Paths<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|item| (item.template.text(), item)))
-    }
-}
-
-impl Serialize for PathItem {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut members = self.others.clone();
-        for (verb, operation) in &self.operations {
-            members.set(verb.key(), operation);
-        }
-        members.serialize(serializer)
     }
 }
 

@@ -7,7 +7,9 @@ use super::template::{MOST_BASE_SEGMENTS, base_path};
 use super::{Api, Backend, GatewayError, NewOperation, Verb};
 use crate::clock::now;
 use crate::entity::Secret;
-use crate::store::{CodeChange, Collection, EntityList, EntityWrite, Expect, Store, StoreError};
+use crate::store::{
+    CodeChange, Collection, EntityList, EntityWrite, Expect, Store, StoreError, Stored,
+};
 
 /// How often a change is made anew because somebody else was quicker.
 const ATTEMPTS: usize = 5;
@@ -99,19 +101,24 @@ impl Apis {
         path: Option<&str>,
         verb: Option<Verb>,
     ) -> Result<(), GatewayError> {
+        let missing = || GatewayError::Missing(format!("API '{base_path_or_title}'"));
         for _ in 0..ATTEMPTS {
-            let missing = || GatewayError::Missing(format!("API '{base_path_or_title}'"));
-            let mut api = self
-                .named(namespace, base_path_or_title)?
-                .ok_or_else(missing)?;
-            if let Some(path) = path {
-                api.remove(path, verb)?;
-            }
-            let done = if path.is_none() || api.is_empty() {
-                let key = key(namespace, &api.base_path);
-                self.store.delete_entity(&key, api.revision).await
-            } else {
-                self.write(&api).await.map(drop)
+            let base = self.base_of(namespace, base_path_or_title)?;
+            let base = base.ok_or_else(missing)?;
+            let key = key(namespace, &base);
+            // Not read if all of it goes: it may be damaged.
+            let stored = self.store.entity(&key)?.ok_or_else(missing)?;
+            let left = match path {
+                None => None,
+                Some(path) => {
+                    let mut api = read(&stored, &base)?;
+                    api.remove(path, verb)?;
+                    Some(api).filter(|api| !api.is_empty())
+                }
+            };
+            let done = match left {
+                Some(api) => self.write(&api).await.map(drop),
+                None => self.store.delete_entity(&key, stored.revision).await,
             };
             match done {
                 Err(StoreError::Changed) => {}
@@ -172,8 +179,9 @@ impl Apis {
         let segments: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
         for base in (0..=segments.len().min(MOST_BASE_SEGMENTS)).rev() {
             let (base, rest) = segments.split_at(base);
-            // A slash in a segment was encoded, so it does not end one.
-            if base.iter().any(|segment| segment.contains('/')) {
+            // No base path has an empty segment, nor a slash that was encoded.
+            let odd = |segment: &&str| segment.is_empty() || segment.contains('/');
+            if base.iter().any(odd) {
                 continue;
             }
             let base = format!("/{}", base.join("/"));
@@ -234,23 +242,20 @@ impl Apis {
 
     /// The API of a base path.
     fn at(&self, namespace: &str, base: &str) -> Result<Option<Api>, GatewayError> {
-        let Some(stored) = self.store.entity(&key(namespace, base))? else {
-            return Ok(None);
-        };
-        let api = Api::from_stored(&stored.document, stored.revision);
-        api.map(Some)
-            .ok_or_else(|| GatewayError::Corrupt(format!("'{base}'")))
+        let stored = self.store.entity(&key(namespace, base))?;
+        stored.map(|stored| read(&stored, base)).transpose()
     }
 
-    /// The API of a base path or, if it does not begin with a slash, of a name.
-    fn named(&self, namespace: &str, name: &str) -> Result<Option<Api>, GatewayError> {
+    /// The base path of the API that is meant by its base path or, if that does not begin with a
+    /// slash, its name.
+    fn base_of(&self, namespace: &str, name: &str) -> Result<Option<String>, GatewayError> {
         if name.starts_with('/') {
-            return self.at(namespace, &base_path(name)?);
+            return base_path(name).map(Some);
         }
         let mut named = None;
         self.each(namespace, |api, _| {
             if api.title() == name {
-                named = Some(api);
+                named = Some(api.base_path);
             }
             Ok(named.is_none())
         })?;
@@ -258,7 +263,8 @@ impl Apis {
     }
 
     /// Gives each API of a namespace, the last changed first, and the bytes it takes in the store,
-    /// until `visit` wants no more. Only one is in memory at once.
+    /// until `visit` wants no more. Only one is in memory at once. One that cannot be read is left
+    /// out.
     fn each(
         &self,
         namespace: &str,
@@ -267,9 +273,12 @@ impl Apis {
         let list = EntityList::Collection(namespace, Collection::Apis);
         let mut failed = None;
         self.store.visit_entities(list, 0, &mut |stored| {
-            let more = Api::from_stored(&stored.document, stored.revision)
-                .ok_or_else(|| GatewayError::Corrupt(format!("of '{namespace}'")))
-                .and_then(|api| visit(api, stored.document.len()));
+            let Some(api) = Api::from_stored(&stored.document, stored.revision) else {
+                // The others are as good as before.
+                log::error!("a stored API of namespace '{namespace}' cannot be read");
+                return ControlFlow::Continue(());
+            };
+            let more = visit(api, stored.document.len());
             match more {
                 Ok(true) => ControlFlow::Continue(()),
                 Ok(false) => ControlFlow::Break(()),
@@ -281,6 +290,12 @@ impl Apis {
         })?;
         failed.map_or(Ok(()), Err)
     }
+}
+
+/// The API of a stored document, which is named so if it cannot be read.
+fn read(stored: &Stored, name: &str) -> Result<Api, GatewayError> {
+    Api::from_stored(&stored.document, stored.revision)
+        .ok_or_else(|| GatewayError::Corrupt(name.to_owned()))
 }
 
 /// Key of an API in the store. No entity has it: there is nothing between two slashes in theirs.

@@ -60,6 +60,7 @@ fn the_longest_base_path_that_has_the_path_decides() {
     );
     assert_eq!(route(&apis, &["a", "x"], Verb::Get), "nowhere");
     assert_eq!(route(&apis, &[], Verb::Get), "nowhere");
+    assert_eq!(route(&apis, &["", "a", "b", "d"], Verb::Get), "nowhere");
     // A slash that was encoded is part of its segment.
     assert_eq!(route(&apis, &["a/b", "c"], Verb::Put), "nowhere");
     assert_eq!(
@@ -146,4 +147,25 @@ fn an_import_takes_the_place_of_the_api() {
     add(&apis, "guest", &new("/one", "/a", Verb::Get, "a"));
     assert_eq!(route(&apis, &["one", "b"], Verb::Get), "b[]");
     assert_eq!(route(&apis, &["one", "a"], Verb::Get), "a[]");
+}
+
+#[test]
+fn what_cannot_be_read_can_be_deleted() {
+    let (_dir, apis) = apis();
+    let damaged = EntityWrite {
+        path: key("guest", "/one"),
+        collection: Collection::Apis,
+        document: b"{}".to_vec(),
+        code: CodeChange::Remove,
+        updated: 1,
+        expect: Expect::Absent,
+    };
+    block_on(apis.store.put_entity(damaged)).unwrap();
+    let told = block_on(apis.add("guest", &new("/one", "/a", Verb::Get, "a"))).unwrap_err();
+    assert!(told.to_string().contains("/one cannot be read"), "{told}");
+    add(&apis, "guest", &new("/two", "/a", Verb::Get, "a"));
+    assert_eq!(bases(&apis, "guest", &Filter::default()), ["/two"]);
+    block_on(apis.remove("guest", "/one", None, None)).unwrap();
+    add(&apis, "guest", &new("/one", "/a", Verb::Get, "a"));
+    assert_eq!(bases(&apis, "guest", &Filter::default()).len(), 2);
 }

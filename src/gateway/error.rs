@@ -13,7 +13,7 @@ pub enum GatewayError {
     Missing(String),
     /// It has been changed by somebody else meanwhile, again and again.
     Changed,
-    /// What is stored cannot be read.
+    /// What is stored under this base path cannot be read.
     Corrupt(String),
     /// The store did not do it.
     Store(StoreError),
@@ -32,7 +32,10 @@ impl fmt::Display for GatewayError {
             Self::Invalid(what) => f.write_str(what),
             Self::Missing(what) => write!(f, "{what} does not exist."),
             Self::Changed => f.write_str("Concurrent modification to resource detected."),
-            Self::Corrupt(what) => write!(f, "the stored API {what} cannot be read: delete it"),
+            Self::Corrupt(what) => write!(
+                f,
+                "the stored API {what} cannot be read: delete it by its base path, and create it again"
+            ),
             Self::Store(error) => error.fmt(f),
         }
     }

@@ -11,6 +11,7 @@ mod error;
 mod import;
 mod object;
 mod operation;
+mod path_item;
 mod template;
 mod verb;
 

@@ -137,6 +137,61 @@ fn bound_with_parameters_and_used_in_sequences() {
 }
 
 #[test]
+fn the_owner_of_the_namespace_has_own_ones_beside_them() {
+    let folder = tempfile::tempdir().expect("make a folder");
+    let made = std::process::Command::new(env!("CARGO_BIN_EXE_owl"))
+        .args(["key", "--data-dir"])
+        .arg(folder.path())
+        .args(["create", "whisk.system"])
+        .output()
+        .expect("run owl key");
+    assert!(made.status.success(), "{made:?}");
+    let key = String::from_utf8(made.stdout).expect("a key is text");
+    let owl = Setup::new().data_dir(folder.path()).start();
+    let owner = owl.client_with(Some(key.trim()));
+
+    let action = json!({"exec": {"kind": "quickjs:1", "code": "function main() {}"}});
+    let refused = "Operation not permitted on built-in packages and actions.";
+    for (path, body) in [
+        ("packages/utils?overwrite=true", &json!({"publish": false})),
+        ("actions/utils/echo?overwrite=true", &action),
+        ("actions/utils/mine", &action),
+    ] {
+        owner.put(path, body).expect_error(403, refused);
+    }
+    owner
+        .put("packages/utils", &json!({}))
+        .expect_error(409, "resource already exists");
+    for path in ["packages/utils?force=true", "actions/utils/echo"] {
+        owner.delete(path).expect_error(403, refused);
+    }
+
+    assert_eq!(
+        owner.put("packages/own", &json!({"publish": true})).status,
+        200
+    );
+    assert_eq!(owner.put("actions/own/act", &action).status, 200);
+    let names = |list: Value| -> Vec<String> {
+        let list = list.as_array().expect("a list").iter();
+        list.map(|row| row["name"].as_str().expect("a name").to_string())
+            .collect()
+    };
+    let packages = names(owner.get("packages").json());
+    assert_eq!(packages, ["own", "utils", "samples", "apimgmt"]);
+    assert_eq!(names(owner.get("actions?limit=2").json()), ["act", "echo"]);
+    assert_eq!(
+        names(owl.client().get(PACKAGES).json()),
+        ["own", "utils", "samples"]
+    );
+    // Its web actions still manage the APIs of others.
+    let apis = owl
+        .client()
+        .get("/api/v1/web/whisk.system/apimgmt/getApi.http");
+    assert_eq!(apis.json(), json!({"apis": []}));
+    assert_eq!(owner.delete("packages/own?force=true").status, 200);
+}
+
+#[test]
 fn large_work_does_not_hold_up_the_others() {
     let owl = Setup::new().start();
     let client = owl.client();
