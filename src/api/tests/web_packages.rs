@@ -95,6 +95,30 @@ fn packages_and_bindings() {
 }
 
 #[test]
+fn sequences_and_what_is_in_them() {
+    let api = exported();
+    api.other_namespace();
+    packaged(&api, "public");
+    let create = |components: Value| {
+        let body = json!({"exec": {"kind": "sequence", "components": components},
+            "annotations": [{"key": "web-export", "value": true}]});
+        let ask = Ask::new(Method::Put, "/api/v1/namespaces/other/actions/s").other();
+        let reply = ask.json(body).send(&api);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    };
+    create(json!(["/guest/public/a"]));
+    let get = || Ask::new(Method::Get, "/api/v1/web/other/default/s").send(&api);
+    assert_eq!(get().status, 204);
+    assert_eq!(given(&api)["__ow_user"], "guest");
+    // The caller may use it, but the sequence runs as its owner, who may no longer.
+    api.package("public", json!({"publish": false}));
+    get().web_refused(
+        403,
+        "The supplied authentication is not authorized to access 'guest/public/a'.",
+    );
+}
+
+#[test]
 fn built_in_actions_run_as_their_own_namespace() {
     let api = exported();
     let path = "/api/v1/web/whisk.system/apimgmt/getApi.http";

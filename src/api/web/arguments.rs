@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::media::MediaType;
 use crate::entity::{EntityError, Members, Parameters};
+use crate::invoke::admission::Refused;
 
 const METHOD: &str = "__ow_method";
 const HEADERS: &str = "__ow_headers";
@@ -90,9 +91,7 @@ pub(super) fn promoted(
         .chain(parameters.into_iter().flat_map(Parameters::defined))
         .collect();
     if fields.iter().any(|(key, _)| closed.contains(&**key)) {
-        return Err(EntityError::Invalid(
-            "Request defines parameters that are not allowed (e.g., reserved properties).".into(),
-        ));
+        return Err(EntityError::Invalid(Refused::Reserved.to_string()));
     }
     object.last_of_each(&fields);
     Ok(object.finish())

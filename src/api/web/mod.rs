@@ -130,7 +130,8 @@ async fn call(
         let is_final = action.annotations.is_true("final");
         arguments::promoted(received, is_final.then_some(&action.parameters))?
     };
-    admission::supported(state.manifest(), &action.exec)?;
+    // Keys were checked above: what OWL itself adds may have the name of a final parameter.
+    admission::check(state.catalog(), state.manifest(), &owner, action, None)?;
     let wait = Some(state.settings().longest_blocking);
     Ok(Call::new(
         owner,
