@@ -41,8 +41,8 @@ impl Flights {
         }
     }
 
-    /// Counts a sequence or composition, which is waited for, but does not count for its namespace:
-    /// what runs in it does.
+    /// Counts a sequence, a composition or a fired trigger, which is waited for, but does not count
+    /// for its namespace: what runs in it does.
     pub fn begin_composite(&self) -> Flight {
         self.lock().total += 1;
         Flight {

@@ -19,6 +19,7 @@ use super::recover::stranger;
 use super::{InvokeError, Invoker, pending};
 use crate::clock::now;
 use crate::entity::{ActivationId, Identity};
+use crate::pool::Refusal;
 use crate::store::{Progress, StoreError};
 
 /// Most activations of one fired trigger that are under way at the same time: a trigger with very
@@ -109,7 +110,7 @@ impl Invoker {
         self.inner.executor.spawn(promised).detach();
         match receiver.recv().await {
             Ok(stored) => stored.map(|()| Some(id)),
-            Err(_) => Err(InvokeError::Unavailable("The daemon is stopping.".into())),
+            Err(_) => Err(InvokeError::Unavailable(Refusal::Stopping.to_string())),
         }
     }
 

@@ -143,6 +143,8 @@ fn routes() {
         "/api/v1/namespaces/_/limits",
         "/api/v1/namespaces/_/actions",
         "/api/v1/namespaces/_/packages",
+        "/api/v1/namespaces/_/triggers",
+        "/api/v1/namespaces/_/rules",
         "/api/v1/namespaces/_/activations",
         &activation,
     ] {

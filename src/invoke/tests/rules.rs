@@ -202,6 +202,35 @@ fn memory_of_fired_triggers_is_bounded() {
     assert_eq!(held.load(Ordering::Relaxed), 0);
 }
 
+#[test]
+fn a_stop_waits_for_fired_triggers() {
+    let slow: Script = |body| {
+        let (status, answer, _) = echo(body);
+        (status, answer, Duration::from_millis(20))
+    };
+    let bench = Bench::in_folder(tempfile::tempdir().unwrap(), slow, 8);
+    bench.code("a");
+    let names: Vec<String> = (0..40).map(|i| format!("r{i}")).collect();
+    let rules: Vec<_> = names.iter().map(|name| (&**name, "a", ACTIVE)).collect();
+    let id = bench.fire(bench.fire_of(trigger(&rules)));
+    bench.run(bench.invoker.drain(Duration::from_secs(30)));
+    assert!(bench.store.pending().unwrap().is_empty());
+    let entries = entries(&bench.record(id));
+    assert_eq!(entries.len(), 40);
+    let (invoked, refused): (Vec<_>, Vec<_>) =
+        entries.iter().partition(|entry| entry["success"] == true);
+    assert_eq!(bench.all_records(), 1 + invoked.len());
+    for entry in &refused {
+        assert_eq!(entry["statusCode"], 3, "{entry}");
+    }
+    assert!(!refused.is_empty(), "more rules than may be under way");
+    let late = bench.fire_of(trigger(&[("r", "a", ACTIVE)]));
+    assert!(matches!(
+        bench.run(bench.invoker.fire(late)),
+        Err(InvokeError::Unavailable(_))
+    ));
+}
+
 /// Keeps a fired trigger as a daemon would have left it that was ended.
 fn leave(bench: &Bench, id: ActivationId, fired: &Fired, started: bool) {
     bench.run(async {
