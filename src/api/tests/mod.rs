@@ -295,6 +295,11 @@ fn action(name: &str) -> String {
     format!("/api/v1/namespaces/_/actions/{name}")
 }
 
+/// Waits until what is made next is newer: lists are ordered by milliseconds.
+fn later() {
+    std::thread::sleep(std::time::Duration::from_millis(2));
+}
+
 fn package(name: &str) -> String {
     format!("/api/v1/namespaces/_/packages/{name}")
 }

@@ -226,8 +226,10 @@ fn lists() {
     let api = world();
     api.package("p", json!({}));
     for name in ["p/a", "p/b", "c"] {
+        later();
         api.create(name);
     }
+    later();
     let list = |path: &str| api.get(&action(path)).value();
     let names = |value: Value| -> Vec<String> {
         let rows = value.as_array().unwrap().iter();

@@ -140,6 +140,7 @@ fn lists() {
     // 11.2-27
     assert_eq!(list("_", ""), json!([]));
     for name in ["private", "public", "open"] {
+        later();
         let body = json!({"publish": name != "private"});
         api.put_other(&of_other(name), body);
     }
@@ -161,7 +162,9 @@ fn lists() {
     assert_eq!(list("nobody", "?count=true"), json!({"packages": 0}));
     // 11.4-96
     api.package("p", json!({"parameters": [{"key": "k", "value": 1}]}));
+    later();
     let bound = api.package("b", to_public);
+    later();
     let rows = list("_", "/?limit=0&skip=0");
     assert_eq!(
         rows[0],
@@ -464,6 +467,7 @@ fn long_rows() {
             let feed = json!({"key": "feed", "value": true});
             body["annotations"].as_array_mut().unwrap().push(feed);
         }
+        later();
         assert_eq!(api.put(&action(&format!("p/{name}")), body).status, 200);
         api.package(name, json!({"annotations": large}));
     }
