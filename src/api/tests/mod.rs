@@ -3,6 +3,7 @@
 
 mod actions;
 mod activations;
+mod bindings;
 mod docs;
 mod gateway;
 mod invoke;

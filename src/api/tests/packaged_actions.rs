@@ -1,12 +1,7 @@
-//! Checklist 11.4, second part: actions in packages, and through bindings.
+//! Checklist 11.4, third part: actions in packages, and through bindings.
 
+use super::packages::{MISSING, forbidden};
 use super::*;
-
-const MISSING: &str = "The requested resource does not exist.";
-
-fn forbidden(resource: &str) -> String {
-    format!("The supplied authentication is not authorized to access '{resource}'.")
-}
 
 fn of_other(rest: &str) -> String {
     format!("/api/v1/namespaces/other/{rest}")
