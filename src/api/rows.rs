@@ -81,3 +81,41 @@ impl<E: Entity + 'static> Rows<E> {
         reply::json_pieces(chunks::array(self.texts(catalog)), fit)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entity::{NewPackage, Package};
+    use crate::store::{Options, Store};
+
+    #[test]
+    fn what_does_not_fit_is_made_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let catalog = Catalog::new(Store::open(dir.path(), Options::default()).unwrap());
+        let mut rows = Rows::new(Package::list_element);
+        let mut made = Vec::new();
+        for name in ["a", "b", "c", "d"] {
+            let text = "x".repeat(KEPT / 2);
+            let body = format!(r#"{{"annotations":[{{"key":"k","value":"{text}"}}]}}"#);
+            let package = NewPackage::parse(body.as_bytes(), "ns").unwrap();
+            let package = package.create("ns", name, 1);
+            let package = smol::block_on(catalog.create(package)).unwrap();
+            rows.add(&package);
+            made.push(package);
+        }
+        let kept: Vec<bool> = rows
+            .rows
+            .iter()
+            .map(|row| matches!(row, Row::Kept(_)))
+            .collect();
+        assert_eq!(kept, [true, false, false, false]);
+        assert!(!rows.fit());
+        smol::block_on(catalog.delete(&made[2])).unwrap();
+        let texts: Vec<String> = rows
+            .texts(&catalog)
+            .map(|text| String::from_utf8(text).unwrap())
+            .collect();
+        let expected = [0, 1, 3].map(|at: usize| made[at].list_element().get().to_string());
+        assert_eq!(texts, expected);
+    }
+}

@@ -220,6 +220,8 @@ mod tests {
         assert_eq!(told(""), "empty");
         // 11.9-218
         assert_eq!(told("ns/a ns/a ns/a ns/a ns/a"), "too long");
+        // What is too long is not looked through.
+        assert_eq!(told("ns/missing ns/a ns/a ns/a ns/a"), "too long");
         // 11.9-219
         for missing in ["ns/missing", "ns/a ns/q/a", "ns/gone"] {
             assert_eq!(told(missing), "missing");

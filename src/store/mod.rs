@@ -6,6 +6,7 @@
 //! Activations are in two parts, so that lists read only the first. The oldest go when there are
 //! too many, too large or too old ones, and when the store is full. Keys of namespaces are sealed.
 
+mod entity_changes;
 mod environment;
 mod error;
 mod key_records;

@@ -5,11 +5,10 @@ use heed::RwTxn;
 use super::environment::Environment;
 use super::error::StoreError;
 use super::layout::{
-    EntityHeader, HeadHeader, entity_list_keys, entity_list_prefix, list_key, name_group,
-    namespace_group, path_key, pending_key, start_of, started_key, time_key,
+    HeadHeader, list_key, name_group, namespace_group, pending_key, start_of, started_key, time_key,
 };
-use super::types::{ActivationRow, Change, CodeChange, EntityList, EntityWrite, Expect};
-use super::{key_records, retention};
+use super::types::{ActivationRow, Change, EntityWrite};
+use super::{entity_changes, key_records, retention};
 use crate::entity::ActivationId;
 
 /// One write. Either all of it is in a commit or nothing.
@@ -45,15 +44,8 @@ impl Operation {
     /// About how many bytes the operation holds in memory and adds to the store.
     pub(super) fn bytes(&self) -> u64 {
         let payload = match self {
-            Self::PutEntity(write) => bytes_of(write),
-            Self::Changes(changes) => changes
-                .iter()
-                .map(|change| match change {
-                    Change::Put(write) => bytes_of(write) + PLACE,
-                    Change::Delete { .. } => PLACE,
-                    Change::Stays { .. } | Change::Emptied { .. } => 0,
-                })
-                .sum(),
+            Self::PutEntity(write) => entity_changes::bytes_of(write),
+            Self::Changes(changes) => entity_changes::bytes_of_all(changes),
             Self::Accept(_, document) | Self::NoteRunning(_, document) => document.len(),
             Self::PutActivation(row) => row.head.len() + row.tail.len(),
             Self::DeleteEntity(..)
@@ -63,7 +55,7 @@ impl Operation {
             | Self::ChangeKey(..)
             | Self::DeleteKey(_) => 0,
         };
-        (payload + PLACE) as u64
+        (payload + entity_changes::PLACE) as u64
     }
 
     /// Whether it belongs to an activation that was let in before.
@@ -95,9 +87,11 @@ impl Operation {
         revision: u64,
     ) -> Result<Done, heed::Error> {
         match self {
-            Self::PutEntity(write) => put_entity(environment, txn, write, revision),
-            Self::DeleteEntity(path, revision) => delete_entity(environment, txn, path, *revision),
-            Self::Changes(list) => changes(environment, txn, list, revision),
+            Self::PutEntity(write) => entity_changes::put(environment, txn, write, revision),
+            Self::DeleteEntity(path, revision) => {
+                entity_changes::delete(environment, txn, path, *revision)
+            }
+            Self::Changes(list) => entity_changes::all(environment, txn, list, revision),
             Self::Accept(id, document) => accept(environment, txn, id, document),
             Self::MarkStarted(id) => mark_started(environment, txn, id),
             Self::NoteRunning(id, document) => note_running(environment, txn, id, document),
@@ -110,184 +104,6 @@ impl Operation {
             Self::DeleteKey(namespace) => key_records::delete(environment, txn, namespace),
         }
     }
-}
-
-/// About how many bytes an entity takes beside its document and code.
-const PLACE: usize = 512;
-
-fn bytes_of(write: &EntityWrite) -> usize {
-    let code = match &write.code {
-        CodeChange::Set(code) => code.len(),
-        CodeChange::Keep | CodeChange::Remove => 0,
-    };
-    write.document.len() + code
-}
-
-fn header_of(
-    environment: &Environment,
-    txn: &RwTxn<'_>,
-    key: &[u8],
-) -> Result<Option<EntityHeader>, heed::Error> {
-    let record = environment.entities.get(txn, key)?;
-    Ok(record
-        .and_then(EntityHeader::split)
-        .map(|(header, _)| header))
-}
-
-fn put_entity(
-    environment: &Environment,
-    txn: &mut RwTxn<'_>,
-    write: &EntityWrite,
-    revision: u64,
-) -> Result<Done, heed::Error> {
-    if let Err(refusal) = expected(environment, txn, &write.path, write.expect)? {
-        return Ok(Err(refusal));
-    }
-    write_entity(environment, txn, write, revision)?;
-    Ok(Ok(revision))
-}
-
-fn delete_entity(
-    environment: &Environment,
-    txn: &mut RwTxn<'_>,
-    path: &str,
-    revision: u64,
-) -> Result<Done, heed::Error> {
-    if let Err(refusal) = expected(environment, txn, path, Expect::Revision(revision))? {
-        return Ok(Err(refusal));
-    }
-    remove_entity(environment, txn, path)?;
-    Ok(Ok(revision))
-}
-
-/// Everything is looked at before anything is written, so a refusal leaves all as it was. No path
-/// is in the list twice.
-fn changes(
-    environment: &Environment,
-    txn: &mut RwTxn<'_>,
-    changes: &[Change],
-    revision: u64,
-) -> Result<Done, heed::Error> {
-    for change in changes {
-        let allowed = match change {
-            Change::Put(write) => expected(environment, txn, &write.path, write.expect)?,
-            Change::Delete { path, revision } | Change::Stays { path, revision } => {
-                expected(environment, txn, path, Expect::Revision(*revision))?
-            }
-            Change::Emptied { path } => emptied(environment, txn, path, changes)?,
-        };
-        if let Err(refusal) = allowed {
-            return Ok(Err(refusal));
-        }
-    }
-    for change in changes {
-        match change {
-            Change::Put(write) => write_entity(environment, txn, write, revision)?,
-            Change::Delete { path, .. } => remove_entity(environment, txn, path)?,
-            Change::Stays { .. } | Change::Emptied { .. } => {}
-        }
-    }
-    Ok(Ok(revision))
-}
-
-/// Whether the removals among these changes leave nothing in a package. That what they remove is
-/// there is checked for each of them, so it is enough to count.
-fn emptied(
-    environment: &Environment,
-    txn: &RwTxn<'_>,
-    package: &str,
-    changes: &[Change],
-) -> Result<Result<(), StoreError>, heed::Error> {
-    let inside = |path: &str| {
-        path.rsplit_once('/')
-            .is_some_and(|(place, _)| place == package)
-    };
-    let removed = changes
-        .iter()
-        .filter(|change| matches!(change, Change::Delete { path, .. } if inside(path)));
-    let prefix = entity_list_prefix(EntityList::Package(package));
-    let mut listed = 0;
-    for entry in environment.entity_list.prefix_iter(txn, &prefix)? {
-        entry?;
-        listed += 1;
-    }
-    Ok(if listed == removed.count() {
-        Ok(())
-    } else {
-        Err(StoreError::Changed)
-    })
-}
-
-/// Whether what is at a path is what a write expects there.
-fn expected(
-    environment: &Environment,
-    txn: &RwTxn<'_>,
-    path: &str,
-    expect: Expect,
-) -> Result<Result<(), StoreError>, heed::Error> {
-    let old = header_of(environment, txn, &path_key(path))?;
-    Ok(match (expect, old) {
-        (Expect::Absent, None) => Ok(()),
-        (Expect::Absent, Some(_)) => Err(StoreError::Exists),
-        (Expect::Revision(expected), Some(old)) if old.revision == expected => Ok(()),
-        (Expect::Revision(_), _) => Err(StoreError::Changed),
-    })
-}
-
-fn write_entity(
-    environment: &Environment,
-    txn: &mut RwTxn<'_>,
-    write: &EntityWrite,
-    revision: u64,
-) -> Result<(), heed::Error> {
-    let key = path_key(&write.path);
-    unlist(environment, txn, &write.path, &key)?;
-    let header = EntityHeader {
-        collection: write.collection,
-        revision,
-        updated: write.updated,
-    };
-    for list_key in entity_list_keys(&write.path, write.collection, write.updated) {
-        environment.entity_list.put(txn, &list_key, &key)?;
-    }
-    environment
-        .entities
-        .put(txn, &key, &header.record(&write.document))?;
-    match &write.code {
-        CodeChange::Keep => {}
-        CodeChange::Remove => {
-            environment.code.delete(txn, &key)?;
-        }
-        CodeChange::Set(code) => environment.code.put(txn, &key, code)?,
-    }
-    Ok(())
-}
-
-fn remove_entity(
-    environment: &Environment,
-    txn: &mut RwTxn<'_>,
-    path: &str,
-) -> Result<(), heed::Error> {
-    let key = path_key(path);
-    unlist(environment, txn, path, &key)?;
-    environment.entities.delete(txn, &key)?;
-    environment.code.delete(txn, &key)?;
-    Ok(())
-}
-
-/// Takes what is at a path, if anything is, off the lists that it is in.
-fn unlist(
-    environment: &Environment,
-    txn: &mut RwTxn<'_>,
-    path: &str,
-    key: &[u8],
-) -> Result<(), heed::Error> {
-    if let Some(old) = header_of(environment, txn, key)? {
-        for list_key in entity_list_keys(path, old.collection, old.updated) {
-            environment.entity_list.delete(txn, &list_key)?;
-        }
-    }
-    Ok(())
 }
 
 fn accept(

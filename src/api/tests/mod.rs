@@ -3,6 +3,7 @@
 
 mod actions;
 mod activations;
+mod bindings;
 mod docs;
 mod gateway;
 mod invoke;
@@ -293,6 +294,11 @@ impl Reply {
 
 fn action(name: &str) -> String {
     format!("/api/v1/namespaces/_/actions/{name}")
+}
+
+/// Waits until what is made next is newer: lists are ordered by milliseconds.
+fn later() {
+    std::thread::sleep(std::time::Duration::from_millis(2));
 }
 
 fn package(name: &str) -> String {

@@ -1,12 +1,7 @@
-//! Checklist 11.4, second part: actions in packages, and through bindings.
+//! Checklist 11.4, third part: actions in packages, and through bindings.
 
+use super::packages::{MISSING, forbidden};
 use super::*;
-
-const MISSING: &str = "The requested resource does not exist.";
-
-fn forbidden(resource: &str) -> String {
-    format!("The supplied authentication is not authorized to access '{resource}'.")
-}
 
 fn of_other(rest: &str) -> String {
     format!("/api/v1/namespaces/other/{rest}")
@@ -226,8 +221,10 @@ fn lists() {
     let api = world();
     api.package("p", json!({}));
     for name in ["p/a", "p/b", "c"] {
+        later();
         api.create(name);
     }
+    later();
     let list = |path: &str| api.get(&action(path)).value();
     let names = |value: Value| -> Vec<String> {
         let rows = value.as_array().unwrap().iter();
