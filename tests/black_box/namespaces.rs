@@ -124,50 +124,60 @@ fn limits_take_effect_while_the_daemon_runs_and_after_it_was_started_again() {
     assert_eq!(after, kept);
 }
 
+/// The text for a resource of another namespace.
+fn forbidden(resource: &str) -> String {
+    format!("The supplied authentication is not authorized to access '{resource}'.")
+}
+
 #[test]
-fn namespaces_do_not_see_each_other() {
+fn entities_of_other_namespaces_are_out_of_reach() {
     let (owl, folder) = daemon();
     let (one, two) = (
         tenant(&owl, folder.path(), "one"),
         tenant(&owl, folder.path(), "two"),
     );
-    one.action("secret", "quickjs:1", ECHO, json!({}));
-    let id = one.fire("secret", &json!({"of": "one"}));
-    one.activation(&id);
-    let forbidden = |resource: &str| {
-        format!("The supplied authentication is not authorized to access '{resource}'.")
-    };
+    let exec = json!({"exec": {"kind": "quickjs:1", "code": ECHO}});
+    for path in ["packages/box", "actions/box/inside", "actions/secret"] {
+        let body = if path.starts_with("packages") {
+            json!({})
+        } else {
+            exec.clone()
+        };
+        let made = one.put(path, &body);
+        assert_eq!(made.status, 200, "{path}: {made}");
+    }
     // 11.2-38
     for collection in ["actions", "activations", "limits"] {
         let path = format!("/api/v1/namespaces/one/{collection}");
         two.get(&path).expect_error(403, &forbidden("one"));
     }
-    let exec = json!({"exec": {"kind": "quickjs:1", "code": ECHO}});
+    let packages = two.get("/api/v1/namespaces/one/packages");
+    assert_eq!(packages.json(), json!([]), "none is public");
     // What is there and what is not are told alike.
-    for name in ["secret", "nothing"] {
-        let path = format!("/api/v1/namespaces/one/actions/{name}");
-        let text = forbidden(&format!("one/{name}"));
-        for (method, body) in [
-            (Method::Get, None),
-            (Method::Delete, None),
-            (Method::Put, Some(as_json(&exec))),
-            (Method::Post, Some(as_json(&json!({})))),
-        ] {
-            two.send(method, &path, &[], body).expect_error(403, &text);
+    for (path, resource, methods) in [
+        ("actions/secret", "one/secret", "GET PUT DELETE POST"),
+        ("actions/nothing", "one/nothing", "GET PUT DELETE POST"),
+        ("actions/box/inside", "one/box", "GET POST"),
+        ("actions/none/inside", "one/none", "GET POST"),
+        ("packages/box", "one/box", "GET PUT DELETE"),
+        ("packages/none", "one/none", "GET PUT DELETE"),
+    ] {
+        for method in methods.split(' ') {
+            let body = match method {
+                "PUT" if path.starts_with("actions") => Some(as_json(&exec)),
+                "PUT" | "POST" => Some(as_json(&json!({}))),
+                _ => None,
+            };
+            let method: Method = method.parse().expect("a method");
+            let path = format!("/api/v1/namespaces/one/{path}");
+            two.send(method, &path, &[], body)
+                .expect_error(403, &forbidden(resource));
         }
     }
-    for path in [id.clone(), format!("{id}/logs"), format!("{id}/result")] {
-        let path = format!("/api/v1/namespaces/one/activations/{path}");
-        let text = forbidden(&format!("one/{id}"));
-        two.get(&path).expect_error(403, &text);
-        let own = path.replace("/one/", "/_/");
-        two.get(&own)
-            .expect_error(404, "The requested resource does not exist.");
-    }
-    for collection in ["actions", "activations"] {
+    for collection in ["actions", "packages", "activations"] {
         assert_eq!(two.get(collection).json(), json!([]), "{collection}");
     }
-    // The same name is another action.
+    // The same names are other entities.
     two.action(
         "secret",
         "quickjs:1",
@@ -182,6 +192,29 @@ fn namespaces_do_not_see_each_other() {
         one.invoke("secret", &json!({"n": 1})).expect_success(),
         json!({"n": 1})
     );
-    two.delete("actions/secret");
-    assert_eq!(one.get("actions/secret").status, 200);
+    assert_eq!(two.delete("actions/secret").status, 200);
+    for path in ["packages/box", "actions/box/inside", "actions/secret"] {
+        assert_eq!(one.get(path).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn activations_of_other_namespaces_are_out_of_reach() {
+    let (owl, folder) = daemon();
+    let (one, two) = (
+        tenant(&owl, folder.path(), "one"),
+        tenant(&owl, folder.path(), "two"),
+    );
+    one.action("secret", "quickjs:1", ECHO, json!({}));
+    let id = one.fire("secret", &json!({"of": "one"}));
+    one.activation(&id);
+    for path in [id.clone(), format!("{id}/logs"), format!("{id}/result")] {
+        let path = format!("/api/v1/namespaces/one/activations/{path}");
+        let text = forbidden(&format!("one/{id}"));
+        two.get(&path).expect_error(403, &text);
+        let own = path.replace("/one/", "/_/");
+        two.get(&own)
+            .expect_error(404, "The requested resource does not exist.");
+    }
+    assert_eq!(two.get("activations").json(), json!([]));
 }
