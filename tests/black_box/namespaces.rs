@@ -137,17 +137,20 @@ fn entities_of_other_namespaces_are_out_of_reach() {
         tenant(&owl, folder.path(), "two"),
     );
     let exec = json!({"exec": {"kind": "quickjs:1", "code": ECHO}});
-    for path in ["packages/box", "actions/box/inside", "actions/secret"] {
-        let body = if path.starts_with("packages") {
-            json!({})
-        } else {
-            exec.clone()
-        };
-        let made = one.put(path, &body);
+    let rule = json!({"trigger": "/_/bell", "action": "/_/secret"});
+    let entities = [
+        ("packages/box", json!({})),
+        ("actions/box/inside", exec.clone()),
+        ("actions/secret", exec.clone()),
+        ("triggers/bell", json!({})),
+        ("rules/link", rule.clone()),
+    ];
+    for (path, body) in &entities {
+        let made = one.put(path, body);
         assert_eq!(made.status, 200, "{path}: {made}");
     }
     // 11.2-38
-    for collection in ["actions", "activations", "limits"] {
+    for collection in ["actions", "triggers", "rules", "activations", "limits"] {
         let path = format!("/api/v1/namespaces/one/{collection}");
         two.get(&path).expect_error(403, &forbidden("one"));
     }
@@ -161,10 +164,18 @@ fn entities_of_other_namespaces_are_out_of_reach() {
         ("actions/none/inside", "one/none", "GET POST"),
         ("packages/box", "one/box", "GET PUT DELETE"),
         ("packages/none", "one/none", "GET PUT DELETE"),
+        ("triggers/bell", "one/bell", "GET PUT DELETE POST"),
+        ("triggers/none", "one/none", "GET PUT DELETE POST"),
+        ("rules/link", "one/link", "GET PUT DELETE POST"),
+        ("rules/none", "one/none", "GET PUT DELETE POST"),
     ] {
         for method in methods.split(' ') {
             let body = match method {
                 "PUT" if path.starts_with("actions") => Some(as_json(&exec)),
+                "PUT" if path.starts_with("rules") => Some(as_json(&rule)),
+                "POST" if path.starts_with("rules") => {
+                    Some(as_json(&json!({"status": "inactive"})))
+                }
                 "PUT" | "POST" => Some(as_json(&json!({}))),
                 _ => None,
             };
@@ -174,7 +185,14 @@ fn entities_of_other_namespaces_are_out_of_reach() {
                 .expect_error(403, &forbidden(resource));
         }
     }
-    for collection in ["actions", "packages", "activations"] {
+    // Nor is there a way around, through a rule of one's own.
+    let made = two.put("triggers/bell", &json!({}));
+    assert_eq!(made.status, 200, "{made}");
+    let foreign = json!({"trigger": "/_/bell", "action": "/one/secret"});
+    two.put("rules/link", &foreign)
+        .expect_error(403, &forbidden("one/secret"));
+    assert_eq!(two.delete("triggers/bell").status, 200);
+    for collection in ["actions", "packages", "triggers", "rules", "activations"] {
         assert_eq!(two.get(collection).json(), json!([]), "{collection}");
     }
     // The same names are other entities.
@@ -193,9 +211,10 @@ fn entities_of_other_namespaces_are_out_of_reach() {
         json!({"n": 1})
     );
     assert_eq!(two.delete("actions/secret").status, 200);
-    for path in ["packages/box", "actions/box/inside", "actions/secret"] {
+    for (path, _) in &entities {
         assert_eq!(one.get(path).status, 200, "{path}");
     }
+    assert_eq!(one.get("rules/link").json()["status"], "active");
 }
 
 #[test]
