@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::execute::{Finished, ended};
 use super::record::Reached;
 use super::{Call, Inner};
-use crate::entity::{ActionLimits, ActionRanges, NamespaceLimits, Response, Status};
+use crate::entity::{ActionLimits, ActionRanges, Exec, NamespaceLimits, Response, Status};
 
 /// How long a caller whose key was just checked counts as checked. Only those who wait longer, or
 /// for whom nobody waits, cost another look into the store.
@@ -40,12 +40,12 @@ impl Inner {
                 ),
             }
         }
-        let bar = decide(
-            blocked,
-            &limits,
-            &self.settings.actions,
-            &call.action.limits,
-        )?;
+        // What is built in needs no sandbox: its limits are not a wish of anybody.
+        let action = match call.action.exec {
+            Exec::Builtin => None,
+            _ => Some(&call.action.limits),
+        };
+        let bar = decide(blocked, &limits, &self.settings.actions, action)?;
         let (reached, text) = match bar {
             Bar::Blocked => (
                 Reached::Blocked,
@@ -62,14 +62,14 @@ fn decide(
     blocked: bool,
     namespace: &NamespaceLimits,
     system: &ActionRanges,
-    action: &ActionLimits,
+    action: Option<&ActionLimits>,
 ) -> Option<Bar> {
     if blocked {
         return Some(Bar::Blocked);
     }
     // The cap of sandboxes is only checked when it is set.
     let ranges = namespace.actions(system, system.instances);
-    let checked = ranges.check(action);
+    let checked = ranges.check(action?);
     checked.err().map(|error| Bar::Limits(error.to_string()))
 }
 
@@ -82,20 +82,22 @@ mod tests {
         let system = ActionRanges::default();
         let action = system.defaults();
         let mut namespace = NamespaceLimits::default();
-        assert_eq!(decide(false, &namespace, &system, &action), None);
+        assert_eq!(decide(false, &namespace, &system, Some(&action)), None);
         assert_eq!(
-            decide(true, &namespace, &system, &action),
+            decide(true, &namespace, &system, Some(&action)),
             Some(Bar::Blocked)
         );
         namespace.max_action_memory = Some(128);
         let text = "memory size 256 MB exceeds allowed threshold of 128 MB";
         assert_eq!(
-            decide(false, &namespace, &system, &action),
+            decide(false, &namespace, &system, Some(&action)),
             Some(Bar::Limits(text.into()))
         );
         assert_eq!(
-            decide(true, &namespace, &system, &action),
+            decide(true, &namespace, &system, Some(&action)),
             Some(Bar::Blocked)
         );
+        assert_eq!(decide(false, &namespace, &system, None), None);
+        assert_eq!(decide(true, &namespace, &system, None), Some(Bar::Blocked));
     }
 }

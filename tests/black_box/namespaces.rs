@@ -10,6 +10,7 @@ use surf::http::Method;
 
 use crate::client::{Client, as_json};
 use crate::daemon::{Daemon, Setup};
+use crate::operator::expect_metric;
 
 const ECHO: &str = "function main(a) { return a }";
 
@@ -114,60 +115,89 @@ fn limits_take_effect_while_the_daemon_runs_and_after_it_was_started_again() {
     let kept = client.get("activations").json().as_array().map(Vec::len);
     client.invoke("echo", &json!({})).expect_success();
     client.fire("echo", &json!({}));
-    // A record that is kept would come a little later: one of a namespace that keeps its records
-    // is waited for first.
-    let other = tenant(&owl, folder.path(), "other");
-    other.action("echo", "quickjs:1", ECHO, json!({}));
-    let id = other.fire("echo", &json!({}));
-    other.activation(&id);
+    let pair = json!({"exec": {"kind": "sequence", "components": ["/_/echo", "/_/echo"]}});
+    assert_eq!(client.put("actions/pair", &pair).status, 200);
+    client.invoke("pair", &json!({})).expect_success();
+    client.fire("pair", &json!({}));
+    // When nothing is in flight any more, nothing of it is left, promises included.
+    expect_metric(&owl, "owl_activations_in_flight 0");
+    expect_metric(&owl, "owl_store_pending 0");
     let after = client.get("activations").json().as_array().map(Vec::len);
     assert_eq!(after, kept);
 }
 
+/// The text for a resource of another namespace.
+fn forbidden(resource: &str) -> String {
+    format!("The supplied authentication is not authorized to access '{resource}'.")
+}
+
 #[test]
-fn namespaces_do_not_see_each_other() {
+fn entities_of_other_namespaces_are_out_of_reach() {
     let (owl, folder) = daemon();
     let (one, two) = (
         tenant(&owl, folder.path(), "one"),
         tenant(&owl, folder.path(), "two"),
     );
-    one.action("secret", "quickjs:1", ECHO, json!({}));
-    let id = one.fire("secret", &json!({"of": "one"}));
-    one.activation(&id);
-    let forbidden = |resource: &str| {
-        format!("The supplied authentication is not authorized to access '{resource}'.")
-    };
+    let exec = json!({"exec": {"kind": "quickjs:1", "code": ECHO}});
+    let rule = json!({"trigger": "/_/bell", "action": "/_/secret"});
+    let entities = [
+        ("packages/box", json!({})),
+        ("actions/box/inside", exec.clone()),
+        ("actions/secret", exec.clone()),
+        ("triggers/bell", json!({})),
+        ("rules/link", rule.clone()),
+    ];
+    for (path, body) in &entities {
+        let made = one.put(path, body);
+        assert_eq!(made.status, 200, "{path}: {made}");
+    }
     // 11.2-38
-    for collection in ["actions", "activations", "limits"] {
+    for collection in ["actions", "triggers", "rules", "activations", "limits"] {
         let path = format!("/api/v1/namespaces/one/{collection}");
         two.get(&path).expect_error(403, &forbidden("one"));
     }
-    let exec = json!({"exec": {"kind": "quickjs:1", "code": ECHO}});
+    let packages = two.get("/api/v1/namespaces/one/packages");
+    assert_eq!(packages.json(), json!([]), "none is public");
     // What is there and what is not are told alike.
-    for name in ["secret", "nothing"] {
-        let path = format!("/api/v1/namespaces/one/actions/{name}");
-        let text = forbidden(&format!("one/{name}"));
-        for (method, body) in [
-            (Method::Get, None),
-            (Method::Delete, None),
-            (Method::Put, Some(as_json(&exec))),
-            (Method::Post, Some(as_json(&json!({})))),
-        ] {
-            two.send(method, &path, &[], body).expect_error(403, &text);
+    for (path, resource, methods) in [
+        ("actions/secret", "one/secret", "GET PUT DELETE POST"),
+        ("actions/nothing", "one/nothing", "GET PUT DELETE POST"),
+        ("actions/box/inside", "one/box", "GET POST"),
+        ("actions/none/inside", "one/none", "GET POST"),
+        ("packages/box", "one/box", "GET PUT DELETE"),
+        ("packages/none", "one/none", "GET PUT DELETE"),
+        ("triggers/bell", "one/bell", "GET PUT DELETE POST"),
+        ("triggers/none", "one/none", "GET PUT DELETE POST"),
+        ("rules/link", "one/link", "GET PUT DELETE POST"),
+        ("rules/none", "one/none", "GET PUT DELETE POST"),
+    ] {
+        for method in methods.split(' ') {
+            let body = match method {
+                "PUT" if path.starts_with("actions") => Some(as_json(&exec)),
+                "PUT" if path.starts_with("rules") => Some(as_json(&rule)),
+                "POST" if path.starts_with("rules") => {
+                    Some(as_json(&json!({"status": "inactive"})))
+                }
+                "PUT" | "POST" => Some(as_json(&json!({}))),
+                _ => None,
+            };
+            let method: Method = method.parse().expect("a method");
+            let path = format!("/api/v1/namespaces/one/{path}");
+            two.send(method, &path, &[], body)
+                .expect_error(403, &forbidden(resource));
         }
     }
-    for path in [id.clone(), format!("{id}/logs"), format!("{id}/result")] {
-        let path = format!("/api/v1/namespaces/one/activations/{path}");
-        let text = forbidden(&format!("one/{id}"));
-        two.get(&path).expect_error(403, &text);
-        let own = path.replace("/one/", "/_/");
-        two.get(&own)
-            .expect_error(404, "The requested resource does not exist.");
-    }
-    for collection in ["actions", "activations"] {
+    // Nor is there a way around, through a rule of one's own.
+    let made = two.put("triggers/bell", &json!({}));
+    assert_eq!(made.status, 200, "{made}");
+    let foreign = json!({"trigger": "/_/bell", "action": "/one/secret"});
+    two.put("rules/link", &foreign)
+        .expect_error(403, &forbidden("one/secret"));
+    assert_eq!(two.delete("triggers/bell").status, 200);
+    for collection in ["actions", "packages", "triggers", "rules", "activations"] {
         assert_eq!(two.get(collection).json(), json!([]), "{collection}");
     }
-    // The same name is another action.
+    // The same names are other entities.
     two.action(
         "secret",
         "quickjs:1",
@@ -182,6 +212,30 @@ fn namespaces_do_not_see_each_other() {
         one.invoke("secret", &json!({"n": 1})).expect_success(),
         json!({"n": 1})
     );
-    two.delete("actions/secret");
-    assert_eq!(one.get("actions/secret").status, 200);
+    assert_eq!(two.delete("actions/secret").status, 200);
+    for (path, _) in &entities {
+        assert_eq!(one.get(path).status, 200, "{path}");
+    }
+    assert_eq!(one.get("rules/link").json()["status"], "active");
+}
+
+#[test]
+fn activations_of_other_namespaces_are_out_of_reach() {
+    let (owl, folder) = daemon();
+    let (one, two) = (
+        tenant(&owl, folder.path(), "one"),
+        tenant(&owl, folder.path(), "two"),
+    );
+    one.action("secret", "quickjs:1", ECHO, json!({}));
+    let id = one.fire("secret", &json!({"of": "one"}));
+    one.activation(&id);
+    for path in [id.clone(), format!("{id}/logs"), format!("{id}/result")] {
+        let path = format!("/api/v1/namespaces/one/activations/{path}");
+        let text = forbidden(&format!("one/{id}"));
+        two.get(&path).expect_error(403, &text);
+        let own = path.replace("/one/", "/_/");
+        two.get(&own)
+            .expect_error(404, "The requested resource does not exist.");
+    }
+    assert_eq!(two.get("activations").json(), json!([]));
 }

@@ -10,7 +10,7 @@ use crate::client::GUEST;
 use crate::daemon::{Daemon, Setup};
 
 /// Reads the metrics until a line is in them: records are counted after the answer is out.
-fn expect_metric(owl: &Daemon, line: &str) {
+pub fn expect_metric(owl: &Daemon, line: &str) {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let page = owl.client_with(None).get("/metrics");

@@ -148,12 +148,18 @@ fn rates_of_a_namespace() {
 #[test]
 fn a_blocked_namespace_has_no_key() {
     let api = Api::new();
-    api.create("a");
+    let web = json!({"exec": exec("1"), "annotations": [{"key": "web-export", "value": true}]});
+    assert_eq!(api.put(&action("a"), web).status, 200);
     smol::block_on(api.store.block_key("guest", true)).unwrap();
     let invalid = "The supplied authentication is invalid";
     api.get("/api/v1/namespaces").refused(401, invalid);
     api.post(&action("a"), json!({})).refused(401, invalid);
+    let web = "/api/v1/web/guest/default/a.json";
+    let asked = Ask::new(Method::Get, web).no_key().send(&api);
+    assert_eq!(asked.status, 404, "{}", asked.body);
     assert!(api.script.calls.lock().unwrap().is_empty());
     smol::block_on(api.store.block_key("guest", false)).unwrap();
     assert_eq!(api.get(&action("a")).status, 200);
+    Ask::new(Method::Get, web).no_key().send(&api);
+    assert_eq!(api.script.calls.lock().unwrap().len(), 1);
 }
