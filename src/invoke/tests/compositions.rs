@@ -337,17 +337,17 @@ fn conductor_on_a_sequence_or_falsy_means_nothing() {
 #[test]
 fn a_restart_closes_a_composition() {
     let bench = bench();
-    bench.action("slow");
+    bench.slow();
     let plan = json!([
         {"action": "increment", "params": {"n": 1}},
-        {"action": "slow", "params": {"sleep": 500}},
+        {"action": "slow", "params": {"sleep": 30_000}},
     ]);
     let call = bench.call_of("conductor", &json!({"plan": plan}), None);
     let id = bench.run(async {
         let Ok(Outcome::Accepted(id)) = bench.invoker.invoke(call).await else {
             panic!("it does not block");
         };
-        Timer::after(Duration::from_millis(250)).await;
+        bench.noted("guest/slow").await;
         id
     });
     let bench = bench.restarted(play);

@@ -13,7 +13,11 @@ pub(super) fn play(body: &str) -> (u16, String, Duration) {
     let name = name.rsplit('/').next().unwrap();
     let mut pause = Duration::ZERO;
     let answer = match name {
-        "increment" => json!({"n": value["n"].as_f64().unwrap() + 1.0}),
+        "increment" => {
+            let mut more = value.clone();
+            more["n"] = json!(value["n"].as_f64().unwrap() + 1.0);
+            more
+        }
         "list" => json!([1, value["n"]]),
         "wrap" => json!({"wrapped": value}),
         "fail" => json!({"error": "broken"}),
@@ -49,6 +53,27 @@ impl Bench {
     /// Makes an action that [`play`] knows.
     pub(super) fn action(&self, path: &str) -> Action {
         self.put(named(path))
+    }
+
+    /// Makes an action that takes as long as it is told.
+    pub(super) fn slow(&self) {
+        let mut slow = named("slow");
+        slow.limits.timeout = 60_000;
+        self.put(slow);
+    }
+
+    /// Waits until the store knows that an action runs inside another.
+    pub(super) async fn noted(&self, path: &str) {
+        let noted = || {
+            let pending = self.store.pending().unwrap();
+            let mut documents = pending
+                .iter()
+                .map(|(.., text)| String::from_utf8_lossy(text));
+            documents.any(|text| text.contains(&format!(r#""action":"{path}""#)))
+        };
+        while !noted() {
+            Timer::after(Duration::from_millis(5)).await;
+        }
     }
 
     /// Makes a sequence of actions, which need not be there.
@@ -285,15 +310,17 @@ fn a_component_without_a_result_goes_on_alone() {
     let mut quick = named("increment");
     quick.limits.timeout = 100;
     bench.put(quick);
-    bench.action("slow");
+    bench.slow();
     bench.sequence("s", &["guest/increment", "guest/increment"]);
     // The only two places are taken for longer than the component may take.
     bench.run(async {
         for _ in 0..2 {
-            let call = bench.call_of("slow", &json!({"sleep": 700}), None);
+            let call = bench.call_of("slow", &json!({"sleep": 2000}), None);
             bench.invoker.invoke(call).await.unwrap();
         }
-        Timer::after(Duration::from_millis(100)).await;
+        while bench.engine.started.load(Ordering::SeqCst) < 2 {
+            Timer::after(Duration::from_millis(5)).await;
+        }
     });
     let record = bench.record_of("s", &json!({"n": 0}));
     let child = record["logs"][0].as_str().unwrap();
@@ -458,9 +485,10 @@ fn only_what_runs_counts_as_in_flight() {
     let call = bench.call_of("s", &json!({}), None);
     bench.run(async {
         bench.invoker.invoke(call).await.unwrap();
-        Timer::after(Duration::from_millis(100)).await;
+        while bench.invoker.in_flight("guest") != 1 {
+            Timer::after(Duration::from_millis(5)).await;
+        }
     });
-    assert_eq!(bench.invoker.in_flight("guest"), 1);
     assert_eq!(bench.invoker.inner.flights.total(), 3);
     bench.run(bench.invoker.inner.flights.none());
     assert_eq!(bench.invoker.in_flight("guest"), 0);
@@ -472,7 +500,7 @@ fn a_caller_who_stops_waiting_gets_the_id_of_the_sequence() {
     let bench = Bench::new(play);
     bench.action("slow");
     bench.sequence("s", &["guest/slow", "guest/slow"]);
-    let call = bench.call_of("s", &json!({"sleep": 100}), Some(Duration::from_millis(20)));
+    let call = bench.call_of("s", &json!({"sleep": 500}), Some(Duration::from_millis(20)));
     let Ok(Outcome::Accepted(id)) = bench.run(bench.invoker.invoke(call)) else {
         panic!("it is not finished");
     };
@@ -507,12 +535,11 @@ fn a_stop_lets_it_end() {
 #[test]
 fn a_restart_closes_what_ran_with_what_ran_in_it() {
     let bench = Bench::new(play);
-    for name in ["increment", "slow"] {
-        bench.action(name);
-    }
+    bench.action("increment");
+    bench.slow();
     bench.sequence("x", &["guest/increment", "guest/slow"]);
     bench.sequence("s", &["guest/increment", "guest/x"]);
-    let running = bench.call_of("s", &json!({"n": 0, "sleep": 500}), None);
+    let running = bench.call_of("s", &json!({"n": 0, "sleep": 30_000}), None);
     let waiting = bench.call_of("s", &json!({"n": 0}), None);
     let waited = ActivationId::random();
     let id = bench.run(async {
@@ -521,7 +548,7 @@ fn a_restart_closes_what_ran_with_what_ran_in_it() {
         };
         let document = pending::invocation(&waiting, None);
         bench.store.accept(waited, document).await.unwrap();
-        Timer::after(Duration::from_millis(200)).await;
+        bench.noted("guest/slow").await;
         id
     });
     drop(waiting);
