@@ -34,7 +34,7 @@ async fn run(composite: &mut Composite, components: &[FullName], within: &Within
         return Response::error(Status::ApplicationError, TOO_MANY);
     };
     let mut payload = composite.call().payload.clone();
-    let mut last = Response::error(Status::InternalError, FAILED);
+    let mut last = None;
     for name in components {
         if atoms.is_used_up() {
             return Response::error(Status::ApplicationError, TOO_MANY);
@@ -48,18 +48,22 @@ async fn run(composite: &mut Composite, components: &[FullName], within: &Within
             // A sequence inside uses up what its own components are.
             atoms.take();
         }
-        let activation = composite.component(resolved, payload, within.clone()).await;
-        let response = match activation {
-            Ok(activation) => activation.response.clone(),
+        // Dropped before the next one runs: results may be large.
+        drop(last.take());
+        let activation = match composite.component(resolved, payload, within.clone()).await {
+            Ok(activation) => activation,
             Err(no_result) => return without_result(&no_result),
         };
-        payload = match after(&response) {
-            After::Stop => return response,
+        payload = match after(&activation.response) {
+            After::Stop => return activation.response.clone(),
             After::Next(payload) => payload.map(ToOwned::to_owned),
         };
-        last = response;
+        last = Some(activation);
     }
-    last
+    match last {
+        Some(activation) => activation.response.clone(),
+        None => Response::error(Status::InternalError, FAILED),
+    }
 }
 
 /// What the response of a component means for the sequence.
