@@ -17,14 +17,17 @@ const MISSING: &str = "Sequence component does not exist.";
 const FAILED: &str = "Sequence failed.";
 
 impl Inner {
-    /// Carries a sequence through: its components one after another, each with the result of the
+    /// Begins a sequence, and then carries it through: its components one after another, each with the result of the
     /// one before.
-    pub async fn sequence(self: Arc<Self>, flown: Flown, within: Within) {
-        let call = flown.call.clone();
-        let components = call.action.exec.components().unwrap_or_default();
-        let mut composite = Composite::begin(self, flown, Form::Sequence).await;
-        let response = run(&mut composite, components, &within).await;
-        composite.end(response).await;
+    pub fn sequence(self: Arc<Self>, flown: Flown, within: Within) -> impl Future<Output = ()> {
+        let mut composite = Composite::begin(self, flown, Form::Sequence);
+        async move {
+            composite.begun().await;
+            let action = composite.call().action.clone();
+            let components = action.exec.components().unwrap_or_default();
+            let response = run(&mut composite, components, &within).await;
+            composite.end(response).await;
+        }
     }
 }
 
