@@ -45,7 +45,7 @@ pub enum NoResult {
 
 impl Composite {
     /// Begins. From here on the store knows that it runs: a restart closes it.
-    pub async fn begin(inner: Arc<Inner>, flown: Flown, form: Form) -> Self {
+    pub fn begin(inner: Arc<Inner>, flown: Flown, form: Form) -> Self {
         let wait = flown.received.elapsed().as_millis();
         let composite = Composite {
             form,
@@ -54,15 +54,20 @@ impl Composite {
             inner,
             flown,
         };
-        composite.note();
-        if composite.flown.sender.is_none() {
-            // It was promised, and would be run by a restart: not once its children may have been.
-            let id = composite.flown.id;
-            if let Err(error) = composite.inner.store.mark_started(id).await {
-                log::error!("cannot mark activation {id} as started: {error}");
-            }
-        }
+        composite.note(None);
         composite
+    }
+
+    /// Waits, for one that was promised, until it is sure that a restart will not run it: its
+    /// children may have been run by then.
+    pub async fn begun(&self) {
+        if self.flown.sender.is_some() {
+            return;
+        }
+        let id = self.flown.id;
+        if let Err(error) = self.inner.store.mark_started(id).await {
+            log::error!("cannot mark activation {id} as started: {error}");
+        }
     }
 
     /// The call that began it.
@@ -162,14 +167,13 @@ impl Composite {
             sender: Some(sender),
             flight: self.inner.flight(runner, &call),
         };
-        let task = self.inner.start(runner, child, within, None);
+        let open = Open::new(id, &call);
         self.account.children.push(id);
         self.open.retain(|child| !child.task.is_finished());
-        self.open.push(Child {
-            open: Open::new(id, &call),
-            task,
-        });
-        self.note();
+        // Noted before it starts: it may note itself.
+        self.note(Some(&open));
+        let task = self.inner.start(runner, child, within, None);
+        self.open.push(Child { open, task });
 
         let result = async { receiver.recv().await.map_err(|_| NoResult::Lost) };
         let activation = if runner == Runner::Sequence {
@@ -202,12 +206,13 @@ impl Composite {
         child.task.detach();
     }
 
-    /// Tells the store how far it has come.
-    fn note(&self) {
+    /// Tells the store how far it has come, and of a child that is about to start.
+    fn note(&self, next: Option<&Open>) {
         let Flown {
             call, id, cause, ..
         } = &self.flown;
-        let open = self.open.iter().map(|child| child.open.clone()).collect();
+        let open = self.open.iter().map(|child| &child.open).chain(next);
+        let open = open.cloned().collect();
         let document = pending::composite(call, *cause, self.form, &self.account, open);
         self.inner.store.note_running(*id, document);
     }

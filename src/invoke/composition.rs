@@ -18,13 +18,16 @@ const TOO_MANY: &str = "Too many actions in the composition.";
 const FAILED: &str = "Activation failure during composition.";
 
 impl Inner {
-    /// Carries a composition through.
-    pub async fn compose(self: Arc<Self>, flown: Flown, within: Within) {
-        let mut composite = Composite::begin(self, flown, Form::Composition).await;
-        let response = match run(&mut composite, &within).await {
-            Ok(response) | Err(End(response)) => response,
-        };
-        composite.end(response).await;
+    /// Begins a composition, and then carries it through.
+    pub fn compose(self: Arc<Self>, flown: Flown, within: Within) -> impl Future<Output = ()> {
+        let mut composite = Composite::begin(self, flown, Form::Composition);
+        async move {
+            composite.begun().await;
+            let response = match run(&mut composite, &within).await {
+                Ok(response) | Err(End(response)) => response,
+            };
+            composite.end(response).await;
+        }
     }
 }
 

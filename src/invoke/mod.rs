@@ -2,13 +2,15 @@
 //!
 //! An invocation runs in a task of its own, so that a caller who goes away stops nothing. What
 //! has been promised to a caller is in the store first: a 202 is answered only after the pending
-//! record is durable, and a restart runs or closes what it finds there ([`pending`]).
+//! record is durable, and a restart runs or closes what it finds there ([`recover`]). Sequences and
+//! compositions are loops over that one function ([`composite`]), noted in the store while they run.
 
 mod account;
 pub mod admission;
 mod arguments;
 mod bar;
 mod builtin;
+mod choice;
 mod composite;
 mod composition;
 mod conductor;

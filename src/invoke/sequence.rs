@@ -17,14 +17,17 @@ const MISSING: &str = "Sequence component does not exist.";
 const FAILED: &str = "Sequence failed.";
 
 impl Inner {
-    /// Carries a sequence through: its components one after another, each with the result of the
+    /// Begins a sequence, and then carries it through: its components one after another, each with the result of the
     /// one before.
-    pub async fn sequence(self: Arc<Self>, flown: Flown, within: Within) {
-        let call = flown.call.clone();
-        let components = call.action.exec.components().unwrap_or_default();
-        let mut composite = Composite::begin(self, flown, Form::Sequence).await;
-        let response = run(&mut composite, components, &within).await;
-        composite.end(response).await;
+    pub fn sequence(self: Arc<Self>, flown: Flown, within: Within) -> impl Future<Output = ()> {
+        let mut composite = Composite::begin(self, flown, Form::Sequence);
+        async move {
+            composite.begun().await;
+            let action = composite.call().action.clone();
+            let components = action.exec.components().unwrap_or_default();
+            let response = run(&mut composite, components, &within).await;
+            composite.end(response).await;
+        }
     }
 }
 
@@ -34,7 +37,7 @@ async fn run(composite: &mut Composite, components: &[FullName], within: &Within
         return Response::error(Status::ApplicationError, TOO_MANY);
     };
     let mut payload = composite.call().payload.clone();
-    let mut last = Response::error(Status::InternalError, FAILED);
+    let mut last = None;
     for name in components {
         if atoms.is_used_up() {
             return Response::error(Status::ApplicationError, TOO_MANY);
@@ -48,18 +51,22 @@ async fn run(composite: &mut Composite, components: &[FullName], within: &Within
             // A sequence inside uses up what its own components are.
             atoms.take();
         }
-        let activation = composite.component(resolved, payload, within.clone()).await;
-        let response = match activation {
-            Ok(activation) => activation.response.clone(),
+        // Dropped before the next one runs: results may be large.
+        drop(last.take());
+        let activation = match composite.component(resolved, payload, within.clone()).await {
+            Ok(activation) => activation,
             Err(no_result) => return without_result(&no_result),
         };
-        payload = match after(&response) {
-            After::Stop => return response,
+        payload = match after(&activation.response) {
+            After::Stop => return activation.response.clone(),
             After::Next(payload) => payload.map(ToOwned::to_owned),
         };
-        last = response;
+        last = Some(activation);
     }
-    last
+    match last {
+        Some(activation) => activation.response.clone(),
+        None => Response::error(Status::InternalError, FAILED),
+    }
 }
 
 /// What the response of a component means for the sequence.

@@ -2,7 +2,9 @@
 
 mod builtins;
 mod compositions;
+mod lifetimes;
 mod namespaces;
+mod play;
 mod rules;
 mod sequences;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::sequences::{annotation, named, names, package, parameters, play};
+use super::play::{annotation, named, names, package, parameters, play};
 use super::*;
 
 impl Bench {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::sequences::{annotation, named, names, package, parameters, play};
+use super::play::{annotation, named, names, package, parameters, play};
 use super::*;
 
 const TOO_MANY: &str = "Too many actions in the composition.";
@@ -320,7 +320,7 @@ fn conductor_on_a_sequence_or_falsy_means_nothing() {
     let bench = bench();
     bench.put(Action {
         annotations: parameters(&json!({"conductor": true})),
-        ..super::sequences::sequence("s", &["guest/increment"])
+        ..super::play::sequence("s", &["guest/increment"])
     });
     let record = bench.record_of("s", &json!({"n": 1}));
     assert_eq!(annotation(&record, "conductor"), &Value::Null);
@@ -332,36 +332,4 @@ fn conductor_on_a_sequence_or_falsy_means_nothing() {
     let record = bench.record_of("conductor3", &json!({"plan": [{"action": "x"}]}));
     assert_eq!(record["response"]["result"]["action"], "x");
     assert_eq!(annotation(&record, "kind"), "quickjs:1");
-}
-
-#[test]
-fn a_restart_closes_a_composition() {
-    let bench = bench();
-    bench.action("slow");
-    let plan = json!([
-        {"action": "increment", "params": {"n": 1}},
-        {"action": "slow", "params": {"sleep": 500}},
-    ]);
-    let call = bench.call_of("conductor", &json!({"plan": plan}), None);
-    let id = bench.run(async {
-        let Ok(Outcome::Accepted(id)) = bench.invoker.invoke(call).await else {
-            panic!("it does not block");
-        };
-        Timer::after(Duration::from_millis(250)).await;
-        id
-    });
-    let bench = bench.restarted(play);
-    let recovered = bench.run(bench.invoker.recover()).unwrap();
-    assert_eq!(recovered, Recovered { run: 0, closed: 2 });
-    let record = bench.record(id);
-    assert_eq!(record["response"]["status"], "whisk internal error");
-    assert_eq!(annotation(&record, "conductor"), &json!(true));
-    let children = bench.children(&record);
-    assert_eq!(
-        names(&children),
-        ["conductor", "increment", "conductor", "slow"]
-    );
-    assert_eq!(children[3]["response"]["status"], "whisk internal error");
-    let limits = annotation(&record, "limits");
-    assert_eq!(limits["memory"], 256);
 }
