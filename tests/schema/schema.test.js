@@ -15,13 +15,6 @@ if (!program) throw new Error('OWL_TEST_SCHEMATHESIS is not set: tests/README.md
 const it = setUp({ DOCKER_HOST: 'none' })
 const LIMITS = ['invocationsPerMinute=1000000', 'concurrentInvocations=10000', 'firesPerMinute=1000000', 'allowedKinds=quickjs:1,sequence']
 const UNKNOWN = '0'.repeat(32)
-const CHECKS = [
-  'not_a_server_error',
-  'status_code_conformance',
-  'content_type_conformance',
-  'response_headers_conformance',
-  'response_schema_conformance'
-]
 
 /** Runs it with the document at a path of the daemon, and expects no failure. */
 async function holds (document, key, activations) {
@@ -30,7 +23,7 @@ async function holds (document, key, activations) {
   await copyFile(new URL('schemathesis.toml', import.meta.url), config)
   await writeFile(join(folder, 'activations'), activations.map(id => `"${id}"\n`).join(''))
   const child = spawn(program, [
-    '--no-color', '--config-file', config, 'run', it.daemon.apihost + document, '--auth', key, '--checks', CHECKS.join()
+    '--no-color', '--config-file', config, 'run', it.daemon.apihost + document, '--auth', key
   ], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
   const text = []
   child.stdout.on('data', piece => text.push(piece))
@@ -48,6 +41,8 @@ test('the API answers as its description says', { timeout: 300_000 }, async () =
   await own.actions.create({ name: 'fails', action: 'function main () { throw new Error("on purpose") }', kind: 'quickjs:1' })
   await own.actions.create({ name: 'package/echo', action: ECHO, kind: 'quickjs:1' })
   await own.actions.create({ name: 'sequence', sequence: ['/_/echo', '/_/package/echo'] })
+  const page = { exec: { kind: 'quickjs:1', code: 'function main ({ html }) { return { html, body: "text" } }' } }
+  await it.ow.actions.create({ name: 'page', action: { ...page, annotations: [{ key: 'web-export', value: true }] } })
   await own.triggers.create({ name: 'trigger' })
   await own.triggers.create({ name: 'alone' })
   await own.rules.create({ name: 'rule', trigger: 'trigger', action: 'echo' })
