@@ -44,6 +44,9 @@ pub(super) fn get(request: &Request, namespace: &str) -> Result<Response, ApiErr
     if set.max_payload_size.is_some() {
         limits["maxPayloadSize"] = json!(size(settings.max_payload_of(identity)));
     }
+    if set.truncation_size.is_some() {
+        limits["truncationSize"] = json!(size(set.truncation(settings.max_payload)));
+    }
     Ok(reply::json(StatusCode::Ok, &limits))
 }
 

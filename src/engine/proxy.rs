@@ -24,11 +24,13 @@ use crate::entity::Response;
 use crate::http::client::{Connection, SendError, Wire, within};
 
 use super::Sandbox;
+pub use answer::Bounds;
+
 use answer::Answer;
 use keep_alive::KeepAlive;
 
 /// Bytes that an answer to `/init` may have (reference section 7.4).
-const MAX_INIT_ANSWER: u64 = 1 << 20;
+const INIT_ANSWER: Bounds = Bounds::same(1 << 20);
 
 /// Pauses between attempts to connect to a sandbox that is booting: short at first, since they
 /// add to a cold start; the last one repeats (reference section 7.4).
@@ -133,7 +135,7 @@ impl Proxy {
                 let request = request("/init", body);
                 let deadline = started + timeout;
                 let ending = self
-                    .exchange(request, Some(connection), MAX_INIT_ANSWER, deadline)
+                    .exchange(request, Some(connection), INIT_ANSWER, deadline)
                     .await;
                 // The first run has a connection of its own. To wait and see whether this one
                 // stays open would cost more.
@@ -147,18 +149,12 @@ impl Proxy {
         classify::init(ending, elapsed, timeout, out_of_memory)
     }
 
-    /// Runs the action with a body of section 7.3. At most `max_response` bytes of its answer are
-    /// kept (reference section 7.6).
-    pub async fn run(&mut self, body: Bytes, timeout: Duration, max_response: u64) -> RunResult {
+    /// Runs the action with a body of section 7.3.
+    pub async fn run(&mut self, body: Bytes, timeout: Duration, bounds: Bounds) -> RunResult {
         let started = Instant::now();
         let connection = self.keep_alive.take().await;
         let ending = self
-            .exchange(
-                request("/run", body),
-                connection,
-                max_response,
-                started + timeout,
-            )
+            .exchange(request("/run", body), connection, bounds, started + timeout)
             .await;
         let elapsed = started.elapsed();
         let dead_when_warm = self.warm && matches!(ending, Ending::Unreachable);
@@ -180,12 +176,12 @@ impl Proxy {
         &mut self,
         request: Request<Full<Bytes>>,
         connection: Option<Connection>,
-        max: u64,
+        bounds: Bounds,
         deadline: Instant,
     ) -> Ending {
         let sandbox = self.sandbox.clone();
         let sent = AtomicBool::new(false);
-        self.attempt(request, connection, max, &sent)
+        self.attempt(request, connection, bounds, &sent)
             .or(watch(&*sandbox, deadline, &sent))
             .await
     }
@@ -196,13 +192,13 @@ impl Proxy {
         &mut self,
         mut request: Request<Full<Bytes>>,
         connection: Option<Connection>,
-        max: u64,
+        bounds: Bounds,
         sent: &AtomicBool,
     ) -> Ending {
         if let Some(mut connection) = connection {
             sent.store(true, Ordering::Relaxed);
             match connection.send(request).await {
-                Ok(response) => return self.finish(connection, response, max).await,
+                Ok(response) => return self.finish(connection, response, bounds).await,
                 Err(SendError::Unsent(unsent)) => request = *unsent,
                 Err(SendError::Broken(error)) => return self.broken(&error),
             }
@@ -222,7 +218,7 @@ impl Proxy {
         };
         sent.store(true, Ordering::Relaxed);
         match connection.send(request).await {
-            Ok(response) => self.finish(connection, response, max).await,
+            Ok(response) => self.finish(connection, response, bounds).await,
             Err(SendError::Unsent(_)) => self.unreachable(&io::ErrorKind::NotConnected.into()),
             Err(SendError::Broken(error)) => self.broken(&error),
         }
@@ -238,9 +234,9 @@ impl Proxy {
         &mut self,
         connection: Connection,
         response: hyper::Response<hyper::body::Incoming>,
-        max: u64,
+        bounds: Bounds,
     ) -> Ending {
-        match Answer::read(response, max).await {
+        match Answer::read(response, bounds).await {
             Ok(answer) => {
                 if answer.truncated.is_none() {
                     self.keep_alive.put(connection);
@@ -319,14 +315,13 @@ fn is_booting(error: &io::Error) -> bool {
 }
 
 /// What a result means that came without a sandbox: the same as an answer to `/run` with it.
-/// `max_response` is the largest result in bytes.
-pub fn response(result: Box<RawValue>, max_response: u64) -> Response {
-    let mut body = Bytes::from(String::from(Box::<str>::from(result)));
+pub fn response(result: Box<RawValue>, bounds: Bounds) -> Response {
+    let body = Bytes::from(String::from(Box::<str>::from(result)));
     let length = body.len() as u64;
-    let truncated = (length > max_response).then_some(length);
-    if truncated.is_some() {
-        body.truncate(usize::try_from(max_response).unwrap_or(usize::MAX));
-    }
+    let (body, truncated) = match length > bounds.max {
+        true => bounds.cut(body, length),
+        false => (body, None),
+    };
     classify::run_answer(&Answer {
         status: 200,
         body,

@@ -48,6 +48,9 @@ pub struct NamespaceLimits {
     /// Bytes of the body of an invocation, and of a result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_payload_size: Option<u64>,
+    /// Bytes that are told of a result that is too large.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncation_size: Option<u64>,
     /// Kinds that actions may be of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_kinds: Option<Vec<String>>,
@@ -134,6 +137,11 @@ impl NamespaceLimits {
     /// Bytes of the body of an invocation, and of a result.
     pub fn payload(&self, system: u64) -> u64 {
         lower(system, self.max_payload_size)
+    }
+
+    /// Bytes that are told of a result that is too large.
+    pub fn truncation(&self, system: u64) -> u64 {
+        lower(system, self.truncation_size)
     }
 
     /// Whether actions may be of a kind.

@@ -43,10 +43,7 @@ impl Inner {
         let Output { result, logs } = builtin::run(&self.builtins, &context, &arguments).await;
         let duration = clock.elapsed().as_millis() as u64;
         let executed = Executed {
-            response: proxy::response(
-                result,
-                call.identity.limits.payload(self.settings.max_response),
-            ),
+            response: proxy::response(result, self.bounds(&call.identity)),
             start,
             end: start + duration,
             duration,

@@ -87,7 +87,7 @@ impl Inner {
         };
         let timeout = Duration::from_millis(call.action.limits.timeout);
         let log_limit = u64::from(call.action.limits.logs) << 20;
-        let max_response = call.identity.limits.payload(self.settings.max_response);
+        let bounds = self.bounds(&call.identity);
         match grant {
             Grant::Warm(lease, mut warm) => {
                 let wait = received.elapsed();
@@ -95,10 +95,7 @@ impl Inner {
                 let clock = Instant::now();
                 let logs = warm.sandbox.logs().begin(log_limit);
                 let body = run.run_body(start + call.action.limits.timeout);
-                let result = warm
-                    .proxy
-                    .run(Bytes::from(body), timeout, max_response)
-                    .await;
+                let result = warm.proxy.run(Bytes::from(body), timeout, bounds).await;
                 let timing = Started {
                     start,
                     clock,
@@ -154,10 +151,7 @@ impl Inner {
                     return self.ran(call, result, timing, logs, lease, warm);
                 }
                 let body = run.run_body(now() + call.action.limits.timeout);
-                let result = warm
-                    .proxy
-                    .run(Bytes::from(body), timeout, max_response)
-                    .await;
+                let result = warm.proxy.run(Bytes::from(body), timeout, bounds).await;
                 self.ran(call, result, timing, logs, lease, warm)
             }
         }

@@ -46,6 +46,7 @@ pub use throttle::{Rates, Throttled, Throttles};
 use crate::Executor;
 use crate::builtin::Services;
 use crate::catalog::{Catalog, Manifest, Resolved};
+use crate::engine::proxy::Bounds;
 use crate::entity::{Action, ActionRanges, Activation, ActivationId, Identity};
 use crate::metrics::Metrics;
 use crate::pool::{Driver, Refusal, Statistics, Wait};
@@ -398,6 +399,14 @@ impl Invoker {
 }
 
 impl Inner {
+    /// How large a result of a caller's actions may be.
+    fn bounds(&self, identity: &Identity) -> Bounds {
+        Bounds {
+            max: identity.limits.payload(self.settings.max_response),
+            kept: identity.limits.truncation(self.settings.max_response),
+        }
+    }
+
     /// Whether the disk does not keep up with the records.
     fn is_behind(&self) -> bool {
         self.unstored.load(Ordering::Relaxed) > MOST_UNSTORED

@@ -10,7 +10,7 @@ use hyper::Request;
 use owl::Executor;
 use owl::engine::docker::{DockerEngine, DockerOptions, Host};
 use owl::engine::logs::Section;
-use owl::engine::proxy::{Proxy, RunResult};
+use owl::engine::proxy::{Bounds, Proxy, RunResult};
 use owl::engine::{Engine, Sandbox, SandboxSpec, StartError};
 use owl::http::client::{Connection, Endpoint, read_body, within};
 use serde_json::{Value, json};
@@ -161,7 +161,9 @@ impl Runtime {
 
     pub async fn run_for(&mut self, mood: &str, timeout: Duration) -> RunResult {
         let body = json!({ "value": { "do": mood } }).to_string();
-        self.proxy.run(body.into(), timeout, 1 << 20).await
+        self.proxy
+            .run(body.into(), timeout, Bounds::same(1 << 20))
+            .await
     }
 
     /// The texts of the log, without their timestamps.

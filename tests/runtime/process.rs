@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use owl::Executor;
 use owl::engine::process::{ProcessEngine, ProcessOptions, probe};
-use owl::engine::proxy::{ActionFailure, Proxy, RunResult};
+use owl::engine::proxy::{ActionFailure, Bounds, Proxy, RunResult};
 use owl::engine::{Engine, Sandbox, SandboxSpec};
 use owl::entity::Status;
 use owl::runtime::kind::Language;
@@ -75,7 +75,7 @@ fn init(proxy: &mut Proxy, code: &str) -> Result<(), ActionFailure> {
 
 fn run(proxy: &mut Proxy, value: Value, limit: Duration) -> RunResult {
     let body = json!({"value": value, "deadline": deadline(limit)});
-    smol::block_on(proxy.run(Bytes::from(body.to_string()), limit, 1 << 20))
+    smol::block_on(proxy.run(Bytes::from(body.to_string()), limit, Bounds::same(1 << 20)))
 }
 
 fn result(run: &RunResult) -> Value {

@@ -24,14 +24,14 @@ fn limits_of_a_namespace_are_told() {
         "invocationsPerMinute": 5, "concurrentInvocations": 6, "firesPerMinute": 7,
         "minActionMemory": 129, "maxActionMemory": 256, "minActionLogs": 1, "maxActionLogs": 2,
         "minActionTimeout": 200, "maxActionTimeout": 300, "maxParameterSize": 10,
-        "maxPayloadSize": 20, "allowedKinds": ["nodejs:20"], "storeActivations": false}));
+        "maxPayloadSize": 20, "truncationSize": 15, "allowedKinds": ["nodejs:20"], "storeActivations": false}));
     assert_eq!(
         api.get(LIMITS).value(),
         json!({"invocationsPerMinute": 5, "concurrentInvocations": 6, "firesPerMinute": 7,
             "minActionMemory": 129, "maxActionMemory": 256, "minActionLogs": 1,
             "maxActionLogs": 2, "minActionTimeout": 200, "maxActionTimeout": 300,
             "minActionConcurrency": 1, "maxActionConcurrency": 1, "maxParameterSize": "10 B",
-            "maxActionInstances": 6, "maxPayloadSize": "20 B", "allowedKinds": ["nodejs:20"],
+            "maxActionInstances": 6, "maxPayloadSize": "20 B", "truncationSize": "15 B", "allowedKinds": ["nodejs:20"],
             "storeActivations": false})
     );
     // Sizes and ranges never go above the system's; rates may.

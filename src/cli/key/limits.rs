@@ -4,7 +4,7 @@ use crate::catalog::units;
 use crate::entity::{ActionRanges, NamespaceLimits};
 
 /// The limits that there are, by the names that `GET .../limits` has for them.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "invocationsPerMinute",
     "concurrentInvocations",
     "firesPerMinute",
@@ -18,6 +18,7 @@ const NAMES: [&str; 15] = [
     "maxActionConcurrency",
     "maxParameterSize",
     "maxPayloadSize",
+    "truncationSize",
     "allowedKinds",
     "storeActivations",
 ];
@@ -82,6 +83,7 @@ fn change(limits: &mut NamespaceLimits, name: &str, value: Option<&str>) -> Resu
         "maxActionConcurrency" => limits.max_action_concurrency = number()?,
         "maxParameterSize" => limits.max_parameter_size = size()?,
         "maxPayloadSize" => limits.max_payload_size = size()?,
+        "truncationSize" => limits.truncation_size = size()?,
         "allowedKinds" => {
             limits.allowed_kinds = parsed(name, value, "kinds, separated by commas", kinds)?;
         }

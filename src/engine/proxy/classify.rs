@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::entity::{Response, Status};
 
-use super::answer::Answer;
+use super::answer::{Answer, TooLong};
 use super::{ActionFailure, Ending, RunResult};
 
 const OUT_OF_MEMORY: &str = "The action exhausted its memory and was aborted.";
@@ -129,8 +129,7 @@ pub(super) fn run_answer(answer: &Answer) -> Response {
 
 /// The outcome of an answer that is too long (reference section 7.6).
 fn oversized(answer: &Answer, status: Status) -> Option<Response> {
-    let length = answer.truncated?;
-    let max = answer.body.len();
+    let TooLong { length, max } = answer.truncated?;
     let kept = String::from_utf8_lossy(without_half_character(&answer.body));
     let mut response = Response::error(
         status,
@@ -260,7 +259,7 @@ mod tests {
         Ending::Answer(Answer {
             status,
             body: Bytes::from_static(body),
-            truncated: Some(length),
+            truncated: Some(TooLong { length, max: 3 }),
             absent: false,
         })
     }
@@ -474,10 +473,10 @@ mod tests {
         for status in [200, 502] {
             let (kind, text, size) = ran(cut(status, b"{1", 77));
             assert_eq!((kind, size), (Status::ApplicationError, Some(77)));
-            assert!(text.ends_with("length: 77 > 2 bytes. The truncated response was: {1\"}"));
+            assert!(text.ends_with("length: 77 > 3 bytes. The truncated response was: {1\"}"));
             // The cut goes through the second character.
             let (_, text, _) = ran(cut(status, b"a\xc3", 77));
-            assert!(text.ends_with("77 > 2 bytes. The truncated response was: a\"}"));
+            assert!(text.ends_with("77 > 3 bytes. The truncated response was: a\"}"));
         }
     }
 }

@@ -133,7 +133,7 @@ async fn run(proxy: &mut Proxy) -> RunResult {
 
 async fn run_for(proxy: &mut Proxy, timeout: Duration) -> RunResult {
     let body = Bytes::from_static(b"{\"value\":{}}");
-    proxy.run(body, timeout, 1000).await
+    proxy.run(body, timeout, Bounds::same(1000)).await
 }
 
 fn text(response: &Response) -> &str {

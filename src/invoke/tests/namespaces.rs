@@ -101,13 +101,14 @@ fn results_are_bounded_by_the_namespace() {
     bench.code("a");
     bench.limit(&NamespaceLimits {
         max_payload_size: Some(50),
+        truncation_size: Some(4),
         ..NamespaceLimits::default()
     });
     let activation = bench.finished(bench.call("a", Some(Duration::from_secs(9))));
     assert_eq!(activation.response.status, Status::ApplicationError);
     let result = activation.response.result.as_deref().unwrap().get();
     assert!(
-        result.contains("exceeded the allowed length: 101 > 50 bytes."),
+        result.contains("length: 101 > 50 bytes. The truncated response was: \\\"xxx\"}"),
         "{result}"
     );
 }
