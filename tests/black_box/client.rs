@@ -220,7 +220,7 @@ pub fn as_json(body: &Value) -> (&'static str, Vec<u8>) {
     ("application/json", body.to_string().into_bytes())
 }
 
-fn base64(text: &str) -> String {
+pub fn base64(text: &str) -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.encode(text)
 }

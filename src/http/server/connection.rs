@@ -26,7 +26,10 @@ const BUFFER: usize = 64 * 1024;
 
 /// How long, and for how many bytes, a client that was refused may go on sending. Closing at once
 /// would reset the connection, and take the answer away before it is read.
-const LINGER: (Duration, usize) = (Duration::from_secs(2), 4 * 1024 * 1024);
+const LINGER: (Duration, usize) = (Duration::from_secs(2), 16 * 1024 * 1024);
+
+/// Reads of a lingering connection in one go: others wait for this one no longer.
+const READS: usize = 64;
 
 /// Serves a connection until either side closes it, or a signal ends it.
 pub(super) async fn drive<S>(shared: Arc<Shared<S>>, socket: Socket, ends: Ends)
@@ -85,12 +88,14 @@ async fn discard(mut socket: Socket) {
     smol::future::poll_fn(|cx| {
         // Only there during a poll: it would make each connection larger otherwise.
         let mut piece = [0; 4096];
-        loop {
+        for _ in 0..READS {
             match ready!(Pin::new(&mut socket).poll_read(cx, &mut piece)) {
                 Ok(n) if n > 0 && n < left => left -= n,
                 _ => return Poll::Ready(()),
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     })
     .await;
 }
