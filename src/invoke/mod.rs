@@ -10,6 +10,7 @@ pub mod admission;
 mod arguments;
 mod bar;
 mod builtin;
+mod call;
 mod choice;
 mod composite;
 mod composition;
@@ -25,29 +26,29 @@ mod recover;
 mod rules;
 mod run;
 mod sequence;
+mod settings;
 mod throttle;
 mod within;
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::value::RawValue;
 use smol::channel::bounded;
-use smol::lock::SemaphoreGuardArc;
 use smol::{Task, Timer};
 
+pub use call::{Call, InvokeError, Outcome};
 pub use engines::Engines;
 pub use fired::Fire;
 pub use recover::Recovered;
+pub use settings::Settings;
 pub use throttle::{Rates, Throttled, Throttles};
 
 use crate::Executor;
 use crate::builtin::Services;
-use crate::catalog::{Catalog, Manifest, Resolved};
+use crate::catalog::{Catalog, Manifest};
 use crate::engine::proxy::Bounds;
-use crate::entity::{Action, ActionRanges, Activation, ActivationId, Identity};
+use crate::entity::{ActivationId, Identity};
 use crate::metrics::Metrics;
 use crate::pool::{Driver, Refusal, Statistics, Wait};
 use crate::store::Store;
@@ -55,73 +56,6 @@ use arguments::Arguments;
 use flights::{Flight, Flights};
 use run::{Flown, Runner};
 use within::Within;
-
-/// What the API asks for, after its own checks: rights, throttles, sizes, final parameters.
-pub struct Call {
-    /// Who invokes; gets the record and pays.
-    pub identity: Arc<Identity>,
-    /// What is invoked, with the parameters of its package and binding under its own.
-    pub action: Arc<Action>,
-    /// The binding it was reached through, as `ns/binding`.
-    pub binding: Option<String>,
-    /// The payload: a JSON object, or in a sequence an array; none means `{}`.
-    pub payload: Option<Box<RawValue>>,
-    /// Transaction id of the request.
-    pub transaction_id: String,
-    /// How long the caller waits for the result; none for a non-blocking call.
-    pub wait: Option<Duration>,
-    /// Given back when the activation has ended, by whoever bounds how many are under way.
-    pub held: Option<SemaphoreGuardArc>,
-}
-
-impl Call {
-    /// The call of an action that a caller reached.
-    pub fn new(
-        identity: Arc<Identity>,
-        resolved: Resolved,
-        payload: Option<Box<RawValue>>,
-        transaction_id: String,
-        wait: Option<Duration>,
-    ) -> Self {
-        Call {
-            identity,
-            action: resolved.action,
-            binding: resolved.binding,
-            payload,
-            transaction_id,
-            wait,
-            held: None,
-        }
-    }
-}
-
-/// How a call was answered.
-pub enum Outcome {
-    /// It will run, or still runs: its id. The record is durable.
-    Accepted(ActivationId),
-    /// It has ended: its record (`logs` empty: they are collected afterwards).
-    Finished(Arc<Activation>),
-}
-
-/// Why a call was not accepted. Nothing was run and no record exists.
-#[derive(Debug)]
-pub enum InvokeError {
-    /// As many calls as may wait for a sandbox do so already: 429 with this text.
-    Overloaded(String),
-    /// Nothing is run here, the daemon is stopping, or the store does not take records: 503 with
-    /// this text.
-    Unavailable(String),
-}
-
-impl fmt::Display for InvokeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Overloaded(text) | Self::Unavailable(text) => f.write_str(text),
-        }
-    }
-}
-
-impl std::error::Error for InvokeError {}
 
 /// How things stand with the invoker.
 #[derive(Clone, Copy, Debug, Default)]
@@ -133,28 +67,6 @@ pub struct Figures {
     /// Whether it takes calls: it does not while it stops, without a place for a sandbox, or while
     /// the disk does not keep up.
     pub accepts: bool,
-}
-
-/// Bounds and addresses that hold for every invocation.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Longest wait for a sandbox.
-    pub longest_wait: Duration,
-    /// Time that a new sandbox has to accept a connection.
-    pub boot_timeout: Duration,
-    /// Largest result in bytes (reference section 7.6).
-    pub max_response: u64,
-    /// What the limits of actions may be.
-    pub actions: ActionRanges,
-    /// MB of memory that `cpu-shares` are computed from (reference section 7.8).
-    pub pool_memory: u32,
-    /// Whether images of blackbox actions are pulled.
-    pub auto_pull: bool,
-    /// Actions in a sequence, and components of a composition.
-    pub sequence_length: u32,
-    /// How much longer than its time limit a component may take to give its result: it may have
-    /// to wait for its sandbox (reference sections 5.2 and 5.3).
-    pub component_grace: Duration,
 }
 
 /// What an invoker works with.
