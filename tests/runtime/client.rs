@@ -186,9 +186,8 @@ pub fn read_answer(connection: &mut UnixStream) -> io::Result<(u16, Vec<u8>)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
-        if connection.read(&mut byte)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
+        // Goes on where a signal interrupts it.
+        connection.read_exact(&mut byte)?;
         head.push(byte[0]);
     }
     let head = String::from_utf8(head).unwrap().to_lowercase();
