@@ -152,7 +152,7 @@ fn serve(config: Config) -> Result<(), NodeError> {
             Some(Ok(Signal::Int)) => "SIGINT",
             _ => "SIGTERM",
         };
-        log::info!("stopping on {cause}: running activations have the time to finish");
+        log::info!("stopping on {cause}");
         node.stop().await;
         log::info!("stopped");
         Ok(())
