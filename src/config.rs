@@ -365,7 +365,6 @@ impl Config {
             "OWL_PREEMPTION_PERIOD",
             "OWL_PREEMPTION_HIGH",
             "OWL_PREEMPTION_LOW",
-            "OWL_FIRES_PER_MINUTE",
         ];
         self.given
             .iter()

@@ -52,7 +52,13 @@ pub(super) async fn read_any(
     max: u64,
     too_large: TooLarge,
 ) -> Result<Vec<u8>, ApiError> {
-    read_request_body(request.take_body(), max)
+    let typed = request.header("Content-Type").is_some();
+    let body = request.take_body();
+    if !typed {
+        // Which `take_body` made up.
+        request.remove_header("Content-Type");
+    }
+    read_request_body(body, max)
         .await
         .map_err(|error| match error {
             RequestBodyError::TooLong(is) => too_large.error(is, max),

@@ -148,8 +148,11 @@ fn serve(config: Config) -> Result<(), NodeError> {
         for address in node.addresses() {
             log::info!("listening on http://{address}");
         }
-        let signal = signals.next().await;
-        log::info!("stopping ({signal:?})");
+        let cause = match signals.next().await {
+            Some(Ok(Signal::Int)) => "SIGINT",
+            _ => "SIGTERM",
+        };
+        log::info!("stopping on {cause}");
         node.stop().await;
         log::info!("stopped");
         Ok(())

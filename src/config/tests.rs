@@ -91,7 +91,11 @@ fn no_tries_means_no_waiting() {
 
 #[test]
 fn settings_without_effect_are_named() {
-    let config = read(&[], &[("OWL_NEXT_OPENWHISK", "https://cloud.example")]).unwrap();
+    let given = [
+        ("OWL_NEXT_OPENWHISK", "https://cloud.example"),
+        ("OWL_FIRES_PER_MINUTE", "5"),
+    ];
+    let config = read(&[], &given).unwrap();
     assert_eq!(config.without_effect(), ["OWL_NEXT_OPENWHISK"]);
 }
 

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use smol::channel::{Receiver, Sender, bounded};
 
+use super::budget::Room;
+
 /// The counters. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Flights {
@@ -25,6 +27,8 @@ pub struct Flight {
     flights: Flights,
     /// Its namespace, while it counts for that.
     namespace: Option<Arc<str>>,
+    /// The memory of its payload.
+    _room: Option<Room>,
 }
 
 impl Flights {
@@ -38,6 +42,7 @@ impl Flights {
         Flight {
             flights: self.clone(),
             namespace: Some(namespace),
+            _room: None,
         }
     }
 
@@ -48,6 +53,7 @@ impl Flights {
         Flight {
             flights: self.clone(),
             namespace: None,
+            _room: None,
         }
     }
 
@@ -87,6 +93,12 @@ impl Flights {
 }
 
 impl Flight {
+    /// The same with room that is given back when it ends.
+    pub fn holding(mut self, room: Option<Room>) -> Self {
+        self._room = room;
+        self
+    }
+
     /// It has its result: it counts no longer for its namespace. Its record is still to be
     /// stored, which a stop waits for.
     pub fn landed(&mut self) {

@@ -9,6 +9,7 @@ mod account;
 pub mod admission;
 mod arguments;
 mod bar;
+mod budget;
 mod builtin;
 mod call;
 mod choice;
@@ -53,6 +54,7 @@ use crate::metrics::Metrics;
 use crate::pool::{Driver, Refusal, Statistics, Wait};
 use crate::store::Store;
 use arguments::Arguments;
+use budget::{Budget, Room};
 use flights::{Flight, Flights};
 use run::{Flown, Runner};
 use within::Within;
@@ -108,13 +110,22 @@ struct Inner {
     stopping: AtomicBool,
     /// Bytes of finished records that are not durable yet.
     unstored: AtomicU64,
-    /// Bytes that fired triggers hold.
-    fired: Arc<AtomicU64>,
+    /// What fired triggers may hold.
+    fired: Budget,
+    /// What large payloads may hold.
+    payloads: Budget,
 }
 
 /// Bytes of finished records that may wait for the disk. Callers have their answers by then, so
 /// nothing else bounds them where a disk is slower than its callers.
 const MOST_UNSTORED: u64 = 16 << 20;
+
+/// Bytes of large payloads that calls may hold, from their acceptance to their record: 30 of 1 MB,
+/// as many as one namespace may have in flight.
+const MOST_PAYLOADS: u64 = 32 << 20;
+
+/// Bytes of a payload that count: the length of the queue bounds smaller ones.
+const LARGE_PAYLOAD: usize = 8 << 10;
 
 impl Invoker {
     /// An invoker over these rooms.
@@ -143,7 +154,8 @@ impl Invoker {
                 metrics: Arc::default(),
                 stopping: AtomicBool::new(false),
                 unstored: AtomicU64::new(0),
-                fired: Arc::default(),
+                fired: Budget::new(rules::MOST_HELD),
+                payloads: Budget::new(MOST_PAYLOADS),
             }),
         }
     }
@@ -166,7 +178,8 @@ impl Invoker {
         let call = Arc::new(call);
         let received = Instant::now();
         let runner = Runner::of(&call.action);
-        let flight = inner.flight(runner, &call);
+        let room = inner.room(runner, &call)?;
+        let flight = inner.flight(runner, &call).holding(room);
         let place = match runner {
             Runner::Sandbox => Some(inner.request(&call)?),
             Runner::Builtin | Runner::Sequence | Runner::Conductor => None,
@@ -322,6 +335,17 @@ impl Inner {
     /// Whether the disk does not keep up with the records.
     fn is_behind(&self) -> bool {
         self.unstored.load(Ordering::Relaxed) > MOST_UNSTORED
+    }
+
+    /// The room for the payload of a call. A composite holds it twice: its first component gets a
+    /// copy.
+    fn room(&self, runner: Runner, call: &Call) -> Result<Option<Room>, InvokeError> {
+        let bytes = call.payload.as_ref().map_or(0, |text| text.get().len());
+        if bytes < LARGE_PAYLOAD {
+            return Ok(None);
+        }
+        let copies = 1 + usize::from(runner.is_composite());
+        self.payloads.take((bytes * copies) as u64).map(Some)
     }
 
     /// The place in flight of a call.

@@ -7,11 +7,12 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use smol::channel::{Sender, bounded};
 use smol::lock::Semaphore;
 
+use super::budget::Room;
 use super::fired::{Fire, Fired};
 use super::flights::Flight;
 use super::follow::{Failure, Following};
@@ -30,7 +31,7 @@ const MOST_AT_A_TIME: usize = 16;
 const MOST_COPIES: usize = 4 << 20;
 
 /// Bytes that fired triggers may hold until their rules have been followed.
-const MOST_HELD: u64 = 32 << 20;
+pub(super) const MOST_HELD: u64 = 32 << 20;
 
 /// What the log of a fired trigger says of a rule that may have been followed.
 const STOPPED: &str =
@@ -47,31 +48,6 @@ struct Firing {
     /// A stop waits for it.
     _flight: Flight,
     _room: Option<Room>,
-}
-
-/// Part of the memory that fired triggers may hold, until it is dropped.
-struct Room {
-    bytes: u64,
-    held: Arc<AtomicU64>,
-}
-
-impl Room {
-    /// Takes some bytes; what is larger than all there are is let in alone.
-    fn take(held: &Arc<AtomicU64>, bytes: u64) -> Option<Self> {
-        let room = |now: u64| (now == 0 || now + bytes <= MOST_HELD).then_some(now + bytes);
-        held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
-            .ok()?;
-        Some(Room {
-            bytes,
-            held: held.clone(),
-        })
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.held.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
 }
 
 /// How many activations with arguments of so many bytes may be under way at the same time.
@@ -98,10 +74,7 @@ impl Invoker {
         let identity = fire.identity.clone();
         let fired = Fired::new(fire, now());
         let document = pending::fired(&fired);
-        let room = Room::take(&self.inner.fired, held_by(document.len()));
-        let room = room.ok_or_else(|| {
-            InvokeError::Overloaded("System is overloaded, try again later.".into())
-        })?;
+        let room = self.inner.fired.take(held_by(document.len()))?;
         let id = ActivationId::random();
         let firing = self.firing(id, fired, identity, Some(room));
         let (sender, receiver) = bounded(1);
@@ -240,18 +213,5 @@ mod tests {
         assert_eq!(at_a_time(100), 16);
         assert_eq!(at_a_time(1 << 20), 4);
         assert_eq!(at_a_time(5 << 20), 1);
-    }
-
-    #[test]
-    fn room_is_bounded() {
-        let held = Arc::default();
-        let large = Room::take(&held, 2 * MOST_HELD).expect("alone");
-        assert!(Room::take(&held, 1).is_none());
-        drop(large);
-        let half = Room::take(&held, MOST_HELD / 2).unwrap();
-        let other = Room::take(&held, MOST_HELD / 2).unwrap();
-        assert!(Room::take(&held, 1).is_none());
-        drop((half, other));
-        assert_eq!(held.load(Ordering::Relaxed), 0);
     }
 }

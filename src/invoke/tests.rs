@@ -4,6 +4,7 @@ mod bench;
 mod builtins;
 mod compositions;
 mod lifetimes;
+mod memory;
 mod namespaces;
 mod play;
 mod rules;

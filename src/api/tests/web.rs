@@ -204,6 +204,8 @@ fn arguments() {
         assert_eq!(given["__ow_headers"]["x-mixed-case"], "Y");
         assert_eq!(given["__ow_headers"].get("x-ow-extra-logging"), None);
         assert_eq!(given["__ow_path"], rest);
+        // What the request does not say is not made up.
+        assert_eq!(given["__ow_headers"].get("content-type"), None);
     }
     // 11.11-257
     ask(Method::Post, "a?x=1&y=2")
