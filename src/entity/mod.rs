@@ -32,7 +32,7 @@ pub use activation_json::{StoredActivation, record};
 pub use error::EntityError;
 pub use exec::{BLACKBOX, BUILTIN, Exec, Kinds, NewExec, SEQUENCE, is_base64};
 pub use full_name::FullName;
-pub use identity::{GUEST_KEY, GUEST_UUID, Identity, Secret};
+pub use identity::{GUEST_KEY, GUEST_UUID, Identity, Secret, basic_credentials};
 pub use image::ImageName;
 pub use limits::{ActionLimits, ActionRanges, NewLimits, Range};
 pub use members::Members;

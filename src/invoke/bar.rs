@@ -30,7 +30,7 @@ impl Inner {
             match self.store.key_entry(&call.identity.namespace) {
                 Ok(Some(entry)) => {
                     blocked = entry.blocked;
-                    limits = entry.identity.limits;
+                    limits = entry.identity.limits.clone();
                 }
                 // A namespace without a key goes on with what it had.
                 Ok(None) => {}

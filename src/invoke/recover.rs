@@ -130,7 +130,7 @@ impl Invoker {
         let entry = self.inner.store.key_entry(found.namespace)?;
         let identity = entry.map(|entry| entry.identity);
         let known = identity.is_some();
-        let identity = Arc::new(identity.unwrap_or_else(|| stranger(found.namespace)));
+        let identity = identity.unwrap_or_else(|| stranger(found.namespace).into());
         let resolved = match self.reach(&identity, found) {
             Ok(resolved) => Some(resolved),
             Err(AccessError::Catalog(CatalogError::Store(error))) => return Err(error),

@@ -38,14 +38,14 @@ pub(super) struct KeyRing {
 struct Opened {
     sealed: Vec<u8>,
     limits: Vec<u8>,
-    identity: Identity,
+    identity: Arc<Identity>,
 }
 
 /// A namespace with its key, whether that opens anything or not.
 #[derive(Clone, Debug)]
 pub struct KeyEntry {
     /// Who has the key.
-    pub identity: Identity,
+    pub identity: Arc<Identity>,
     /// Whether it opens nothing for the time being.
     pub blocked: bool,
 }
@@ -104,7 +104,7 @@ impl KeyRing {
         new_key(&self.sealer, namespace, uuid, key)
     }
 
-    /// Opens the key of a record.
+    /// Opens the key of a record; one that was opened before is shared.
     ///
     /// # Errors
     /// [`StoreError::Failed`] if it was sealed with another device key, or its limits cannot be
@@ -113,7 +113,7 @@ impl KeyRing {
         &self,
         namespace: &str,
         record: KeyRecord<'_>,
-    ) -> Result<Identity, StoreError> {
+    ) -> Result<Arc<Identity>, StoreError> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = opened.get(namespace)
             && known.sealed == record.sealed
@@ -130,13 +130,13 @@ impl KeyRing {
                 self.sealer.source().display()
             )));
         };
-        let identity = Identity {
+        let identity = Arc::new(Identity {
             subject: namespace.to_owned(),
             namespace: namespace.to_owned(),
             uuid: record.uuid.to_owned(),
             key,
             limits: Arc::new(limits(namespace, record.limits)?),
-        };
+        });
         if opened.len() >= MAX_CACHED {
             opened.clear();
         }

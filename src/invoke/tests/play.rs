@@ -95,7 +95,7 @@ impl Bench {
         let resolved = catalog.resolve_name(&identity, &name).unwrap();
         let payload = RawValue::from_string(payload.to_string()).unwrap();
         Call::new(
-            Arc::new(identity),
+            identity,
             resolved,
             Some(payload),
             "tid".into(),
