@@ -36,7 +36,7 @@ impl Backend {
     /// # Errors
     /// It is no name of an action, or the extension none of web actions.
     pub fn of_name(name: &str, namespace: &str, extension: &str) -> Result<Self, GatewayError> {
-        let segments: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
+        let segments: Vec<&str> = names::segments(name).collect();
         let (namespace, package, action) = match *segments.as_slice() {
             [action] => (namespace, None, action),
             [package, action] => (namespace, Some(package), action),

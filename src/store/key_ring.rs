@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use ring::hmac;
 use ring::rand::SystemRandom;
@@ -12,6 +12,7 @@ use super::error::StoreError;
 use super::key_records::{self, KeyRecord, MAX_SECRET, MAX_UUID, NewKey};
 use super::seal::Sealer;
 use crate::entity::{GUEST_KEY, GUEST_UUID, Identity, NamespaceLimits, Secret};
+use crate::sync::lock;
 
 /// OpenWhisk's guest: the same on every installation, so anybody knows its key.
 pub(super) const GUEST: (&str, &str, &str) = ("guest", GUEST_UUID, GUEST_KEY);
@@ -114,7 +115,7 @@ impl KeyRing {
         namespace: &str,
         record: KeyRecord<'_>,
     ) -> Result<Arc<Identity>, StoreError> {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut opened = lock(&self.opened);
         if let Some(known) = opened.get(namespace)
             && known.sealed == record.sealed
             && known.limits == record.limits

@@ -19,7 +19,10 @@ use crate::store::Store;
 pub(super) fn of(store: &Store, arguments: &Members<'_>) -> Result<Arc<Identity>, Failure> {
     if let Some(user) = text(arguments, "__ow_user")? {
         let credentials = arguments.get("__ow_headers").and_then(basic);
-        let known = match credentials.as_ref().and_then(|c| c.expose().split_once(':')) {
+        let known = match credentials
+            .as_ref()
+            .and_then(|c| c.expose().split_once(':'))
+        {
             Some((uuid, key)) => authenticated(store, uuid, key)?,
             None => None,
         };

@@ -94,13 +94,7 @@ impl Bench {
         let catalog = &self.invoker.inner.catalog;
         let resolved = catalog.resolve_name(&identity, &name).unwrap();
         let payload = RawValue::from_string(payload.to_string()).unwrap();
-        Call::new(
-            identity,
-            resolved,
-            Some(payload),
-            "tid".into(),
-            wait,
-        )
+        Call::new(identity, resolved, Some(payload), "tid".into(), wait)
     }
 
     /// Invokes an action of guest and waits for its record.
