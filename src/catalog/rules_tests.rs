@@ -1,3 +1,5 @@
+//! Triggers and rules: several changes at once, and what is half there or cannot be read.
+
 use std::sync::Arc;
 
 use super::*;

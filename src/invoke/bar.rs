@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::execute::{Finished, ended};
+use super::ended::ended;
+use super::execute::Finished;
 use super::record::Reached;
 use super::{Call, Inner};
 use crate::entity::{ActionLimits, ActionRanges, Exec, NamespaceLimits, Response, Status};

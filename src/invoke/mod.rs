@@ -15,6 +15,7 @@ mod choice;
 mod composite;
 mod composition;
 mod conductor;
+mod ended;
 mod engines;
 mod execute;
 mod fired;
