@@ -56,6 +56,10 @@ const fn is_word(c: u8) -> bool {
     c.is_ascii_alphanumeric() || c == b'_'
 }
 
+/// What stands in the place of a package in the path of a web action that is in none (reference
+/// section 6.1).
+pub const NO_PACKAGE: &str = "default";
+
 /// The segments of a name with slashes between them. Empty ones do not count.
 pub fn segments(name: &str) -> impl Iterator<Item = &str> {
     name.split('/').filter(|segment| !segment.is_empty())
