@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod pool;
 pub mod runtime;
 pub mod store;
+mod sync;
 
 /// The executor that every task of the daemon runs on: one thread unless set otherwise.
 ///

@@ -27,7 +27,10 @@ pub(super) struct Target {
 impl Target {
     pub(super) fn new(namespace: &str, package: Option<&str>, name: &str) -> Self {
         Target {
-            path: FullName::new(namespace, package, name).to_string(),
+            path: match package {
+                Some(package) => format!("{namespace}/{package}/{name}"),
+                None => format!("{namespace}/{name}"),
+            },
             namespace: namespace.into(),
             package: package.map(Into::into),
             name: name.into(),

@@ -1,14 +1,13 @@
 //! Who calls, and what they may do (reference sections 1.2 and 1.5).
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http_types::StatusCode;
 use http_types::headers::HeaderValues;
 
 use super::error::ApiError;
-use crate::entity::{GUEST_KEY, GUEST_UUID, Identity};
+use crate::entity::{GUEST_KEY, GUEST_UUID, Identity, basic_credentials};
 use crate::store::Store;
 
 /// Characters of a key.
@@ -22,15 +21,15 @@ pub(super) fn authenticate(
     store: &Store,
     authorization: Option<&HeaderValues>,
     peer: Option<&str>,
-) -> Result<Identity, ApiError> {
+) -> Result<Arc<Identity>, ApiError> {
     let Some(authorization) = authorization else {
         return Err(ApiError::unauthenticated(
             "The resource requires authentication, which was not supplied with the request",
         ));
     };
     let invalid = || ApiError::unauthenticated("The supplied authentication is invalid");
-    let decoded = basic(authorization.last().as_str()).ok_or_else(invalid)?;
-    let (uuid, key) = decoded.split_once(':').ok_or_else(invalid)?;
+    let credentials = basic_credentials(authorization.last().as_str()).ok_or_else(invalid)?;
+    let (uuid, key) = credentials.expose().split_once(':').ok_or_else(invalid)?;
     if key.len() != KEY_LENGTH {
         return Err(invalid());
     }
@@ -57,16 +56,6 @@ pub(super) fn own(identity: &Identity, namespace: &str, resource: &str) -> Resul
     }
 }
 
-/// `<uuid>:<key>` of a header, or whatever name and password it has.
-pub(super) fn basic(header: &str) -> Option<zeroize::Zeroizing<String>> {
-    let (scheme, credentials) = header.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = STANDARD.decode(credentials.trim()).ok()?;
-    Some(String::from_utf8(decoded).ok()?.into())
-}
-
 /// Whether the other end of a connection is on this machine.
 pub(super) fn is_loopback(peer: Option<&str>) -> bool {
     let ip = |peer: &str| -> Option<IpAddr> {
@@ -80,16 +69,6 @@ pub(super) fn is_loopback(peer: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn credentials() {
-        let uuid_and_key = |header| basic(header).map(|text| text.to_string());
-        assert_eq!(uuid_and_key("Basic YTpi"), Some("a:b".into()));
-        assert_eq!(uuid_and_key("basic  YTpi "), Some("a:b".into()));
-        for wrong in ["", "Basic", "Basic %", "Bearer YTpi", "Basic /w=="] {
-            assert_eq!(uuid_and_key(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn loopback() {

@@ -97,7 +97,7 @@ async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &s
     )?;
     let request = Request {
         http: request,
-        identity: Arc::new(identity),
+        identity,
         transaction: transaction.into(),
     };
     resource_answer(request, method, resource).await

@@ -11,6 +11,7 @@ use ring::rand::SystemRandom;
 
 use super::error::ApiError;
 use super::{State, auth, reply};
+use crate::entity::basic_credentials;
 use crate::metrics::{Kind, Metrics, Readers, Text};
 
 /// Name and password of the operator, as a tag that they can be compared with but not read from.
@@ -34,9 +35,9 @@ impl Credentials {
 
     fn are_in(&self, authorization: Option<&HeaderValues>) -> bool {
         authorization
-            .and_then(|header| auth::basic(header.last().as_str()))
+            .and_then(|header| basic_credentials(header.last().as_str()))
             .is_some_and(|given| {
-                hmac::verify(&self.key, given.as_bytes(), self.tag.as_ref()).is_ok()
+                hmac::verify(&self.key, given.expose().as_bytes(), self.tag.as_ref()).is_ok()
             })
     }
 }

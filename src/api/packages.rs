@@ -12,11 +12,9 @@ use super::rows::Rows;
 use super::target::Target;
 use super::{auth, body, chunks, now, reply};
 use crate::catalog::{AccessError, Catalog, CatalogError, ResolvedPackage};
+use crate::entity::names::NO_PACKAGE;
 use crate::entity::{Action, Binding, NewPackage, Package};
 use crate::store::{Collection, EntityList};
-
-/// A name that no package gets: in URLs of web actions it means "in no package".
-const RESERVED: &str = "default";
 
 /// Whether a `POST` to a package means all packages instead of this one.
 pub(super) fn is_refresh(target: &Target) -> bool {
@@ -107,10 +105,10 @@ fn missing(catalog: &Catalog, path: &str) -> ApiError {
 pub(super) async fn put(mut request: Request, target: Target) -> Result<Response, ApiError> {
     let overwrite = Query::of(request.http.url()).flag("overwrite", false)?;
     target.check_owner(&request)?;
-    if target.name() == RESERVED {
+    if target.name() == NO_PACKAGE {
         return Err(ApiError::new(
             StatusCode::BadRequest,
-            format!("Package name '{RESERVED}' is reserved."),
+            format!("Package name '{NO_PACKAGE}' is reserved."),
         ));
     }
     let state = request.http.state().clone();

@@ -7,7 +7,7 @@ use http_types::Body;
 use serde::Deserialize;
 
 use super::chunks;
-use crate::entity::{ActivationId, record};
+use crate::entity::{ActivationId, json, record};
 use crate::store::Store;
 
 /// The records with these heads, in their order.
@@ -25,7 +25,7 @@ fn full_record(store: &Store, namespace: &str, head: &[u8]) -> Option<Vec<u8>> {
         #[serde(rename = "activationId")]
         id: &'a str,
     }
-    let id: Id = serde_json::from_slice(head).ok()?;
+    let id: Id = json::stored(head)?;
     let id: ActivationId = id.id.parse().ok()?;
     match store.activation(namespace, id) {
         Ok(found) => found.and_then(|(head, tail)| record(&head, &tail)),

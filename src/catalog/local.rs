@@ -1,13 +1,14 @@
 //! The local catalogue over the store.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::cache::Cache;
 use super::documents::{Entity, change, creation};
 use crate::builtin;
 use crate::entity::{Action, EntityError, Exec, Package};
 use crate::store::{CodeChange, Store, StoreError};
+use crate::sync::lock;
 
 /// Why the catalogue did not do something. The texts are OpenWhisk's (reference section 3).
 #[derive(Debug)]
@@ -187,11 +188,6 @@ impl Catalog {
         lock(cache).insert(path, entity.clone(), bytes, generation);
         Ok(entity)
     }
-}
-
-fn lock<T>(cache: &Mutex<Cache<T>>) -> MutexGuard<'_, Cache<T>> {
-    // Nothing panics while it holds the lock; a poisoned cache would still be a good one.
-    cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! What callers reach in packages and through bindings, and what they do not.
+
 use super::*;
 use crate::catalog::Manifest;
 use crate::entity::{ActionRanges, Binding, GUEST_UUID, NewAction, Secret};

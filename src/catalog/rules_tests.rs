@@ -1,3 +1,7 @@
+//! Triggers and rules: several changes at once, and what is half there or cannot be read.
+
+use std::sync::Arc;
+
 use super::*;
 use crate::catalog::Manifest;
 use crate::entity::{ActionRanges, NewAction};
@@ -6,7 +10,7 @@ use crate::store::{Options, Store};
 struct World {
     _dir: tempfile::TempDir,
     catalog: Catalog,
-    guest: Identity,
+    guest: Arc<Identity>,
 }
 
 /// The guest with an action `a` and a trigger `t`.

@@ -4,13 +4,14 @@ mod buffer;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_lite::FutureExt;
 use smol::Timer;
 
+use crate::sync::lock;
 use buffer::{Buffer, entry};
 
 /// The line that runtimes print once on each stream after each run.
@@ -161,8 +162,7 @@ impl LogSink {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves at worst a line missing: go on.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::exec::Fields;
-use super::{ActionLimits, Exec, Parameters};
+use super::{ActionLimits, Exec, Parameters, json};
 
 /// An action. Its code is kept apart.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Action {
 
     /// Reads a stored document; none if it is not one.
     pub fn from_document(document: &[u8], revision: u64) -> Option<Self> {
-        let read: Document = serde_json::from_slice(document).ok()?;
+        let read: Document = json::stored(document)?;
         Some(Action {
             namespace: read.namespace,
             name: read.name,

@@ -7,7 +7,7 @@ use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Activation, Response, Status};
+use super::{Activation, Response, Status, json};
 
 impl Activation {
     /// The summary, as a list shows it.
@@ -70,7 +70,7 @@ pub struct StoredActivation<'a> {
 impl<'a> StoredActivation<'a> {
     /// Reads a stored tail; none if it is not one.
     pub fn from_tail(tail: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(tail).ok()
+        json::stored(tail)
     }
 }
 

@@ -55,14 +55,12 @@ impl FullName {
 
     /// First segment.
     pub fn namespace(&self) -> &str {
-        self.path
-            .split_once('/')
-            .map_or(&self.path, |(namespace, _)| namespace)
+        names::namespace_and_package(&self.path).0
     }
 
     /// The package, if it is in one.
     pub fn package(&self) -> Option<&str> {
-        self.path.split_once('/').map(|(_, package)| package)
+        names::namespace_and_package(&self.path).1
     }
 
     /// The name with `namespace` in the place of `_`.
@@ -86,7 +84,7 @@ impl FromStr for FullName {
     type Err = EntityError;
 
     fn from_str(text: &str) -> Result<Self, EntityError> {
-        let segments: Vec<&str> = text.split('/').filter(|s| !s.is_empty()).collect();
+        let segments: Vec<&str> = names::segments(text).collect();
         if !segments.iter().all(|segment| names::is_name(segment)) {
             return Err(malformed());
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::NamespaceLimits;
@@ -47,4 +49,30 @@ pub struct Identity {
     pub key: Secret,
     /// What was set for the namespace.
     pub limits: Arc<NamespaceLimits>,
+}
+
+/// Name and password, with a colon between, of a header of basic authentication; as a rule they
+/// are `uuid:key`.
+pub fn basic_credentials(header: &str) -> Option<Secret> {
+    let (scheme, credentials) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(credentials.trim()).ok()?;
+    String::from_utf8(decoded).ok().map(Secret::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials() {
+        let text = |header| basic_credentials(header).map(|found| found.expose().to_owned());
+        assert_eq!(text("Basic YTpi"), Some("a:b".into()));
+        assert_eq!(text("basic  YTpi "), Some("a:b".into()));
+        for wrong in ["", "Basic", "Basic %", "Bearer YTpi", "Basic /w=="] {
+            assert_eq!(text(wrong), None, "{wrong}");
+        }
+    }
 }

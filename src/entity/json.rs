@@ -58,6 +58,12 @@ pub fn document<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, EntityError
     serde_json::from_str(body.get()).map_err(syntax)
 }
 
+/// Reads what the store has; none if it is not that.
+pub fn stored<'a, T: Deserialize<'a>>(document: &'a [u8]) -> Option<T> {
+    // As a text, like all other JSON here: each type is then read by one copy of the code.
+    serde_json::from_str(str::from_utf8(document).ok()?).ok()
+}
+
 /// The text of a JSON string; none for any other value. Halves of surrogate pairs, which
 /// JavaScript lets exist alone, become U+FFFD.
 pub fn text(json: &RawValue) -> Option<String> {

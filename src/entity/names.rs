@@ -56,10 +56,32 @@ const fn is_word(c: u8) -> bool {
     c.is_ascii_alphanumeric() || c == b'_'
 }
 
+/// What stands in the place of a package in the path of a web action that is in none (reference
+/// section 6.1).
+pub const NO_PACKAGE: &str = "default";
+
+/// The segments of a name with slashes between them. Empty ones do not count.
+pub fn segments(name: &str) -> impl Iterator<Item = &str> {
+    name.split('/').filter(|segment| !segment.is_empty())
+}
+
+/// Takes the path of an entity, `ns/[package/]name`, apart: where it is, and its bare name.
+pub fn place_and_name(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// Takes the place of an entity, `ns[/package]`, apart. A binding has the same form.
+pub fn namespace_and_package(place: &str) -> (&str, Option<&str>) {
+    match place.split_once('/') {
+        Some((namespace, package)) => (namespace, Some(package)),
+        None => (place, None),
+    }
+}
+
 /// The value of `name` in the list of activations: `action` or `package/action`, without empty
 /// segments; none if it is empty (reference section 3.7.1).
 pub fn activation_filter(value: &str) -> Result<Option<String>, EntityError> {
-    let segments: Vec<_> = value.split('/').filter(|s| !s.is_empty()).collect();
+    let segments: Vec<_> = segments(value).collect();
     if segments.len() > 2 || !segments.iter().all(|s| is_name(s)) {
         return Err(EntityError::Invalid(format!(
             "Parameter may be a 'simple' name or 'package-name/simple' name: {value}"
@@ -133,5 +155,15 @@ mod tests {
             "Parameter may be a 'simple' name or 'package-name/simple' name: a/b/c"
         );
         assert!(activation_filter("a#").is_err());
+    }
+
+    #[test]
+    fn parts_of_paths() {
+        assert_eq!(segments("/a//b/").collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(segments("/").count(), 0);
+        assert_eq!(place_and_name("ns/p/a"), ("ns/p", "a"));
+        assert_eq!(place_and_name("a"), ("", "a"));
+        assert_eq!(namespace_and_package("ns/p"), ("ns", Some("p")));
+        assert_eq!(namespace_and_package("ns"), ("ns", None));
     }
 }

@@ -1,4 +1,6 @@
-use super::super::exec::tests::TestKinds;
+//! Bodies of actions in, actions out.
+
+use super::super::new_exec::tests::TestKinds;
 use super::*;
 
 fn parse(body: &str) -> Result<NewAction, EntityError> {

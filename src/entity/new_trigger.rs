@@ -85,7 +85,7 @@ impl NewTrigger {
 /// Whether a value is the path of an entity: names with slashes between them.
 fn is_feed(value: &RawValue) -> bool {
     serde_json::from_str::<String>(value.get()).is_ok_and(|path| {
-        let mut segments = path.split('/').filter(|s| !s.is_empty()).peekable();
+        let mut segments = names::segments(&path).peekable();
         segments.peek().is_some() && segments.all(names::is_name)
     })
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::Parameters;
 use super::full_name::OWN;
+use super::{Parameters, json};
 
 /// A package, or a binding: another name for one, with parameters of its own.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ impl Package {
 
     /// Reads a stored document; none if it is not one.
     pub fn from_document(document: &[u8], revision: u64) -> Option<Self> {
-        let read: Document = serde_json::from_slice(document).ok()?;
+        let read: Document = json::stored(document)?;
         Some(Package {
             namespace: read.namespace,
             name: read.name,

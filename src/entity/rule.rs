@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{EntityError, FullName, Parameters};
+use super::{EntityError, FullName, Parameters, json};
 
 /// A rule: when its trigger is fired, its action is invoked. Whether it is active is not its own
 /// but its trigger's to know. Its JSON is what is stored and what lists show.
@@ -64,7 +64,7 @@ impl Rule {
 
     /// Reads a stored document; none if it is not one.
     pub fn from_document(document: &[u8], revision: u64) -> Option<Self> {
-        let read: Rule = serde_json::from_slice(document).ok()?;
+        let read: Rule = json::stored(document)?;
         Some(Rule { revision, ..read })
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{FullName, Parameters, RuleStatus};
+use super::{FullName, Parameters, RuleStatus, json};
 
 /// A trigger, with the rules that it fires. Its JSON is what is stored and what clients get.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ impl Trigger {
 
     /// Reads a stored document; none if it is not one.
     pub fn from_document(document: &[u8], revision: u64) -> Option<Self> {
-        let read: Trigger = serde_json::from_slice(document).ok()?;
+        let read: Trigger = json::stored(document)?;
         Some(Trigger { revision, ..read })
     }
 

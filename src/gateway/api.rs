@@ -11,7 +11,7 @@ use super::operation::{Backend, NewOperation, Operation};
 use super::path_item::{PathItem, parsed};
 use super::template::{self, Template};
 use super::{GatewayError, Verb};
-use crate::entity::Secret;
+use crate::entity::{Secret, json};
 
 /// Most paths of an API. A request is compared with each.
 const MOST_PATHS: usize = 1000;
@@ -215,7 +215,7 @@ impl Api {
 
     /// Reads what is stored; none if it cannot be read.
     pub(super) fn from_stored(document: &[u8], revision: u64) -> Option<Self> {
-        let stored: Stored = serde_json::from_slice(document).ok()?;
+        let stored: Stored = json::stored(document)?;
         let members = serde_json::from_str(stored.apidoc.get()).ok()?;
         let mut api = Self::read(&stored.namespace, members).ok()?;
         let mut keys: BTreeMap<(String, String), String> = stored

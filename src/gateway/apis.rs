@@ -1,12 +1,10 @@
 //! The APIs of all namespaces, in the store.
 
-use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::template::{MOST_BASE_SEGMENTS, base_path};
-use super::{Api, Backend, GatewayError, NewOperation, Verb};
+use super::template::base_path;
+use super::{Api, GatewayError, NewOperation, Verb};
 use crate::clock::now;
-use crate::entity::Secret;
 use crate::store::{
     CodeChange, Collection, EntityList, EntityWrite, Expect, Store, StoreError, Stored,
 };
@@ -41,24 +39,6 @@ pub struct Filter<'a> {
     pub skip: usize,
     /// How many to give; none gives 30, 0 as many as there may be.
     pub limit: Option<usize>,
-}
-
-/// Where a request to an API leads.
-#[derive(Debug)]
-pub enum Routed {
-    /// To a web action.
-    To {
-        /// Which.
-        backend: Backend,
-        /// What it wants in `X-Require-Whisk-Auth`.
-        secure_key: Option<Secret>,
-        /// Names and values of the parameters in the path.
-        parameters: Vec<(String, String)>,
-    },
-    /// The path does not have the method; it has these.
-    OtherMethods(Vec<&'static str>),
-    /// There is no such path.
-    Nowhere,
 }
 
 impl Apis {
@@ -167,42 +147,6 @@ impl Apis {
         Ok(list)
     }
 
-    /// Where a request leads. `path` is what stands behind the namespace, in decoded segments.
-    ///
-    /// The longest base path that has the path decides, whatever its methods are.
-    pub fn route(
-        &self,
-        namespace: &str,
-        path: &[Cow<'_, str>],
-        verb: Option<Verb>,
-    ) -> Result<Routed, GatewayError> {
-        let segments: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
-        for base in (0..=segments.len().min(MOST_BASE_SEGMENTS)).rev() {
-            let (base, rest) = segments.split_at(base);
-            // No base path has an empty segment, nor a slash that was encoded.
-            let odd = |segment: &&str| segment.is_empty() || segment.contains('/');
-            if base.iter().any(odd) {
-                continue;
-            }
-            let base = format!("/{}", base.join("/"));
-            let Some(api) = self.at(namespace, &base)? else {
-                continue;
-            };
-            let Some(found) = api.matched(rest) else {
-                continue;
-            };
-            let Some((backend, secure_key)) = verb.and_then(|verb| found.operation(verb)) else {
-                return Ok(Routed::OtherMethods(found.methods()));
-            };
-            return Ok(Routed::To {
-                backend: backend.clone(),
-                secure_key: secure_key.cloned(),
-                parameters: found.parameters,
-            });
-        }
-        Ok(Routed::Nowhere)
-    }
-
     /// Makes a change of the API of a base path; `change` gets what is there.
     async fn change(
         &self,
@@ -241,7 +185,7 @@ impl Apis {
     }
 
     /// The API of a base path.
-    fn at(&self, namespace: &str, base: &str) -> Result<Option<Api>, GatewayError> {
+    pub(super) fn at(&self, namespace: &str, base: &str) -> Result<Option<Api>, GatewayError> {
         let stored = self.store.entity(&key(namespace, base))?;
         stored.map(|stored| read(&stored, base)).transpose()
     }

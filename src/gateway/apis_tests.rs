@@ -1,8 +1,11 @@
 //! Routing over several APIs, and what the store keeps.
 
+use std::borrow::Cow;
+
 use smol::block_on;
 
 use super::*;
+use crate::gateway::{Backend, Routed};
 use crate::store::Options;
 
 fn apis() -> (tempfile::TempDir, Apis) {

@@ -12,12 +12,14 @@ mod import;
 mod object;
 mod operation;
 mod path_item;
+mod route;
 mod template;
 mod verb;
 
 pub use api::{Api, Match};
-pub use apis::{Apis, Filter, Routed};
+pub use apis::{Apis, Filter};
 pub use error::GatewayError;
 pub use import::import;
 pub use operation::{Backend, NewOperation, extension_of_url};
+pub use route::Routed;
 pub use verb::Verb;

@@ -7,12 +7,11 @@ use serde_json::value::RawValue;
 use super::object::Object;
 use super::template::Template;
 use super::{GatewayError, Verb};
-use crate::entity::{Secret, names};
+use crate::entity::Secret;
+use crate::entity::names::{self, NO_PACKAGE};
 
 /// The member of an operation that says where it leads.
 pub(super) const X_OPENWHISK: &str = "x-openwhisk";
-/// The package of actions that are in none, as web actions have it.
-const NO_PACKAGE: &str = "default";
 /// Extensions of web actions (reference section 6.1).
 const EXTENSIONS: [&str; 5] = ["http", "json", "html", "svg", "text"];
 
@@ -36,7 +35,7 @@ impl Backend {
     /// # Errors
     /// It is no name of an action, or the extension none of web actions.
     pub fn of_name(name: &str, namespace: &str, extension: &str) -> Result<Self, GatewayError> {
-        let segments: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
+        let segments: Vec<&str> = names::segments(name).collect();
         let (namespace, package, action) = match *segments.as_slice() {
             [action] => (namespace, None, action),
             [package, action] => (namespace, Some(package), action),

@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::execute::{Finished, ended};
+use super::ended::ended;
+use super::execute::Finished;
 use super::record::Reached;
 use super::{Call, Inner};
 use crate::entity::{ActionLimits, ActionRanges, Exec, NamespaceLimits, Response, Status};
@@ -30,7 +31,7 @@ impl Inner {
             match self.store.key_entry(&call.identity.namespace) {
                 Ok(Some(entry)) => {
                     blocked = entry.blocked;
-                    limits = entry.identity.limits;
+                    limits = entry.identity.limits.clone();
                 }
                 // A namespace without a key goes on with what it had.
                 Ok(None) => {}

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use serde_json::value::RawValue;
 
-use super::execute::{Finished, Printed, bad_arguments};
+use super::ended::bad_arguments;
+use super::execute::{Finished, Printed};
 use super::record::{Executed, Reached, Timing};
 use super::{Arguments, Call, Inner};
 use crate::builtin::{self, Context, Output};

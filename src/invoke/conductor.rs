@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use serde_json::value::RawValue;
 
-use crate::entity::{FullName, Members, Response, json};
+use crate::entity::{FullName, Members, Response, json, names};
 
 /// What a conductor wants next.
 #[derive(Debug)]
@@ -91,11 +91,7 @@ pub fn input(input: Option<Box<RawValue>>, state: Option<&RawValue>) -> Option<B
 /// segments it is complete, else it is one of the caller's namespace. None if it is no name.
 pub fn component(name: &RawValue, namespace: &str) -> Option<FullName> {
     let text: Cow<'_, str> = serde_json::from_str::<String>(name.get()).ok()?.into();
-    let segments = text
-        .split('/')
-        .filter(|segment| !segment.is_empty())
-        .count();
-    let complete = text.starts_with('/') || segments > 2;
+    let complete = text.starts_with('/') || names::segments(&text).count() > 2;
     let text = match complete {
         true => text,
         // Of nothing this makes a name too short.

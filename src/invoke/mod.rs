@@ -16,6 +16,7 @@ mod choice;
 mod composite;
 mod composition;
 mod conductor;
+mod ended;
 mod engines;
 mod execute;
 mod fired;

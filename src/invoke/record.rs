@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::Call;
-use crate::entity::{Activation, ActivationId, Response, SEQUENCE};
+use crate::entity::{Activation, ActivationId, Response, SEQUENCE, names};
 
 /// What happened to an activation, up to its result.
 pub struct Executed {
@@ -115,13 +115,10 @@ pub fn activation(
 /// What `?name=` is compared with (reference section 3.7.1): the package comes from the binding
 /// if there is one, else from a path of three segments.
 pub fn filter_name(binding: Option<&str>, path: &str) -> String {
-    let mut segments = path.split('/').skip(1);
-    let (first, second) = (segments.next().unwrap_or_default(), segments.next());
-    let bound = binding.and_then(|binding| binding.split('/').nth(1));
-    match (bound, second) {
-        (Some(package), name) => format!("{package}/{}", name.unwrap_or(first)),
-        (None, Some(name)) => format!("{first}/{name}"),
-        (None, None) => first.to_string(),
+    let (place, name) = names::place_and_name(path);
+    match names::namespace_and_package(binding.unwrap_or(place)) {
+        (_, Some(package)) => format!("{package}/{name}"),
+        (_, None) => name.to_string(),
     }
 }
 

@@ -15,7 +15,7 @@ use super::{Call, InvokeError, Invoker};
 use crate::catalog::{AccessError, CatalogError, Resolved};
 use crate::clock::now;
 use crate::entity::{
-    Action, ActionLimits, ActivationId, Exec, Identity, Parameters, Response, Secret, Status,
+    Action, ActionLimits, ActivationId, Exec, Identity, Parameters, Response, Secret, Status, names,
 };
 use crate::store::{Progress, StoreError};
 
@@ -130,7 +130,7 @@ impl Invoker {
         let entry = self.inner.store.key_entry(found.namespace)?;
         let identity = entry.map(|entry| entry.identity);
         let known = identity.is_some();
-        let identity = Arc::new(identity.unwrap_or_else(|| stranger(found.namespace)));
+        let identity = identity.unwrap_or_else(|| stranger(found.namespace).into());
         let resolved = match self.reach(&identity, found) {
             Ok(resolved) => Some(resolved),
             Err(AccessError::Catalog(CatalogError::Store(error))) => return Err(error),
@@ -149,12 +149,9 @@ impl Invoker {
 
     /// The action of a pending document, reached in the same way as before.
     fn reach(&self, identity: &Identity, found: &Invocation<'_>) -> Result<Resolved, AccessError> {
-        let (path, name) = found.action.rsplit_once('/').unwrap_or_default();
-        let path = found.binding.as_deref().unwrap_or(path);
-        let (namespace, package) = match path.split_once('/') {
-            Some((namespace, package)) => (namespace, Some(package)),
-            None => (path, None),
-        };
+        let (place, name) = names::place_and_name(&found.action);
+        let place = found.binding.as_deref().unwrap_or(place);
+        let (namespace, package) = names::namespace_and_package(place);
         self.inner
             .catalog
             .resolve(identity, namespace, package, name)
@@ -245,7 +242,7 @@ pub(super) fn stranger(namespace: &str) -> Identity {
 
 /// Stands in for an action that is gone (reference section 4.6).
 fn vanished(path: &str) -> Action {
-    let (namespace, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let (namespace, name) = names::place_and_name(path);
     Action {
         namespace: namespace.to_string(),
         name: name.to_string(),

@@ -177,13 +177,13 @@ impl Invoker {
         let store = &self.inner.store;
         let identity = match (progress, store.key_of_namespace(&fired.namespace)?) {
             (Progress::Accepted, Some(identity)) => {
-                let firing = self.firing(id, fired, Arc::new(identity), None);
+                let firing = self.firing(id, fired, identity, None);
                 let invoker = self.clone();
                 let follow = async move { invoker.follow_all(firing).await };
                 self.inner.executor.spawn(follow).detach();
                 return Ok(true);
             }
-            (_, identity) => identity.unwrap_or_else(|| stranger(&fired.namespace)),
+            (_, identity) => identity.unwrap_or_else(|| stranger(&fired.namespace).into()),
         };
         let mut logs = Vec::with_capacity(fired.rules.len());
         for rule in &fired.rules {

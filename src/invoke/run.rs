@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use smol::Timer;
 use smol::channel::Sender;
 
-use super::execute::{Attempt, Finished, MOST_ATTEMPTS, Printed, not_run};
+use super::ended::not_run;
+use super::execute::{Attempt, Finished, MOST_ATTEMPTS, Printed};
 use super::flights::Flight;
 use super::record::Reached;
 use super::{Call, Inner, InvokeError, record};

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::clock::now;
 use crate::entity::{Identity, NamespaceLimits};
+use crate::sync::lock;
 
 /// Why a request has to come again later.
 #[derive(Debug, PartialEq, Eq)]
@@ -120,8 +121,7 @@ fn count(
     identity: &Identity,
     allowed: u32,
 ) -> Result<(), Throttled> {
-    // A count that was left half done is still a count.
-    let mut throttle = throttle.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut throttle = lock(throttle);
     throttle.count(&identity.uuid, allowed, now())
 }
 

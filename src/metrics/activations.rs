@@ -1,13 +1,14 @@
 //! Activations that have ended: how many, how they ended, and where their time went.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::histogram::Histogram;
 use super::text::{Kind, Text};
 use crate::entity::Activation;
+use crate::sync::lock;
 
 /// Actions that are told apart; further ones are counted together.
 const MOST_ACTIONS: usize = 200;
@@ -63,8 +64,7 @@ impl Activations {
     }
 
     fn add_action(&self, path: &str, status: usize) {
-        let by_action = self.by_action.lock();
-        let mut by_action = by_action.unwrap_or_else(PoisonError::into_inner);
+        let mut by_action = lock(&self.by_action);
         if let Some(counts) = by_action.get_mut(path) {
             counts[status] += 1;
             return;
@@ -115,8 +115,7 @@ impl Activations {
     }
 
     fn sorted(&self) -> Vec<(Box<str>, [u64; STATUSES.len()])> {
-        let by_action = self.by_action.lock();
-        let by_action = by_action.unwrap_or_else(PoisonError::into_inner);
+        let by_action = lock(&self.by_action);
         let mut actions: Vec<_> = by_action
             .iter()
             .map(|(action, counts)| (action.clone(), *counts))

@@ -8,6 +8,7 @@ use super::error::StoreError;
 use super::layout::{EntityHeader, entity_list_keys, entity_list_prefix, path_key};
 use super::operation::Done;
 use super::types::{Change, CodeChange, EntityList, EntityWrite, Expect};
+use crate::entity::names;
 
 /// About how many bytes an entry takes beside its document and code.
 pub(super) const PLACE: usize = 512;
@@ -107,10 +108,7 @@ fn emptied(
     package: &str,
     changes: &[Change],
 ) -> Result<Result<(), StoreError>, heed::Error> {
-    let inside = |path: &str| {
-        path.rsplit_once('/')
-            .is_some_and(|(place, _)| place == package)
-    };
+    let inside = |path: &str| names::place_and_name(path).0 == package;
     let removed = changes
         .iter()
         .filter(|change| matches!(change, Change::Delete { path, .. } if inside(path)));

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use ring::hmac;
 use ring::rand::SystemRandom;
@@ -12,6 +12,7 @@ use super::error::StoreError;
 use super::key_records::{self, KeyRecord, MAX_SECRET, MAX_UUID, NewKey};
 use super::seal::Sealer;
 use crate::entity::{GUEST_KEY, GUEST_UUID, Identity, NamespaceLimits, Secret};
+use crate::sync::lock;
 
 /// OpenWhisk's guest: the same on every installation, so anybody knows its key.
 pub(super) const GUEST: (&str, &str, &str) = ("guest", GUEST_UUID, GUEST_KEY);
@@ -38,14 +39,14 @@ pub(super) struct KeyRing {
 struct Opened {
     sealed: Vec<u8>,
     limits: Vec<u8>,
-    identity: Identity,
+    identity: Arc<Identity>,
 }
 
 /// A namespace with its key, whether that opens anything or not.
 #[derive(Clone, Debug)]
 pub struct KeyEntry {
     /// Who has the key.
-    pub identity: Identity,
+    pub identity: Arc<Identity>,
     /// Whether it opens nothing for the time being.
     pub blocked: bool,
 }
@@ -104,7 +105,7 @@ impl KeyRing {
         new_key(&self.sealer, namespace, uuid, key)
     }
 
-    /// Opens the key of a record.
+    /// Opens the key of a record; one that was opened before is shared.
     ///
     /// # Errors
     /// [`StoreError::Failed`] if it was sealed with another device key, or its limits cannot be
@@ -113,8 +114,8 @@ impl KeyRing {
         &self,
         namespace: &str,
         record: KeyRecord<'_>,
-    ) -> Result<Identity, StoreError> {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+    ) -> Result<Arc<Identity>, StoreError> {
+        let mut opened = lock(&self.opened);
         if let Some(known) = opened.get(namespace)
             && known.sealed == record.sealed
             && known.limits == record.limits
@@ -130,13 +131,13 @@ impl KeyRing {
                 self.sealer.source().display()
             )));
         };
-        let identity = Identity {
+        let identity = Arc::new(Identity {
             subject: namespace.to_owned(),
             namespace: namespace.to_owned(),
             uuid: record.uuid.to_owned(),
             key,
             limits: Arc::new(limits(namespace, record.limits)?),
-        };
+        });
         if opened.len() >= MAX_CACHED {
             opened.clear();
         }

@@ -1,6 +1,7 @@
 //! Namespaces and their keys (reference sections 1.2 and 10).
 
 use std::future::Future;
+use std::sync::Arc;
 
 use super::Store;
 use super::error::StoreError;
@@ -98,7 +99,7 @@ impl Store {
     }
 
     /// The key of a namespace, unless it is blocked.
-    pub fn key_of_namespace(&self, namespace: &str) -> Result<Option<Identity>, StoreError> {
+    pub fn key_of_namespace(&self, namespace: &str) -> Result<Option<Arc<Identity>>, StoreError> {
         let entry = self.key_entry(namespace)?;
         Ok(entry
             .filter(|entry| !entry.blocked)
@@ -106,7 +107,7 @@ impl Store {
     }
 
     /// The key that has a uuid, unless it is blocked.
-    pub fn key_of_uuid(&self, uuid: &str) -> Result<Option<Identity>, StoreError> {
+    pub fn key_of_uuid(&self, uuid: &str) -> Result<Option<Arc<Identity>>, StoreError> {
         if uuid.is_empty() || uuid.len() > MAX_UUID {
             return Ok(None);
         }
@@ -123,7 +124,7 @@ impl Store {
 
     /// Who has this uuid and key, if anybody (reference section 1.2). The key is compared in
     /// constant time; costs a few microseconds. Sees changes by other processes at once.
-    pub fn authenticate(&self, uuid: &str, key: &str) -> Result<Option<Identity>, StoreError> {
+    pub fn authenticate(&self, uuid: &str, key: &str) -> Result<Option<Arc<Identity>>, StoreError> {
         let identity = self.key_of_uuid(uuid)?;
         Ok(identity.filter(|identity| self.inner.keys.same(identity.key.expose(), key)))
     }
@@ -174,7 +175,7 @@ mod tests {
         block_on(store.put_key("b", "uuid-b", &secret('b'))).unwrap();
         let namespace = |uuid: &str, key: &str| {
             let identity = store.authenticate(uuid, key).unwrap();
-            identity.map(|identity| identity.namespace)
+            identity.map(|identity| identity.namespace.clone())
         };
         let (a, b) = (secret('a'), secret('b'));
         assert_eq!(namespace("uuid-a", a.expose()).as_deref(), Some("a"));

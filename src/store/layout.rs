@@ -8,7 +8,7 @@
 use ring::digest::{SHA256, digest};
 
 use super::types::{Collection, EntityList};
-use crate::entity::ActivationId;
+use crate::entity::{ActivationId, names};
 
 /// Version of everything in this file. A store of a newer version is refused.
 pub(super) const FORMAT: u32 = 1;
@@ -103,14 +103,10 @@ pub(super) fn entity_list_keys(
     collection: Collection,
     updated: u64,
 ) -> impl Iterator<Item = EntityListKey> {
-    let (place, _) = path.rsplit_once('/').unwrap_or((path, ""));
-    let (namespace, package) = match place.split_once('/') {
-        Some((namespace, _)) => {
-            let packaged = collection == Collection::Actions;
-            (namespace, packaged.then_some(EntityList::Package(place)))
-        }
-        None => (place, None),
-    };
+    let (place, _) = names::place_and_name(path);
+    let (namespace, package) = names::namespace_and_package(place);
+    let packaged = package.is_some() && collection == Collection::Actions;
+    let package = packaged.then_some(EntityList::Package(place));
     let path = hash(&["path", path]);
     let lists = [Some(EntityList::Collection(namespace, collection)), package];
     lists.into_iter().flatten().map(move |list| {

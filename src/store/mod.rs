@@ -27,7 +27,7 @@ mod writer;
 
 use std::future::Future;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -42,10 +42,11 @@ pub use types::{
     Expect, Progress, Stored,
 };
 
+use self::lock::DaemonLock;
 use crate::entity::ActivationId;
+use crate::sync::lock;
 use environment::Environment;
 use key_ring::KeyRing;
-use lock::DaemonLock;
 use operation::Operation;
 use queue::{Queue, Queued};
 use retention::Limits;
@@ -290,11 +291,7 @@ impl Store {
 impl Inner {
     fn close(&self) {
         self.queue.close();
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let writer = lock(&self.writer).take();
         if writer.is_some_and(|writer| writer.join().is_err()) {
             log::error!("the writer of the store has failed: what was queued may be lost");
         }

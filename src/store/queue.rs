@@ -10,6 +10,7 @@ use smol::channel::Sender;
 
 use super::error::StoreError;
 use super::operation::Operation;
+use crate::sync::lock;
 
 /// Operations that wait before more of them have to.
 const MAX_OPERATIONS: usize = 1024;
@@ -193,8 +194,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that runs under the lock can leave the state half changed.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Found {
 /// # Errors
 /// 404; 403 for a binding to what its owner may not use; 500 if the store fails.
 pub(super) fn find(state: &State, target: &Target) -> Result<Found, ApiError> {
-    let owner = Arc::new(owner(state, &target.namespace)?);
+    let owner = owner(state, &target.namespace)?;
     let resolved = state.catalog().resolve(
         &owner,
         &target.namespace,
@@ -46,10 +46,10 @@ pub(super) fn find(state: &State, target: &Target) -> Result<Found, ApiError> {
 }
 
 /// Who a namespace's actions run as.
-fn owner(state: &State, namespace: &str) -> Result<Identity, ApiError> {
+fn owner(state: &State, namespace: &str) -> Result<Arc<Identity>, ApiError> {
     match state.store().key_of_namespace(namespace)? {
         Some(owner) => Ok(owner),
-        None if namespace == builtin::NAMESPACE => Ok(builtin::identity()),
+        None if namespace == builtin::NAMESPACE => Ok(builtin::identity().into()),
         None => Err(ApiError::missing()),
     }
 }

@@ -2,9 +2,7 @@
 
 use super::extension::Extension;
 use crate::api::path::Encoded;
-
-/// The package segment of actions that are in none.
-const NO_PACKAGE: &str = "default";
+use crate::entity::names::NO_PACKAGE;
 
 /// What a web action's path says. Whether there is such an action is another question.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! Who manages APIs: the namespace whose key came with the request.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
 
 use super::answer::Failure;
 use super::arguments::text;
-use crate::entity::{GUEST_KEY, Identity, Members};
+use crate::entity::{GUEST_KEY, Identity, Members, Secret, basic_credentials};
 use crate::store::Store;
 
 /// Finds out who calls: by the Basic credentials of the request, else by `spaceguid` and
@@ -16,10 +16,13 @@ use crate::store::Store;
 /// way than through the web, with arguments that pretend to come from there. `__ow_user`, by which
 /// the server says that it has accepted the key, must agree: it knows, as this does not, from where
 /// the request came.
-pub(super) fn of(store: &Store, arguments: &Members<'_>) -> Result<Identity, Failure> {
+pub(super) fn of(store: &Store, arguments: &Members<'_>) -> Result<Arc<Identity>, Failure> {
     if let Some(user) = text(arguments, "__ow_user")? {
         let credentials = arguments.get("__ow_headers").and_then(basic);
-        let known = match credentials.as_deref().and_then(|text| text.split_once(':')) {
+        let known = match credentials
+            .as_ref()
+            .and_then(|c| c.expose().split_once(':'))
+        {
             Some((uuid, key)) => authenticated(store, uuid, key)?,
             None => None,
         };
@@ -41,7 +44,7 @@ pub(super) fn of(store: &Store, arguments: &Members<'_>) -> Result<Identity, Fai
     authenticated(store, &uuid, &key)?.ok_or_else(Failure::unauthenticated)
 }
 
-fn authenticated(store: &Store, uuid: &str, key: &str) -> Result<Option<Identity>, Failure> {
+fn authenticated(store: &Store, uuid: &str, key: &str) -> Result<Option<Arc<Identity>>, Failure> {
     store.authenticate(uuid, key).map_err(|error| {
         log::error!("a key cannot be checked: {error}");
         Failure::internal()
@@ -49,13 +52,8 @@ fn authenticated(store: &Store, uuid: &str, key: &str) -> Result<Option<Identity
 }
 
 /// `<uuid>:<key>` of the header `authorization`.
-fn basic(headers: &RawValue) -> Option<zeroize::Zeroizing<String>> {
+fn basic(headers: &RawValue) -> Option<Secret> {
     let headers = Members::of(headers).ok()?;
     let header: String = serde_json::from_str(headers.get("authorization")?.get()).ok()?;
-    let (scheme, credentials) = header.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = STANDARD.decode(credentials.trim()).ok()?;
-    Some(String::from_utf8(decoded).ok()?.into())
+    basic_credentials(&header)
 }

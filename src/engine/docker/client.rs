@@ -1,7 +1,7 @@
 //! One call of the Engine API: address, version, time limit, errors.
 
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use miniserde::Deserialize;
 
 use crate::Executor;
 use crate::http::client::{Connection, ResponseStream, SendError, read_body, within};
+use crate::sync::lock;
 
 use super::error::DockerError;
 use super::host::Host;
@@ -103,7 +104,7 @@ impl Client {
 
     /// The API version that was agreed on.
     pub fn version(&self) -> Version {
-        *self.version.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.version)
     }
 
     /// Agrees on an API version: the engine may be another after a restart.
@@ -117,7 +118,7 @@ impl Client {
             .map_err(|_| call.late())??;
         let versions: Versions = parse(what, &document)?;
         let version = negotiate(&versions.api_version, versions.min_api_version.as_deref())?;
-        *self.version.lock().unwrap_or_else(PoisonError::into_inner) = version;
+        *lock(&self.version) = version;
         Ok(version)
     }
 

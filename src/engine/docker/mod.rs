@@ -19,13 +19,14 @@ mod version;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use smol::Task;
 use smol::lock::Semaphore;
 
 use crate::engine::{Engine, Sandbox, SandboxSpec, StartError};
+use crate::sync::lock;
 use crate::{BoxFuture, Executor};
 
 pub use client::Client;
@@ -254,20 +255,14 @@ impl DockerEngine {
     /// Pulls an image that may be there in an older form, which has to do while no registry can
     /// be reached.
     async fn pull_newer(&self, spec: &SandboxSpec, image: &str) -> Result<(), StartError> {
-        let away = *self
-            .registry_away
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let away = *lock(&self.registry_away);
         let resting = away.is_some_and(|since| since.elapsed() < REGISTRY_REST);
         if resting && self.has_image(image).await {
             return Ok(());
         }
         let result = self.pull(image).await;
         let away = result.as_ref().is_err_and(start::is_registry_away);
-        *self
-            .registry_away
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = away.then(Instant::now);
+        *lock(&self.registry_away) = away.then(Instant::now);
         match result {
             Ok(()) => Ok(()),
             Err(error) if away && self.has_image(image).await => {

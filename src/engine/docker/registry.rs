@@ -1,8 +1,9 @@
 //! Which containers are in use, and what became of them.
 
+use crate::sync::lock;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What is known of one container without asking.
 #[derive(Debug, Default)]
@@ -75,6 +76,6 @@ impl Registry {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Fate>>> {
-        self.fates.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.fates)
     }
 }

@@ -6,6 +6,7 @@ use std::process::{Child, ChildStderr, ChildStdout, ExitStatus};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::sync::lock;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use smol::Timer;
@@ -57,7 +58,7 @@ impl Process {
         if self.status.is_initialized() {
             return true;
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         match state.child.try_wait() {
             Ok(None) => false,
             Ok(Some(status)) => {
@@ -84,7 +85,7 @@ impl Process {
 
     /// Sends a signal, if it has not ended.
     fn signal(&self, send: impl FnOnce(Pid) -> nix::Result<()>) -> io::Result<()> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         // The id is ours only while nobody has waited for it, which takes the same lock.
         if self.status.is_initialized() || matches!(state.child.try_wait(), Ok(Some(_))) {
             return Ok(());
@@ -107,11 +108,7 @@ impl Process {
 
     /// Whether the kernel killed it for memory. False while it lives.
     pub fn was_killed_for_memory(&self) -> bool {
-        let killed = self
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .killed;
+        let killed = lock(&self.state).killed;
         !killed
             && self
                 .status

@@ -1,12 +1,13 @@
 //! What the parts of one connection tell each other.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use hyper::body::Incoming;
 
 use super::refusal::Refusal;
+use crate::sync::lock;
 
 /// Memory for bodies that is left, over all connections, in bytes.
 #[derive(Debug)]
@@ -69,8 +70,7 @@ impl State {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Each change is complete in itself: a panic elsewhere leaves nothing half done.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     /// Takes memory for a body up to `total` bytes; false if there is not enough.

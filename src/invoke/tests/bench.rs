@@ -259,7 +259,7 @@ impl Bench {
     pub(super) fn call(&self, name: &str, wait: Option<Duration>) -> Call {
         let identity = self.store.key_of_namespace("guest").unwrap().unwrap();
         Call {
-            identity: Arc::new(identity),
+            identity,
             action: Arc::new(action(name)),
             binding: None,
             payload: Some(RawValue::from_string(r#"{"n":1.50}"#.into()).unwrap()),

@@ -8,18 +8,7 @@ use super::*;
 impl Bench {
     /// Calls a built-in action as guest.
     fn call_built_in(&self, name: &str, payload: &Value, wait: Option<Duration>) -> Call {
-        let identity = self.store.key_of_namespace("guest").unwrap().unwrap();
-        let name: crate::entity::FullName = format!("whisk.system/{name}").parse().unwrap();
-        let catalog = &self.invoker.inner.catalog;
-        let resolved = catalog.resolve_name(&identity, &name).unwrap();
-        let payload = RawValue::from_string(payload.to_string()).unwrap();
-        Call::new(
-            Arc::new(identity),
-            resolved,
-            Some(payload),
-            "tid".into(),
-            wait,
-        )
+        self.call_path(&format!("whisk.system/{name}"), payload, wait)
     }
 }
 

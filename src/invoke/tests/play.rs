@@ -87,20 +87,19 @@ impl Bench {
         self.run(catalog.create_action(action, code)).unwrap()
     }
 
-    /// Calls an action of guest, by `name` or `package/name`.
+    /// Calls an action of guest as guest, by `name` or `package/name`.
     pub(super) fn call_of(&self, name: &str, payload: &Value, wait: Option<Duration>) -> Call {
+        self.call_path(&format!("guest/{name}"), payload, wait)
+    }
+
+    /// Calls any action as guest, by `ns/[package/]name`.
+    pub(super) fn call_path(&self, path: &str, payload: &Value, wait: Option<Duration>) -> Call {
         let identity = self.store.key_of_namespace("guest").unwrap().unwrap();
-        let name: FullName = format!("guest/{name}").parse().unwrap();
+        let name: FullName = path.parse().unwrap();
         let catalog = &self.invoker.inner.catalog;
         let resolved = catalog.resolve_name(&identity, &name).unwrap();
         let payload = RawValue::from_string(payload.to_string()).unwrap();
-        Call::new(
-            Arc::new(identity),
-            resolved,
-            Some(payload),
-            "tid".into(),
-            wait,
-        )
+        Call::new(identity, resolved, Some(payload), "tid".into(), wait)
     }
 
     /// Invokes an action of guest and waits for its record.

@@ -25,12 +25,16 @@ const INACTIVE: RuleStatus = RuleStatus::Inactive;
 
 impl Bench {
     fn fire_of(&self, trigger: Trigger) -> Fire {
-        let mut identity = self.store.key_of_namespace("guest").unwrap().unwrap();
-        identity.limits = Arc::new(NamespaceLimits {
+        let guest = self.store.key_of_namespace("guest").unwrap().unwrap();
+        let limits = Arc::new(NamespaceLimits {
             invocations_per_minute: Some(1000),
             concurrent_invocations: Some(1000),
             ..NamespaceLimits::default()
         });
+        let identity = Identity {
+            limits,
+            ..(*guest).clone()
+        };
         Fire {
             identity: Arc::new(identity),
             trigger,

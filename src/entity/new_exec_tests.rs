@@ -1,3 +1,6 @@
+//! What clients send for `exec`, and what is stored of it.
+
+use super::super::exec::Fields;
 use super::*;
 
 /// Kinds for the tests of this room.
