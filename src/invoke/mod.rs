@@ -13,6 +13,7 @@ mod budget;
 mod builtin;
 mod call;
 mod choice;
+mod closing;
 mod composite;
 mod composition;
 mod conductor;

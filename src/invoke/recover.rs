@@ -7,8 +7,9 @@ use std::time::Instant;
 use smol::Timer;
 use smol::lock::Semaphore;
 
+use super::closing::{CLOSED_AT_A_TIME, Closing};
 use super::pending::{Document, Invocation, Open, Underway};
-use super::record::{Executed, Reached, activation};
+use super::record::Reached;
 use super::run::{Flown, PAUSE, Runner};
 use super::within::Within;
 use super::{Call, InvokeError, Invoker};
@@ -44,9 +45,13 @@ impl Invoker {
     pub async fn recover(&self) -> Result<Recovered, StoreError> {
         let mut recovered = Recovered::default();
         let mut again = Vec::new();
+        let mut closings = Vec::new();
         let left = self.inner.store.pending()?;
         let known: HashSet<ActivationId> = left.iter().map(|(id, ..)| *id).collect();
         for (id, progress, document) in left {
+            if closings.len() >= CLOSED_AT_A_TIME {
+                self.inner.store_all(&mut closings).await;
+            }
             let text = String::from_utf8_lossy(&document);
             let document = match Document::read(&text) {
                 Ok(document) => document,
@@ -67,40 +72,58 @@ impl Invoker {
                             recovered.closed += 1;
                             let message = "Action could not be found or may have been deleted.";
                             let response = Response::error(Status::ApplicationError, message);
-                            self.close(&call, id, found.cause, Reached::Nothing, response)
-                                .await;
+                            let reached = Reached::Nothing;
+                            closings.push(Closing::not_run(
+                                &call,
+                                id,
+                                found.cause,
+                                reached,
+                                response,
+                            ));
                         }
                         (Progress::Started, Ok(call) | Err(call)) => {
                             recovered.closed += 1;
-                            self.close(&call, id, found.cause, Reached::Action, stopped())
-                                .await;
+                            let reached = Reached::Action;
+                            closings.push(Closing::not_run(
+                                &call,
+                                id,
+                                found.cause,
+                                reached,
+                                stopped(),
+                            ));
                         }
                     }
                 }
                 Document::Composite(found) => {
-                    recovered.closed += self.close_composite(id, &found, &known).await?;
+                    recovered.closed += self.close_composite(id, &found, &known, &mut closings)?;
                 }
                 Document::Fired(fired) => {
                     let fired = fired.into_owned();
-                    let follows = self.recover_fired(id, progress, fired, &known).await?;
-                    recovered.run += usize::from(follows);
-                    recovered.closed += usize::from(!follows);
+                    match self.recover_fired(id, progress, fired, &known)? {
+                        None => recovered.run += 1,
+                        Some(closing) => {
+                            recovered.closed += 1;
+                            closings.push(closing);
+                        }
+                    }
                 }
             }
         }
+        self.inner.store_all(&mut closings).await;
         self.run_again(again);
         Ok(recovered)
     }
 
     /// Closes a sequence or composition, and before it those of its children that have neither a
     /// record nor a document of their own. Gives how many that were.
-    async fn close_composite(
+    fn close_composite(
         &self,
         id: ActivationId,
         found: &Underway<'_>,
         known: &HashSet<ActivationId>,
+        closings: &mut Vec<Closing>,
     ) -> Result<usize, StoreError> {
-        let mut closed = 1;
+        let before = closings.len();
         let own = &found.invocation;
         for child in &found.open {
             let stored = self.inner.store.activation(own.namespace, child.id)?;
@@ -108,19 +131,26 @@ impl Invoker {
                 continue;
             }
             let (Ok(call) | Err(call)) = self.call_again(&invocation_of(child, own))?;
-            self.close(&call, child.id, Some(id), Reached::Action, stopped())
-                .await;
-            closed += 1;
+            let reached = Reached::Action;
+            closings.push(Closing::not_run(
+                &call,
+                child.id,
+                Some(id),
+                reached,
+                stopped(),
+            ));
         }
         let (Ok(call) | Err(call)) = self.call_again(own)?;
         let ids = (id, own.cause);
         let record = found
             .account
             .record(found.form, &call, ids, now(), stopped());
-        self.inner
-            .store_record(&call.identity, &record, &record.logs)
-            .await;
-        Ok(closed)
+        closings.push(Closing {
+            identity: call.identity,
+            logs: record.logs.clone(),
+            record,
+        });
+        Ok(closings.len() - before)
     }
 
     /// The call of a pending document: `Err` if it can only be closed, since its action or its
@@ -198,19 +228,6 @@ impl Invoker {
             }
         };
         self.inner.executor.spawn(run).detach();
-    }
-
-    async fn close(
-        &self,
-        call: &Call,
-        id: ActivationId,
-        cause: Option<ActivationId>,
-        reached: Reached,
-        response: Response,
-    ) {
-        let executed = Executed::not_run(now(), reached, response);
-        let record = activation(call, id, cause, executed);
-        self.inner.store_record(&call.identity, &record, &[]).await;
     }
 }
 

@@ -13,6 +13,7 @@ use smol::channel::{Sender, bounded};
 use smol::lock::Semaphore;
 
 use super::budget::Room;
+use super::closing::Closing;
 use super::fired::{Fire, Fired};
 use super::flights::Flight;
 use super::follow::{Failure, Following};
@@ -164,16 +165,16 @@ impl Invoker {
         }
     }
 
-    /// Settles a trigger that an earlier run of the daemon has fired; gives whether its rules are
-    /// followed now. They are if none of them has been; else its record is closed. `promised` are
-    /// the activations that an earlier run has left without a record.
-    pub(super) async fn recover_fired(
+    /// Settles a trigger that an earlier run of the daemon has fired: its rules are followed now if
+    /// none of them has been, else there is a record to be stored. `promised` are the activations
+    /// that an earlier run has left without a record.
+    pub(super) fn recover_fired(
         &self,
         id: ActivationId,
         progress: Progress,
         fired: Fired,
         promised: &HashSet<ActivationId>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Closing>, StoreError> {
         let store = &self.inner.store;
         let identity = match (progress, store.key_of_namespace(&fired.namespace)?) {
             (Progress::Accepted, Some(identity)) => {
@@ -181,7 +182,7 @@ impl Invoker {
                 let invoker = self.clone();
                 let follow = async move { invoker.follow_all(firing).await };
                 self.inner.executor.spawn(follow).detach();
-                return Ok(true);
+                return Ok(None);
             }
             (_, identity) => identity.unwrap_or_else(|| stranger(&fired.namespace).into()),
         };
@@ -197,9 +198,11 @@ impl Invoker {
             };
             logs.push(rule.entry(&outcome));
         }
-        let record = fired.record(id, &identity);
-        self.inner.store_record(&identity, &record, &logs).await;
-        Ok(false)
+        Ok(Some(Closing {
+            record: fired.record(id, &identity),
+            identity,
+            logs,
+        }))
     }
 }
 

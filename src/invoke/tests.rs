@@ -203,6 +203,38 @@ fn a_restart_runs_more_than_may_wait() {
 }
 
 #[test]
+fn a_restart_closes_many_in_few_commits() {
+    let bench = Bench::new(echo);
+    bench.code("a");
+    let call = bench.call("a", None);
+    let ids: Vec<ActivationId> = (0..100).map(|_| ActivationId::random()).collect();
+    bench.run(async {
+        for id in &ids {
+            let document = pending::invocation(&call, None);
+            bench.store.accept(*id, document).await.unwrap();
+            bench.store.mark_started(*id).await.unwrap();
+        }
+    });
+    let before = bench.store.figures().unwrap().commits;
+    let recovered = bench.run(bench.invoker.recover()).unwrap();
+    assert_eq!(
+        recovered,
+        Recovered {
+            run: 0,
+            closed: 100
+        }
+    );
+    let commits = bench.store.figures().unwrap().commits - before;
+    assert!(commits < 20, "{commits} commits");
+    for id in ids {
+        assert_eq!(
+            bench.record(id)["response"]["status"],
+            "whisk internal error"
+        );
+    }
+}
+
+#[test]
 fn a_restart_runs_what_waited_and_closes_what_ran() {
     let bench = Bench::new(echo);
     bench.code("a");
