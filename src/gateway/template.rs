@@ -83,8 +83,8 @@ impl Template {
     /// Parses a path.
     ///
     /// # Errors
-    /// As [`base_path`], and for a parameter that is not a whole segment, has no name, or is there
-    /// twice.
+    /// As [`base_path`], and for a parameter that is not a whole segment, has no name or one that
+    /// only OWL sets, or is there twice.
     pub(super) fn parse(text: &str) -> Result<Self, GatewayError> {
         let mut segments = Vec::new();
         for segment in checked(text, "path")? {
@@ -103,6 +103,12 @@ impl Template {
                     )));
                 }
             };
+            if matches!(&segment, Segment::Parameter(name) if name.starts_with("__ow_")) {
+                // Each request would be refused, as one that sets what only OWL sets.
+                return Err(GatewayError::invalid(format!(
+                    "the path '{text}' has a parameter with a reserved name: __ow_ cannot begin it"
+                )));
+            }
             if matches!(segment, Segment::Parameter(_)) && segments.contains(&segment) {
                 return Err(GatewayError::invalid(format!(
                     "the path '{text}' has a parameter twice"
@@ -221,7 +227,15 @@ mod tests {
         assert_eq!(matched("/a/{x}/b", "/a//b"), None);
         assert_eq!(matched("/a/{x}", "/a/b/c"), None);
         for bad in [
-            "/a{x}", "/{x}b", "/{}", "/{x", "/x}", "/{a}{b}", "/{x}/{x}", "x",
+            "/o/{__ow_path}",
+            "/a{x}",
+            "/{x}b",
+            "/{}",
+            "/{x",
+            "/x}",
+            "/{a}{b}",
+            "/{x}/{x}",
+            "x",
         ] {
             assert!(Template::parse(bad).is_err(), "{bad}");
         }
