@@ -72,8 +72,11 @@ pub(super) fn print_params(run: &Run<'_>, arguments: &Members<'_>) -> Output {
 
 /// The arguments in the order of their names.
 fn by_name<'a>(arguments: &'a Members<'a>) -> BTreeMap<&'a str, &'a RawValue> {
-    let named = arguments.0.iter().map(|(name, value)| (&**name, *value));
-    named.collect()
+    let mut named = BTreeMap::new();
+    for (name, value) in &arguments.0 {
+        named.insert(&**name, *value);
+    }
+    named
 }
 
 #[cfg(test)]

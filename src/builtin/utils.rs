@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use super::run::{BadArgument, Output, Run};
 use super::value::{given, is_text, is_true, text};
@@ -45,13 +44,15 @@ pub(super) fn smash(_: &Run<'_>, arguments: &Members<'_>) -> Output {
         return Output::error("Expected an argument '$fieldName' of type 'string'.");
     };
     // A map because a name that comes twice must not come out twice.
-    let others: BTreeMap<&str, &RawValue> = arguments
-        .0
-        .iter()
-        .filter(|(name, _)| name != FIELD)
-        .map(|(name, value)| (&**name, *value))
-        .collect();
-    Output::of(&BTreeMap::from([(field, others)]))
+    let mut others = BTreeMap::new();
+    for (name, value) in &arguments.0 {
+        if name != FIELD {
+            others.insert(&**name, *value);
+        }
+    }
+    let mut whole = BTreeMap::new();
+    whole.insert(field, others);
+    Output::of(&whole)
 }
 
 /// `utils/hosturl`: the URL of an action, a web action or a trigger of the invoker.

@@ -158,10 +158,11 @@ impl Manifest {
     /// `runtimes` of the info document (reference section 1.11). Each family has one default: the
     /// kind that its `:default` means now.
     pub fn info(&self, docker: bool) -> BTreeMap<&str, Vec<KindInfo<'_>>> {
-        self.families
-            .iter()
-            .map(|(family, kinds)| (family.as_str(), self.family_info(family, kinds, docker)))
-            .collect()
+        let mut families = BTreeMap::new();
+        for (family, kinds) in &self.families {
+            families.insert(family.as_str(), self.family_info(family, kinds, docker));
+        }
+        families
     }
 
     fn family_info<'a>(

@@ -218,11 +218,10 @@ impl Api {
         let stored: Stored = json::stored(document)?;
         let members = serde_json::from_str(stored.apidoc.get()).ok()?;
         let mut api = Self::read(&stored.namespace, members).ok()?;
-        let mut keys: BTreeMap<(String, String), String> = stored
-            .secure_keys
-            .into_iter()
-            .map(|secure| ((secure.path, secure.operation), secure.key))
-            .collect();
+        let mut keys = BTreeMap::new();
+        for secure in stored.secure_keys {
+            keys.insert((secure.path, secure.operation), secure.key);
+        }
         for item in &mut api.paths {
             for (verb, operation) in &mut item.operations {
                 let place = (item.template.text().to_owned(), verb.key().to_owned());
@@ -254,14 +253,9 @@ impl Match<'_> {
 
     /// The methods that the path has, in the order of their names.
     pub fn methods(&self) -> Vec<&'static str> {
-        let mut verbs: Vec<Verb> = self.item.operations.iter().map(|(verb, _)| *verb).collect();
-        if verbs.contains(&Verb::Get) {
-            verbs.push(Verb::Head);
-        }
-        verbs.push(Verb::Options);
-        verbs.sort_unstable();
-        verbs.dedup();
-        verbs.into_iter().map(Verb::method).collect()
+        let answered = |verb: &Verb| *verb == Verb::Options || self.operation(*verb).is_some();
+        let verbs = Verb::ALL.into_iter().filter(answered);
+        verbs.map(Verb::method).collect()
     }
 }
 

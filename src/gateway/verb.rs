@@ -23,7 +23,8 @@ pub enum Verb {
 }
 
 impl Verb {
-    const ALL: [Verb; 7] = [
+    /// All of them, in the order of their names.
+    pub(super) const ALL: [Verb; 7] = [
         Self::Delete,
         Self::Get,
         Self::Head,

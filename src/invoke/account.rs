@@ -10,7 +10,7 @@ use crate::entity::{ActionLimits, Activation, ActivationId, Response, SEQUENCE};
 /// What runs other actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Form {
+pub(super) enum Form {
     /// A sequence.
     Sequence,
     /// A conductor with the components that it names.
@@ -19,22 +19,22 @@ pub enum Form {
 
 /// The sums of a sequence or composition, as far as it has come.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Account {
+pub(super) struct Account {
     /// Start, in milliseconds since 1970.
-    pub start: u64,
+    pub(super) start: u64,
     /// Milliseconds from the receipt of the request to the start.
-    pub wait: u64,
+    pub(super) wait: u64,
     /// The activations that it has started itself, in order.
-    pub children: Vec<ActivationId>,
+    pub(super) children: Vec<ActivationId>,
     /// Milliseconds that they took.
-    pub duration: u64,
+    pub(super) duration: u64,
     /// Largest memory of one of them in MB; none before one has run.
-    pub memory: Option<u32>,
+    pub(super) memory: Option<u32>,
 }
 
 impl Account {
     /// Nothing has happened yet.
-    pub fn new(start: u64, wait: u64) -> Self {
+    pub(super) fn new(start: u64, wait: u64) -> Self {
         Account {
             start,
             wait,
@@ -45,14 +45,14 @@ impl Account {
     }
 
     /// A child has its result.
-    pub fn add(&mut self, child: &Activation) {
+    pub(super) fn add(&mut self, child: &Activation) {
         self.duration += child.duration.unwrap_or_default();
         self.memory = self.memory.max(memory(child));
     }
 
     /// The record. The activation ends at `end`, in milliseconds since 1970, with a response;
     /// `cause` is what it is itself part of.
-    pub fn record(
+    pub(super) fn record(
         &self,
         form: Form,
         call: &Call,

@@ -14,7 +14,7 @@ fn push_string(out: &mut String, text: &str) {
 }
 
 /// Arguments and init parameters of one run.
-pub struct Arguments {
+pub(super) struct Arguments {
     /// The JSON object or array that is the action's argument.
     value: String,
     /// Init parameters: names and values as texts.
@@ -28,7 +28,10 @@ impl Arguments {
     ///
     /// # Errors
     /// The payload is neither a JSON object nor an array.
-    pub fn merge(parameters: &Parameters, payload: Option<&RawValue>) -> serde_json::Result<Self> {
+    pub(super) fn merge(
+        parameters: &Parameters,
+        payload: Option<&RawValue>,
+    ) -> serde_json::Result<Self> {
         if parameters.0.is_empty() || payload.is_some_and(|p| p.get().starts_with('[')) {
             let value = match payload {
                 Some(payload) => payload.get().to_string(),
@@ -77,7 +80,7 @@ impl Arguments {
     ///
     /// # Errors
     /// They are not JSON, which nothing makes them.
-    pub fn into_payload(self) -> serde_json::Result<Box<RawValue>> {
+    pub(super) fn into_payload(self) -> serde_json::Result<Box<RawValue>> {
         RawValue::from_string(self.value)
     }
 }
@@ -102,17 +105,17 @@ fn environment_text(value: &RawValue) -> String {
 }
 
 /// What one run is about, for both bodies.
-pub struct Run<'a> {
+pub(super) struct Run<'a> {
     /// The action.
-    pub action: &'a Action,
+    pub(super) action: &'a Action,
     /// Who invokes it.
-    pub identity: &'a Identity,
+    pub(super) identity: &'a Identity,
     /// Id of the activation.
-    pub id: ActivationId,
+    pub(super) id: ActivationId,
     /// Transaction id of the request.
-    pub transaction_id: &'a str,
+    pub(super) transaction_id: &'a str,
     /// The arguments.
-    pub arguments: &'a Arguments,
+    pub(super) arguments: &'a Arguments,
 }
 
 impl Run<'_> {
@@ -128,7 +131,7 @@ impl Run<'_> {
     }
 
     /// The body of `/init` with the action's code. `deadline` is in milliseconds since 1970.
-    pub fn init_body(&self, code: Option<&str>, deadline: u64) -> String {
+    pub(super) fn init_body(&self, code: Option<&str>, deadline: u64) -> String {
         #[derive(Serialize)]
         struct Value<'a> {
             name: &'a str,
@@ -171,7 +174,7 @@ impl Run<'_> {
     }
 
     /// The body of `/run`. `deadline` is in milliseconds since 1970.
-    pub fn run_body(&self, deadline: u64) -> String {
+    pub(super) fn run_body(&self, deadline: u64) -> String {
         let value = &self.arguments.value;
         let mut body = String::with_capacity(value.len() + 512);
         body.push_str("{\"value\":");

@@ -7,20 +7,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::InvokeError;
 
 /// So many bytes in all, of which each call takes its part.
-pub struct Budget {
+pub(super) struct Budget {
     most: u64,
     held: Arc<AtomicU64>,
 }
 
 /// Part of a budget, until it is dropped.
-pub struct Room {
+pub(super) struct Room {
     bytes: u64,
     held: Arc<AtomicU64>,
 }
 
 impl Budget {
     /// A budget of `most` bytes.
-    pub fn new(most: u64) -> Self {
+    pub(super) fn new(most: u64) -> Self {
         Budget {
             most,
             held: Arc::default(),
@@ -31,7 +31,7 @@ impl Budget {
     ///
     /// # Errors
     /// Others hold too much: a 429 with OpenWhisk's text.
-    pub fn take(&self, bytes: u64) -> Result<Room, InvokeError> {
+    pub(super) fn take(&self, bytes: u64) -> Result<Room, InvokeError> {
         let room = |now: u64| (now == 0 || now + bytes <= self.most).then_some(now + bytes);
         match self
             .held

@@ -16,7 +16,7 @@ use crate::entity::{ActivationId, Parameter, Parameters};
 
 impl Inner {
     /// Runs a built-in action. A `promised` one is marked as started before.
-    pub async fn built_in(
+    pub(super) async fn built_in(
         &self,
         call: &Call,
         id: ActivationId,

@@ -10,7 +10,7 @@ use crate::entity::{Action, Exec};
 
 impl Inner {
     /// Which engine runs a call's action, and in what.
-    pub fn choose(
+    pub(super) fn choose(
         &self,
         call: &Call,
         action: &Action,
@@ -74,7 +74,7 @@ impl Inner {
     }
 
     /// Whether an action's proxy prints sentinels (reference section 7.7).
-    pub fn has_sentinels(&self, exec: &Exec) -> bool {
+    pub(super) fn has_sentinels(&self, exec: &Exec) -> bool {
         match exec {
             Exec::Blackbox { image, .. } => self.manifest.is_native_blackbox(image),
             Exec::Sequence { .. } | Exec::Builtin => false,

@@ -21,7 +21,7 @@ use crate::clock::now;
 use crate::entity::{Activation, ActivationId, Response};
 
 /// A sequence or composition under way.
-pub struct Composite {
+pub(super) struct Composite {
     inner: Arc<Inner>,
     form: Form,
     flown: Flown,
@@ -36,7 +36,7 @@ struct Child {
 }
 
 /// Why a child gave no result.
-pub enum NoResult {
+pub(super) enum NoResult {
     /// It has taken too long, and goes on alone.
     Late(ActivationId),
     /// Its task is gone.
@@ -45,7 +45,7 @@ pub enum NoResult {
 
 impl Composite {
     /// Begins. From here on the store knows that it runs: a restart closes it.
-    pub fn begin(inner: Arc<Inner>, flown: Flown, form: Form) -> Self {
+    pub(super) fn begin(inner: Arc<Inner>, flown: Flown, form: Form) -> Self {
         let wait = flown.received.elapsed().as_millis();
         let composite = Composite {
             form,
@@ -60,7 +60,7 @@ impl Composite {
 
     /// Waits, for one that was promised, until it is sure that a restart will not run it: its
     /// children may have been run by then.
-    pub async fn begun(&self) {
+    pub(super) async fn begun(&self) {
         if self.flown.sender.is_some() {
             return;
         }
@@ -71,12 +71,12 @@ impl Composite {
     }
 
     /// The call that began it.
-    pub fn call(&self) -> &Call {
+    pub(super) fn call(&self) -> &Call {
         &self.flown.call
     }
 
     /// What runs it.
-    pub fn inner(&self) -> &Inner {
+    pub(super) fn inner(&self) -> &Inner {
         &self.inner
     }
 
@@ -85,7 +85,7 @@ impl Composite {
     /// # Errors
     /// It gave no result in its time limit and the grace beyond. What runs others is waited for as long as it
     /// takes if it is a sequence: its components have such limits themselves.
-    pub async fn component(
+    pub(super) async fn component(
         &mut self,
         resolved: Resolved,
         payload: Option<Box<RawValue>>,
@@ -100,7 +100,7 @@ impl Composite {
     ///
     /// # Errors
     /// As for a component.
-    pub async fn conductor(
+    pub(super) async fn conductor(
         &mut self,
         payload: Option<Box<RawValue>>,
     ) -> Result<Arc<Activation>, NoResult> {
@@ -115,7 +115,7 @@ impl Composite {
 
     /// Ends: answers, and stores the record when those of the children are stored, so that after
     /// a crash in between this one's pending document still tells of them.
-    pub async fn end(self, response: Response) {
+    pub(super) async fn end(self, response: Response) {
         let Composite {
             inner,
             form,

@@ -19,7 +19,11 @@ const FAILED: &str = "Activation failure during composition.";
 
 impl Inner {
     /// Begins a composition, and then carries it through.
-    pub fn compose(self: Arc<Self>, flown: Flown, within: Within) -> impl Future<Output = ()> {
+    pub(super) fn compose(
+        self: Arc<Self>,
+        flown: Flown,
+        within: Within,
+    ) -> impl Future<Output = ()> {
         let mut composite = Composite::begin(self, flown, Form::Composition);
         async move {
             composite.begun().await;

@@ -10,7 +10,7 @@ use crate::entity::{FullName, Members, Response, json, names};
 
 /// What a conductor wants next.
 #[derive(Debug)]
-pub enum Wish {
+pub(super) enum Wish {
     /// An end, with this response.
     End(Response),
     /// A component.
@@ -25,7 +25,7 @@ pub enum Wish {
 }
 
 /// Reads the response of a conductor.
-pub fn wish(response: &Response) -> Wish {
+pub(super) fn wish(response: &Response) -> Wish {
     let result = response.result.as_deref();
     let Some(members) = result.and_then(|result| Members::of(result).ok()) else {
         return Wish::End(response.clone());
@@ -60,7 +60,10 @@ fn boxed_as<'a>(name: &str, value: &'a RawValue) -> Cow<'a, RawValue> {
 
 /// The input of a conductor: what comes in, with the members of the state over it. An array, which
 /// nothing can be merged into, is boxed if there is a state.
-pub fn input(input: Option<Box<RawValue>>, state: Option<&RawValue>) -> Option<Box<RawValue>> {
+pub(super) fn input(
+    input: Option<Box<RawValue>>,
+    state: Option<&RawValue>,
+) -> Option<Box<RawValue>> {
     let Some(state) = state else {
         return input;
     };
@@ -89,7 +92,7 @@ pub fn input(input: Option<Box<RawValue>>, state: Option<&RawValue>) -> Option<B
 
 /// The action that a name means, which a conductor gives: with a slash before it or of three
 /// segments it is complete, else it is one of the caller's namespace. None if it is no name.
-pub fn component(name: &RawValue, namespace: &str) -> Option<FullName> {
+pub(super) fn component(name: &RawValue, namespace: &str) -> Option<FullName> {
     let text: Cow<'_, str> = serde_json::from_str::<String>(name.get()).ok()?.into();
     let complete = text.starts_with('/') || names::segments(&text).count() > 2;
     let text = match complete {

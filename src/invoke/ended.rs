@@ -7,7 +7,7 @@ use crate::engine::StartError;
 use crate::entity::{Response, Status};
 
 /// An activation that this gateway will not come to run.
-pub fn not_run(message: &str) -> Finished {
+pub(super) fn not_run(message: &str) -> Finished {
     ended(
         Reached::Action,
         Response::error(Status::InternalError, message),
@@ -15,7 +15,7 @@ pub fn not_run(message: &str) -> Finished {
 }
 
 /// An activation that ends without a run.
-pub fn ended(reached: Reached, response: Response) -> Finished {
+pub(super) fn ended(reached: Reached, response: Response) -> Finished {
     Finished {
         executed: Executed::not_run(now(), reached, response),
         printed: Printed::Nothing,
@@ -23,26 +23,26 @@ pub fn ended(reached: Reached, response: Response) -> Finished {
 }
 
 /// An activation whose payload is nothing that an action could get.
-pub fn bad_arguments(error: &serde_json::Error) -> Finished {
+pub(super) fn bad_arguments(error: &serde_json::Error) -> Finished {
     let message = format!("The arguments are not a JSON object: {error}");
     let response = Response::error(Status::ApplicationError, &message);
     ended(Reached::Action, response)
 }
 
 /// An attempt that did not come to a run.
-pub fn failed(status: Status, message: &str) -> Attempt {
+pub(super) fn failed(status: Status, message: &str) -> Attempt {
     let response = Response::error(status, message);
     Attempt::Finished(Box::new(ended(Reached::Action, response)))
 }
 
 /// An attempt whose action could not be got (reference section 4.6).
-pub fn unfetched(status: Status, message: &str) -> Attempt {
+pub(super) fn unfetched(status: Status, message: &str) -> Attempt {
     let response = Response::error(status, message);
     Attempt::Finished(Box::new(ended(Reached::Nothing, response)))
 }
 
 /// What a sandbox that could not be started means for the activation (reference section 7.8).
-pub fn start_failed(action: &str, error: StartError) -> Attempt {
+pub(super) fn start_failed(action: &str, error: StartError) -> Attempt {
     log::warn!("{action}: {error}");
     match error {
         StartError::Pull { image, .. } => failed(

@@ -16,10 +16,10 @@ use crate::entity::{Action, Activation, ActivationId, Status};
 use crate::pool::{Grant, Lease, Warm};
 
 /// How often an activation is moved to another sandbox before it is given up.
-pub const MOST_ATTEMPTS: usize = 3;
+pub(super) const MOST_ATTEMPTS: usize = 3;
 
 /// What came of an attempt.
-pub enum Attempt {
+pub(super) enum Attempt {
     /// It ran, or failed for good. The sandbox, if there is one, still holds its logs.
     Finished(Box<Finished>),
     /// The sandbox was dead or going down before it took the activation: try another.
@@ -27,15 +27,15 @@ pub enum Attempt {
 }
 
 /// An activation that has its result.
-pub struct Finished {
+pub(super) struct Finished {
     /// What happened.
-    pub executed: Executed,
+    pub(super) executed: Executed,
     /// What it has printed.
-    pub printed: Printed,
+    pub(super) printed: Printed,
 }
 
 /// What an activation has printed.
-pub enum Printed {
+pub(super) enum Printed {
     /// Nothing: nothing was run.
     Nothing,
     /// These lines, in the form of records.
@@ -45,7 +45,7 @@ pub enum Printed {
 }
 
 /// The sandbox that ran an activation.
-pub struct Used {
+pub(super) struct Used {
     lease: Lease,
     warm: Warm,
     /// What it printed; none for actions without logs.
@@ -62,7 +62,7 @@ const MOST_OPEN_LOGS: usize = 4;
 
 impl Inner {
     /// Runs an activation: starts and initialises a sandbox if it was given a place only.
-    pub async fn attempt(
+    pub(super) async fn attempt(
         &self,
         call: &Call,
         id: ActivationId,
@@ -231,7 +231,12 @@ impl Inner {
     /// Returns or removes the sandbox of a run, and collects its logs (reference sections 7.7 and
     /// 7.9). Where sentinels tell the logs of two runs apart, the sandbox takes the next run
     /// before the logs of this one have come.
-    pub async fn finish(&self, call: &Call, activation: &Activation, used: Used) -> Vec<String> {
+    pub(super) async fn finish(
+        &self,
+        call: &Call,
+        activation: &Activation,
+        used: Used,
+    ) -> Vec<String> {
         let Used {
             lease,
             warm,

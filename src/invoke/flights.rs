@@ -10,7 +10,7 @@ use super::budget::Room;
 
 /// The counters. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Flights {
+pub(super) struct Flights {
     state: Arc<Mutex<State>>,
 }
 
@@ -23,7 +23,7 @@ struct State {
 }
 
 /// One activation on its way, until it is dropped.
-pub struct Flight {
+pub(super) struct Flight {
     flights: Flights,
     /// Its namespace, while it counts for that.
     namespace: Option<Arc<str>>,
@@ -33,7 +33,7 @@ pub struct Flight {
 
 impl Flights {
     /// Counts one more.
-    pub fn begin(&self, namespace: &str) -> Flight {
+    pub(super) fn begin(&self, namespace: &str) -> Flight {
         let mut state = self.lock();
         state.total += 1;
         let known = state.by_namespace.get_key_value(namespace);
@@ -48,7 +48,7 @@ impl Flights {
 
     /// Counts a sequence, a composition or a fired trigger, which is waited for, but does not count
     /// for its namespace: what runs in it does.
-    pub fn begin_composite(&self) -> Flight {
+    pub(super) fn begin_composite(&self) -> Flight {
         self.lock().total += 1;
         Flight {
             flights: self.clone(),
@@ -58,7 +58,7 @@ impl Flights {
     }
 
     /// How many of a namespace are in flight.
-    pub fn of(&self, namespace: &str) -> usize {
+    pub(super) fn of(&self, namespace: &str) -> usize {
         self.lock()
             .by_namespace
             .get(namespace)
@@ -67,12 +67,12 @@ impl Flights {
     }
 
     /// How many are in flight in all.
-    pub fn total(&self) -> usize {
+    pub(super) fn total(&self) -> usize {
         self.lock().total
     }
 
     /// Waits until nothing is in flight.
-    pub async fn none(&self) {
+    pub(super) async fn none(&self) {
         let receiver: Receiver<()> = {
             let mut state = self.lock();
             if state.total == 0 {
@@ -101,7 +101,7 @@ impl Flight {
 
     /// It has its result: it counts no longer for its namespace. Its record is still to be
     /// stored, which a stop waits for.
-    pub fn landed(&mut self) {
+    pub(super) fn landed(&mut self) {
         let Some(namespace) = self.namespace.take() else {
             return;
         };

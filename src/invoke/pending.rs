@@ -19,7 +19,7 @@ use crate::entity::ActivationId;
 /// A stored document.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Document<'a> {
+pub(super) enum Document<'a> {
     /// An invocation that was promised.
     #[serde(borrow)]
     Invocation(Invocation<'a>),
@@ -32,53 +32,53 @@ pub enum Document<'a> {
 
 /// What was invoked, and by whom.
 #[derive(Serialize, Deserialize)]
-pub struct Invocation<'a> {
+pub(super) struct Invocation<'a> {
     /// Namespace of the invoker.
-    pub namespace: &'a str,
+    pub(super) namespace: &'a str,
     /// `ns/[package/]name` of the action.
-    pub action: String,
+    pub(super) action: String,
     /// The binding that it was reached through.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub binding: Option<String>,
+    pub(super) binding: Option<String>,
     /// The payload; none for what will not be run again.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
-    pub payload: Option<&'a RawValue>,
+    pub(super) payload: Option<&'a RawValue>,
     /// Transaction id of the request.
-    pub transaction_id: &'a str,
+    pub(super) transaction_id: &'a str,
     /// The sequence or composition that it is part of.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cause: Option<ActivationId>,
+    pub(super) cause: Option<ActivationId>,
 }
 
 /// A sequence or composition as far as it has come.
 #[derive(Serialize, Deserialize)]
-pub struct Underway<'a> {
+pub(super) struct Underway<'a> {
     /// What it is.
-    pub form: Form,
+    pub(super) form: Form,
     /// Its own invocation.
     #[serde(borrow)]
-    pub invocation: Invocation<'a>,
+    pub(super) invocation: Invocation<'a>,
     /// What has been added up.
-    pub account: Account,
+    pub(super) account: Account,
     /// Its children that may have neither a record nor a document of their own.
-    pub open: Vec<Open>,
+    pub(super) open: Vec<Open>,
 }
 
 /// A child that may have no record yet.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Open {
+pub(super) struct Open {
     /// Its id.
-    pub id: ActivationId,
+    pub(super) id: ActivationId,
     /// `ns/[package/]name` of its action.
-    pub action: String,
+    pub(super) action: String,
     /// The binding that it was reached through.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub binding: Option<String>,
+    pub(super) binding: Option<String>,
 }
 
 impl Open {
     /// A child that was started by a call.
-    pub fn new(id: ActivationId, call: &Call) -> Self {
+    pub(super) fn new(id: ActivationId, call: &Call) -> Self {
         Open {
             id,
             action: call.action.path(),
@@ -89,7 +89,7 @@ impl Open {
 
 impl<'a> Document<'a> {
     /// Reads a stored document.
-    pub fn read(text: &'a str) -> serde_json::Result<Self> {
+    pub(super) fn read(text: &'a str) -> serde_json::Result<Self> {
         serde_json::from_str(text)
     }
 
@@ -99,7 +99,7 @@ impl<'a> Document<'a> {
 }
 
 /// The document of a promised invocation, whose action may run again if it has not started.
-pub fn invocation(call: &Call, cause: Option<ActivationId>) -> Vec<u8> {
+pub(super) fn invocation(call: &Call, cause: Option<ActivationId>) -> Vec<u8> {
     Document::Invocation(Invocation {
         payload: call.payload.as_deref(),
         ..of(call, cause)
@@ -108,12 +108,12 @@ pub fn invocation(call: &Call, cause: Option<ActivationId>) -> Vec<u8> {
 }
 
 /// The document of a fired trigger.
-pub fn fired(fired: &Fired) -> Vec<u8> {
+pub(super) fn fired(fired: &Fired) -> Vec<u8> {
     Document::Fired(Cow::Borrowed(fired)).write()
 }
 
 /// The document of a sequence or composition that has started.
-pub fn composite(
+pub(super) fn composite(
     call: &Call,
     cause: Option<ActivationId>,
     form: Form,

@@ -7,21 +7,21 @@ use super::Call;
 use crate::entity::{Activation, ActivationId, Response, SEQUENCE, names};
 
 /// What happened to an activation, up to its result.
-pub struct Executed {
+pub(super) struct Executed {
     /// The outcome.
-    pub response: Response,
+    pub(super) response: Response,
     /// Start of init, or of run when warm, in milliseconds since 1970.
-    pub start: u64,
+    pub(super) start: u64,
     /// End of run, in milliseconds since 1970.
-    pub end: u64,
+    pub(super) end: u64,
     /// Milliseconds of init and run.
-    pub duration: u64,
+    pub(super) duration: u64,
     /// How far it came.
-    pub reached: Reached,
+    pub(super) reached: Reached,
 }
 
 /// How far an activation came.
-pub enum Reached {
+pub(super) enum Reached {
     /// Its action was not there, or not one that may run here and now (reference section 4.6).
     Nothing,
     /// Its namespace is blocked (reference section 4.6): it leaves no record.
@@ -33,18 +33,18 @@ pub enum Reached {
 }
 
 /// Annotations of an activation that was run.
-pub struct Timing {
+pub(super) struct Timing {
     /// Milliseconds from the receipt of the request to `start`.
-    pub wait: u64,
+    pub(super) wait: u64,
     /// Milliseconds of init; none when warm.
-    pub init: Option<u64>,
+    pub(super) init: Option<u64>,
     /// Whether the time limit was hit.
-    pub timed_out: bool,
+    pub(super) timed_out: bool,
 }
 
 impl Executed {
     /// An activation that ended without having been run.
-    pub fn not_run(now: u64, reached: Reached, response: Response) -> Self {
+    pub(super) fn not_run(now: u64, reached: Reached, response: Response) -> Self {
         Executed {
             response,
             start: now,
@@ -56,13 +56,13 @@ impl Executed {
 }
 
 /// A plain value of an annotation.
-pub fn json(value: impl Serialize) -> Box<RawValue> {
+pub(super) fn json(value: impl Serialize) -> Box<RawValue> {
     to_raw_value(&value).expect("plain values are always valid JSON")
 }
 
 /// The record of a run, without logs: they are collected after the caller has its answer. `cause`
 /// is the sequence or composition that it is part of.
-pub fn activation(
+pub(super) fn activation(
     call: &Call,
     id: ActivationId,
     cause: Option<ActivationId>,
@@ -114,7 +114,7 @@ pub fn activation(
 
 /// What `?name=` is compared with (reference section 3.7.1): the package comes from the binding
 /// if there is one, else from a path of three segments.
-pub fn filter_name(binding: Option<&str>, path: &str) -> String {
+pub(super) fn filter_name(binding: Option<&str>, path: &str) -> String {
     let (place, name) = names::place_and_name(path);
     match names::namespace_and_package(binding.unwrap_or(place)) {
         (_, Some(package)) => format!("{package}/{name}"),

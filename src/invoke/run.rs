@@ -17,27 +17,27 @@ use crate::pool::{Grant, Key, Refusal, Wait};
 use crate::store::ActivationRow;
 
 /// How long to wait before another try, where other calls have taken every place in the queue.
-pub const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
 /// One activation on its way.
-pub struct Flown {
+pub(super) struct Flown {
     /// What is invoked.
-    pub call: Arc<Call>,
+    pub(super) call: Arc<Call>,
     /// Its id.
-    pub id: ActivationId,
+    pub(super) id: ActivationId,
     /// The sequence or composition that it is part of.
-    pub cause: Option<ActivationId>,
+    pub(super) cause: Option<ActivationId>,
     /// When the request for it came.
-    pub received: Instant,
+    pub(super) received: Instant,
     /// Where somebody waits for the result; none for a promised one, which is in the store.
-    pub sender: Option<Sender<Arc<Activation>>>,
+    pub(super) sender: Option<Sender<Arc<Activation>>>,
     /// Its place among those in flight.
-    pub flight: Flight,
+    pub(super) flight: Flight,
 }
 
 /// What runs an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Runner {
+pub(super) enum Runner {
     /// A sandbox.
     Sandbox,
     /// A function of OWL.
@@ -50,7 +50,7 @@ pub enum Runner {
 
 impl Runner {
     /// What runs an action.
-    pub fn of(action: &Action) -> Self {
+    pub(super) fn of(action: &Action) -> Self {
         match action.exec {
             Exec::Sequence { .. } => Runner::Sequence,
             _ if action.annotations.is_truthy("conductor") == Some(true) => Runner::Conductor,
@@ -59,7 +59,7 @@ impl Runner {
     }
 
     /// What runs an action that is not a sequence, if it need not be a conductor.
-    pub fn plain(action: &Action) -> Self {
+    pub(super) fn plain(action: &Action) -> Self {
         match action.exec {
             Exec::Builtin => Runner::Builtin,
             _ => Runner::Sandbox,
@@ -67,14 +67,14 @@ impl Runner {
     }
 
     /// Whether other activations do the work, and count as in flight.
-    pub fn is_composite(self) -> bool {
+    pub(super) fn is_composite(self) -> bool {
         matches!(self, Runner::Sequence | Runner::Conductor)
     }
 }
 
 impl Inner {
     /// Asks the pool for a sandbox for a call.
-    pub fn request(&self, call: &Call) -> Result<Wait, InvokeError> {
+    pub(super) fn request(&self, call: &Call) -> Result<Wait, InvokeError> {
         let action = &call.action;
         let key = Key::new(
             &call.identity.namespace,
@@ -106,7 +106,7 @@ impl Inner {
 
     /// Carries an invocation of one action through: run, answer, logs, record. `place` is where
     /// it runs, if that has been asked for.
-    pub async fn fly(self: Arc<Self>, flown: Flown, place: Option<Wait>) {
+    pub(super) async fn fly(self: Arc<Self>, flown: Flown, place: Option<Wait>) {
         let Flown {
             call,
             id,
@@ -200,7 +200,7 @@ impl Inner {
 
     /// Counts an activation of a caller and stores its final record, unless the caller's namespace
     /// is to have none; the pending one goes with the same commit. Every record goes this way.
-    pub async fn store_record(
+    pub(super) async fn store_record(
         &self,
         identity: &Identity,
         activation: &Activation,

@@ -19,7 +19,11 @@ const FAILED: &str = "Sequence failed.";
 impl Inner {
     /// Begins a sequence, and then carries it through: its components one after another, each with the result of the
     /// one before.
-    pub fn sequence(self: Arc<Self>, flown: Flown, within: Within) -> impl Future<Output = ()> {
+    pub(super) fn sequence(
+        self: Arc<Self>,
+        flown: Flown,
+        within: Within,
+    ) -> impl Future<Output = ()> {
         let mut composite = Composite::begin(self, flown, Form::Sequence);
         async move {
             composite.begun().await;

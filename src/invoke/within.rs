@@ -7,18 +7,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Sequences and compositions inside one another, the outermost included. The limits of what they
 /// run do not bound this: one that has come to contain itself, through changes after it was made,
 /// runs nothing on its way down.
-pub const MOST_NESTED: u32 = 50;
+pub(super) const MOST_NESTED: u32 = 50;
 
 /// Where an activation stands: inside which sequence and which composition, and how deep.
 #[derive(Clone, Default)]
-pub struct Within {
+pub(super) struct Within {
     depth: u32,
     sequence: Option<Arc<Allowance>>,
     composition: Option<Arc<Steps>>,
 }
 
 /// How often something may still happen.
-pub struct Allowance(AtomicU32);
+pub(super) struct Allowance(AtomicU32);
 
 impl Allowance {
     fn new(most: u32) -> Self {
@@ -26,7 +26,7 @@ impl Allowance {
     }
 
     /// Uses one up, if there is one.
-    pub fn take(&self) -> bool {
+    pub(super) fn take(&self) -> bool {
         let less = |left: u32| left.checked_sub(1);
         self.0
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
@@ -34,24 +34,24 @@ impl Allowance {
     }
 
     /// Whether all are used up.
-    pub fn is_used_up(&self) -> bool {
+    pub(super) fn is_used_up(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }
 }
 
 /// What a composition and all compositions inside it may still do.
-pub struct Steps {
+pub(super) struct Steps {
     /// Components to invoke, sequences as one.
-    pub components: Allowance,
+    pub(super) components: Allowance,
     /// Calls of conductors: one before, between and after the components.
-    pub conductors: Allowance,
+    pub(super) conductors: Allowance,
 }
 
 impl Within {
     /// What the components of a sequence that stands here share with it and with each other: the
     /// atomic actions that may still run. None if it stands too deep. `length` is the largest
     /// length of a sequence.
-    pub fn sequence(&self, length: u32) -> Option<(Within, Arc<Allowance>)> {
+    pub(super) fn sequence(&self, length: u32) -> Option<(Within, Arc<Allowance>)> {
         let atoms = match &self.sequence {
             Some(atoms) => atoms.clone(),
             None => Arc::new(Allowance::new(length)),
@@ -66,7 +66,7 @@ impl Within {
 
     /// The same for a composition that stands here. It shares its steps with the composition that
     /// it is in, also through a sequence; a sequence among its components counts for itself.
-    pub fn composition(&self, length: u32) -> Option<(Within, Arc<Steps>)> {
+    pub(super) fn composition(&self, length: u32) -> Option<(Within, Arc<Steps>)> {
         let steps = match &self.composition {
             Some(steps) => steps.clone(),
             None => Arc::new(Steps {

@@ -1,6 +1,6 @@
 //! Activations that have ended: how many, how they ended, and where their time went.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,7 +29,7 @@ const STATUSES: [&str; 4] = [
 pub struct Activations {
     by_status: [AtomicU64; STATUSES.len()],
     /// By `ns/[package/]name` of the action and status. Locked for the time of an addition only.
-    by_action: Mutex<HashMap<Box<str>, [u64; STATUSES.len()]>>,
+    by_action: Mutex<BTreeMap<Box<str>, [u64; STATUSES.len()]>>,
     wait: Histogram,
     init: Histogram,
     run: Histogram,
@@ -89,7 +89,9 @@ impl Activations {
             Kind::Counter,
             "Activations that have ended, by action; beyond 200 actions under the label other.",
         );
-        for (action, counts) in self.sorted() {
+        // A copy, so that nobody waits while the text is made.
+        let by_action = lock(&self.by_action).clone();
+        for (action, counts) in by_action {
             for (status, count) in STATUSES.iter().zip(counts) {
                 if count > 0 {
                     text.sample(name, &[("action", &action), ("status", status)], count);
@@ -112,16 +114,6 @@ impl Activations {
             text.family(name, Kind::Histogram, help);
             histogram.write(text, name, &[]);
         }
-    }
-
-    fn sorted(&self) -> Vec<(Box<str>, [u64; STATUSES.len()])> {
-        let by_action = lock(&self.by_action);
-        let mut actions: Vec<_> = by_action
-            .iter()
-            .map(|(action, counts)| (action.clone(), *counts))
-            .collect();
-        actions.sort_unstable();
-        actions
     }
 }
 

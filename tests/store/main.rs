@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use owl::entity::ActivationId;
-use owl::store::{ActivationRow, Options, Store};
+use owl::store::{ActivationRow, Options, Store, StoreError};
 
 /// Names the store to the second process.
 const FOLDER: &str = "OWL_TEST_STORE";
@@ -34,7 +34,17 @@ fn second_process(test: &str, folder: &Path) -> Command {
 }
 
 fn open(folder: &Path) -> Store {
-    Store::open(folder, Options::with_map_size(256 << 20)).unwrap()
+    let mut tries = 0;
+    loop {
+        match Store::open(folder, Options::with_map_size(256 << 20)) {
+            // A process that another test is just starting has the lock until its exec.
+            Err(StoreError::Locked(_)) if tries < 100 => {
+                tries += 1;
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            opened => return opened.unwrap(),
+        }
+    }
 }
 
 fn row(id: ActivationId, tail: usize) -> ActivationRow {

@@ -1,6 +1,6 @@
 //! Containers of the Engine API.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hyper::Method;
@@ -96,7 +96,7 @@ pub struct ContainerState {
 pub struct NetworkSettings {
     /// By name. (The addresses beside this field go away in API 1.52.)
     #[serde(rename = "Networks")]
-    pub networks: Option<HashMap<String, EndpointSettings>>,
+    pub networks: Option<BTreeMap<String, EndpointSettings>>,
 }
 
 /// A container's place in one network.

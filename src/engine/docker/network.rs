@@ -71,7 +71,7 @@ async fn own_places(client: &Client) -> Result<Vec<Place>, DockerError> {
         Err(error) => return Err(error),
     };
     let networks = container.network_settings.networks.unwrap_or_default();
-    let mut places: Vec<Place> = networks
+    Ok(networks
         .into_iter()
         .filter_map(|(network, endpoint)| {
             let address = endpoint.ip_address?.parse().ok()?;
@@ -80,7 +80,5 @@ async fn own_places(client: &Client) -> Result<Vec<Place>, DockerError> {
                 address: Some(address),
             })
         })
-        .collect();
-    places.sort_by(|a, b| a.network.cmp(&b.network));
-    Ok(places)
+        .collect())
 }

@@ -42,13 +42,11 @@ impl Network {
     /// The address of the host in this network, as containers see it; IPv4 if there is a choice.
     pub fn gateway(&self) -> Option<IpAddr> {
         let configs = self.ipam.as_ref()?.config.as_ref()?;
-        let mut addresses: Vec<IpAddr> = configs
+        configs
             .iter()
             // Some engines write the address with its prefix length.
             .filter_map(|config| config.gateway.as_deref()?.split('/').next()?.parse().ok())
-            .collect();
-        addresses.sort();
-        addresses.first().copied()
+            .min()
     }
 }
 

@@ -52,16 +52,20 @@ pub(super) fn container(
     spec: &SandboxSpec,
 ) -> CreateContainer {
     let memory = u64::from(spec.memory) << 20;
+    let mut labels = BTreeMap::new();
+    for (name, value) in [
+        (DAEMON_LABEL, daemon),
+        ("owl.namespace", &spec.namespace),
+        ("owl.action", &spec.action),
+        ("owl.version", &spec.version),
+        ("owl.kind", &spec.kind),
+    ] {
+        labels.insert(name, value.to_owned());
+    }
     CreateContainer {
         image: image.to_owned(),
         env: spec.env.iter().map(|(k, v)| format!("{k}={v}")).collect(),
-        labels: BTreeMap::from([
-            (DAEMON_LABEL, daemon.to_owned()),
-            ("owl.namespace", spec.namespace.clone()),
-            ("owl.action", spec.action.clone()),
-            ("owl.version", spec.version.clone()),
-            ("owl.kind", spec.kind.clone()),
-        ]),
+        labels,
         host_config: HostConfig {
             network_mode: network.to_owned(),
             memory,

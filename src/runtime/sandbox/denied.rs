@@ -40,7 +40,10 @@ fn filters() -> Result<[seccompiler::BpfProgram; 2], seccompiler::BackendError> 
         let value = u64::from(value.cast_unsigned());
         SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)
     };
-    let mut rules: BTreeMap<_, _> = DENIED.iter().map(|&call| (call, Vec::new())).collect();
+    let mut rules = BTreeMap::new();
+    for call in DENIED {
+        rules.insert(*call, Vec::new());
+    }
     // Each flag by itself: a process or thread is made without any of them.
     let clones = NAMESPACES
         .iter()
@@ -61,13 +64,9 @@ fn filters() -> Result<[seccompiler::BpfProgram; 2], seccompiler::BackendError> 
     .map(|&family| condition(0, SeccompCmpOp::Ne, family))
     .collect::<Result<Vec<_>, _>>()?;
     rules.insert(libc::SYS_socket, vec![SeccompRule::new(other_families)?]);
-    Ok([
-        compile(rules, libc::EPERM)?,
-        compile(
-            BTreeMap::from([(libc::SYS_clone3, Vec::new())]),
-            libc::ENOSYS,
-        )?,
-    ])
+    let mut unseen = BTreeMap::new();
+    unseen.insert(libc::SYS_clone3, Vec::new());
+    Ok([compile(rules, libc::EPERM)?, compile(unseen, libc::ENOSYS)?])
 }
 
 /// Flags of `clone` that make namespaces.

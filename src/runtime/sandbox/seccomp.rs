@@ -31,8 +31,10 @@ fn filter() -> Result<seccompiler::BpfProgram, seccompiler::BackendError> {
         )?;
         SeccompRule::new(vec![condition])
     };
-    let mut rules: std::collections::BTreeMap<_, _> =
-        ALLOWED.iter().map(|&call| (call, Vec::new())).collect();
+    let mut rules = std::collections::BTreeMap::new();
+    for call in ALLOWED {
+        rules.insert(*call, Vec::new());
+    }
     rules.insert(libc::SYS_mmap, vec![not_executable()?]);
     rules.insert(libc::SYS_mprotect, vec![not_executable()?]);
     let denied = SeccompAction::Errno(libc::EPERM.unsigned_abs());
