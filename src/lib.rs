@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+mod allocator;
 pub mod api;
 mod blocking;
 pub mod builtin;

@@ -9,6 +9,7 @@ use smol::stream::StreamExt;
 
 use super::node::{Node, NodeError};
 use super::output::say;
+use crate::allocator::give_large_blocks_back;
 use crate::config::{self, Config};
 
 macro_rules! serve_command {
@@ -120,6 +121,7 @@ impl ServeCommand {
             return ExitCode::SUCCESS;
         }
         super::log_to_stderr(config.log_level);
+        give_large_blocks_back();
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         for name in config::unknown_names(names) {
             log::warn!("{name} is not a setting of OWL: see owl serve --print-config");

@@ -1,0 +1,26 @@
+//! What the C library is told about memory, so that the daemon gives back what it does not need.
+
+/// Bytes from which a block gets pages of its own, which go back to the system when it is freed.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const OWN_PAGES: libc::c_int = 64 << 10;
+
+/// Has large blocks given back as soon as they are freed.
+///
+/// glibc does so at first, but keeps ever larger ones once it has seen some freed, and a daemon
+/// that has had a few large payloads would stay at its largest size for the rest of the year. musl,
+/// which the static binaries have, needs no telling.
+pub fn give_large_blocks_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    set_threshold();
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code)]
+fn set_threshold() {
+    // SAFETY: this sets a number of the allocator, under the allocator's own lock, and takes no
+    // pointer.
+    let set = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_PAGES) };
+    if set != 1 {
+        log::debug!("the C library does not take a threshold for large blocks");
+    }
+}
