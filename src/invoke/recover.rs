@@ -34,10 +34,21 @@ pub struct Recovered {
     pub closed: usize,
 }
 
+/// What becomes of one that an earlier run has left.
+enum Settled {
+    /// It runs now.
+    Again(Box<Call>),
+    /// The rules of a fired trigger are followed now.
+    Follows,
+    /// So many records were closed.
+    Closed(usize),
+}
+
 impl Invoker {
     /// Settles what an earlier run of the daemon has left: invocations that were accepted but
     /// not started are run, those that had started are closed as internal errors, so that none
-    /// runs twice and none stays without a record.
+    /// runs twice and none stays without a record. What cannot be read is left for a later start,
+    /// perhaps of another version: it must not keep the gateway from starting.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -55,41 +66,55 @@ impl Invoker {
                     continue;
                 }
             };
-            match document {
-                Document::Invocation(found) => {
-                    let call = self.call_again(&found)?;
-                    match (progress, call) {
-                        (Progress::Accepted, Ok(call)) => {
-                            recovered.run += 1;
-                            again.push((call, id));
-                        }
-                        (Progress::Accepted, Err(call)) => {
-                            recovered.closed += 1;
-                            let message = "Action could not be found or may have been deleted.";
-                            let response = Response::error(Status::ApplicationError, message);
-                            self.close(&call, id, found.cause, Reached::Nothing, response)
-                                .await;
-                        }
-                        (Progress::Started, Ok(call) | Err(call)) => {
-                            recovered.closed += 1;
-                            self.close(&call, id, found.cause, Reached::Action, stopped())
-                                .await;
-                        }
-                    }
+            match self.settle((id, progress), document, &known).await {
+                Ok(Settled::Closed(number)) => recovered.closed += number,
+                Ok(Settled::Follows) => recovered.run += 1,
+                Ok(Settled::Again(call)) => {
+                    recovered.run += 1;
+                    again.push((*call, id));
                 }
-                Document::Composite(found) => {
-                    recovered.closed += self.close_composite(id, &found, &known).await?;
-                }
-                Document::Fired(fired) => {
-                    let fired = fired.into_owned();
-                    let follows = self.recover_fired(id, progress, fired, &known).await?;
-                    recovered.run += usize::from(follows);
-                    recovered.closed += usize::from(!follows);
-                }
+                Err(error) => log::error!("the pending activation {id} stays so: {error}"),
             }
         }
         self.run_again(again);
         Ok(recovered)
+    }
+
+    async fn settle(
+        &self,
+        (id, progress): (ActivationId, Progress),
+        document: Document<'_>,
+        known: &HashSet<ActivationId>,
+    ) -> Result<Settled, StoreError> {
+        let found = match document {
+            Document::Invocation(found) => found,
+            Document::Composite(found) => {
+                let closed = self.close_composite(id, &found, known).await?;
+                return Ok(Settled::Closed(closed));
+            }
+            Document::Fired(fired) => {
+                let fired = fired.into_owned();
+                let follows = self.recover_fired(id, progress, fired, known).await?;
+                return Ok(match follows {
+                    true => Settled::Follows,
+                    false => Settled::Closed(1),
+                });
+            }
+        };
+        match (progress, self.call_again(&found)?) {
+            (Progress::Accepted, Ok(call)) => return Ok(Settled::Again(Box::new(call))),
+            (Progress::Accepted, Err(call)) => {
+                let message = "Action could not be found or may have been deleted.";
+                let response = Response::error(Status::ApplicationError, message);
+                self.close(&call, id, found.cause, Reached::Nothing, response)
+                    .await;
+            }
+            (Progress::Started, Ok(call) | Err(call)) => {
+                self.close(&call, id, found.cause, Reached::Action, stopped())
+                    .await;
+            }
+        }
+        Ok(Settled::Closed(1))
     }
 
     /// Closes a sequence or composition, and before it those of its children that have neither a
