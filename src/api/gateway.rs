@@ -48,7 +48,7 @@ pub(super) async fn serve(
     let path = if parameters.is_empty() { "" } else { rest };
     let http: &mut http_types::Request = request.as_mut();
     if !parameters.is_empty() {
-        // Behind the others, so that nobody can set them.
+        // Behind the others: the last of a name counts. Over all of the query is the body, as ever.
         http.url_mut().query_pairs_mut().extend_pairs(&parameters);
     }
     if let Some(key) = secure_key {

@@ -9,6 +9,10 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::clock::Stamp;
 use crate::entity::Identity;
 
+/// Bytes of the lines that a run prints, with their stamps. A megabyte of line ends would be half a
+/// million lines, each with memory of its own, and a record that takes the place of all others.
+const MOST_PRINTED: usize = 1 << 20;
+
 /// One run of a built-in action.
 pub(super) struct Run<'a> {
     /// Who invokes it.
@@ -28,6 +32,7 @@ pub struct Output {
     pub result: Box<RawValue>,
     /// Log lines in OpenWhisk's form.
     pub logs: Vec<String>,
+    bytes_printed: usize,
 }
 
 impl Output {
@@ -36,6 +41,7 @@ impl Output {
         Output {
             result: to_raw_value(result).expect("results are made of texts and JSON values"),
             logs: Vec::new(),
+            bytes_printed: 0,
         }
     }
 
@@ -44,12 +50,24 @@ impl Output {
         Self::of(&json!({ "error": message }))
     }
 
-    /// With a text printed at the time of the run, which may be of several lines.
+    /// With a text printed at the time of the run, which may be of several lines. What is too much
+    /// is left out, and said so as for any action (reference section 7.7).
     pub(super) fn printed(mut self, run: &Run<'_>, text: &str) -> Self {
-        let lines = text
-            .lines()
-            .map(|line| format!("{} stdout: {line}", Stamp(run.now)));
-        self.logs.extend(lines);
+        for line in text.lines() {
+            if self.bytes_printed > MOST_PRINTED {
+                break;
+            }
+            let mut line = format!("{} stdout: {line}", Stamp(run.now));
+            self.bytes_printed += line.len();
+            if self.bytes_printed > MOST_PRINTED {
+                line = format!(
+                    "{} stderr: Logs were truncated because the total bytes size exceeds the limit \
+                     of {MOST_PRINTED} bytes.",
+                    Stamp(run.now)
+                );
+            }
+            self.logs.push(line);
+        }
         self
     }
 }
@@ -87,7 +105,10 @@ pub(super) mod testing {
         let arguments: &RawValue = serde_json::from_str(arguments).unwrap();
         let output = action(&run, &Members::of(arguments).unwrap());
         let texts = output.logs.iter().map(|line| {
-            let text = line.strip_prefix("2016-02-04T22:04:05.817000000Z stdout: ");
+            let text = line
+                .strip_prefix("2016-02-04T22:04:05.817000000Z std")
+                .unwrap();
+            let text = text.strip_prefix("out: ").or(text.strip_prefix("err: "));
             text.unwrap().to_owned()
         });
         (output.result.get().to_owned(), texts.collect())

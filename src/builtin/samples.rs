@@ -122,4 +122,18 @@ mod tests {
         assert_eq!(logs, ["a: x", "b: [ 2 ]"]);
         assert_eq!(result(print_params, "{}"), r#"{"params":{}}"#);
     }
+
+    #[test]
+    fn what_is_printed_is_bounded() {
+        let lines = r"\n".repeat(500_000);
+        let (_, logs) = run(hello_world, &format!(r#"{{"payload":"{lines}"}}"#));
+        assert!(logs.len() < 50_000, "{}", logs.len());
+        assert_eq!(
+            logs.last().unwrap(),
+            "Logs were truncated because the total bytes size exceeds the limit of 1048576 bytes."
+        );
+        let many: Vec<String> = (0..40_000).map(|i| format!(r#""k{i}":1"#)).collect();
+        let (_, logs) = run(print_params, &format!("{{{}}}", many.join(",")));
+        assert!(logs.len() < 40_000, "{}", logs.len());
+    }
 }

@@ -14,8 +14,8 @@ pub(super) struct Cache<T> {
     bytes: usize,
     /// Counts uses, to tell which entry was used last.
     clock: u64,
-    /// Counts writes: what was read before one must not get in after it.
-    generation: u64,
+    /// Changes of the store that everything here was read after.
+    changes: u64,
 }
 
 struct Entry<T> {
@@ -30,38 +30,39 @@ impl<T> Default for Cache<T> {
             entries: HashMap::new(),
             bytes: 0,
             clock: 0,
-            generation: 0,
+            changes: 0,
         }
     }
 }
 
 impl<T> Cache<T> {
-    /// The entity of a path, if it is here.
-    pub(super) fn get(&mut self, path: &str) -> Option<Arc<T>> {
+    /// The entity of a path, if it is here. `changes` is how many the store has seen now: after a
+    /// new one nothing that is kept counts any more.
+    pub(super) fn get(&mut self, path: &str, changes: u64) -> Option<Arc<T>> {
+        if changes != self.changes {
+            self.entries.clear();
+            self.bytes = 0;
+            self.changes = changes;
+        }
         self.clock += 1;
         let entry = self.entries.get_mut(path)?;
         entry.used = self.clock;
         Some(entry.entity.clone())
     }
 
-    /// To be asked before an entity is read from the store, and given to [`Cache::insert`].
-    pub(super) const fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// Keeps an entity whose document has this many bytes, unless something was written since its
-    /// generation: then it may be outdated already.
-    pub(super) fn insert(&mut self, path: &str, entity: Arc<T>, bytes: usize, generation: u64) {
-        if generation != self.generation || bytes > MAX_BYTES {
+    /// Keeps an entity whose document has this many bytes. `changes` is how many the store had seen
+    /// before it was read: it may be outdated if there was one since.
+    pub(super) fn insert(&mut self, path: &str, entity: Arc<T>, bytes: usize, changes: u64) {
+        if changes != self.changes || bytes > MAX_BYTES {
             return;
         }
-        self.remove(path);
+        self.forget(path);
         while self.entries.len() >= MAX_ENTRIES || self.bytes + bytes > MAX_BYTES {
             let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used);
             let Some(oldest) = oldest.map(|(path, _)| path.clone()) else {
                 break;
             };
-            self.remove(&oldest);
+            self.forget(&oldest);
         }
         self.bytes += bytes;
         let entry = Entry {
@@ -72,13 +73,8 @@ impl<T> Cache<T> {
         self.entries.insert(path.into(), entry);
     }
 
-    /// Forgets an entity that was written or deleted.
-    pub(super) fn invalidate(&mut self, path: &str) {
-        self.generation += 1;
-        self.remove(path);
-    }
-
-    fn remove(&mut self, path: &str) {
+    /// Forgets an entity that is known to be outdated.
+    pub(super) fn forget(&mut self, path: &str) {
         if let Some(entry) = self.entries.remove(path) {
             self.bytes -= entry.bytes;
         }
@@ -115,12 +111,12 @@ mod tests {
         cache.insert("first", action(), 1, 0);
         cache.insert("second", action(), 1, 0);
         for i in 2..=MAX_ENTRIES {
-            assert!(cache.get("first").is_some());
+            assert!(cache.get("first", 0).is_some());
             cache.insert(&i.to_string(), action(), 1, 0);
         }
         assert_eq!(cache.entries.len(), MAX_ENTRIES);
-        assert!(cache.get("first").is_some());
-        assert!(cache.get("second").is_none());
+        assert!(cache.get("first", 0).is_some());
+        assert!(cache.get("second", 0).is_none());
     }
 
     #[test]
@@ -129,25 +125,27 @@ mod tests {
         cache.insert("a", action(), MAX_BYTES / 2, 0);
         cache.insert("b", action(), MAX_BYTES / 2, 0);
         cache.insert("b", action(), MAX_BYTES / 2, 0);
-        assert!(cache.get("a").is_some());
+        assert!(cache.get("a", 0).is_some());
         cache.insert("c", action(), 1, 0);
-        assert!(cache.get("b").is_none());
+        assert!(cache.get("b", 0).is_none());
         cache.insert("huge", action(), MAX_BYTES + 1, 0);
-        assert!(cache.get("huge").is_none() && cache.get("a").is_some());
+        assert!(cache.get("huge", 0).is_none() && cache.get("a", 0).is_some());
         assert_eq!(cache.bytes, MAX_BYTES / 2 + 1);
     }
 
     #[test]
     fn outdated_reads_stay_out() {
         let mut cache = Cache::default();
-        let before = cache.generation();
-        cache.invalidate("a");
-        cache.insert("a", action(), 1, before);
-        assert!(cache.get("a").is_none());
-        cache.insert("a", action(), 1, cache.generation());
-        assert!(cache.get("a").is_some());
-        cache.invalidate("a");
-        assert!(cache.get("a").is_none());
+        cache.insert("a", action(), 1, 0);
+        assert!(cache.get("a", 0).is_some());
+        assert!(cache.get("a", 1).is_none());
+        assert_eq!(cache.bytes, 0);
+        cache.insert("a", action(), 1, 0);
+        assert!(cache.get("a", 1).is_none());
+        cache.insert("a", action(), 1, 1);
+        assert!(cache.get("a", 1).is_some());
+        cache.forget("a");
+        assert!(cache.get("a", 1).is_none());
         assert_eq!(cache.bytes, 0);
     }
 }

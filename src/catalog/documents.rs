@@ -185,9 +185,7 @@ impl Catalog {
     pub async fn delete<E: Entity>(&self, entity: &E) -> Result<(), CatalogError> {
         let path = entity.path();
         writable(&path)?;
-        let deleted = self.store().delete_entity(&path, entity.revision()).await;
-        self.forget(&path);
-        Ok(deleted?)
+        Ok(self.store().delete_entity(&path, entity.revision()).await?)
     }
 
     /// Makes several changes or none ([`crate::store::Store::write_all`]); gives the revision of
@@ -201,12 +199,7 @@ impl Catalog {
         for change in &changes {
             writable(change.path())?;
         }
-        let paths: Vec<String> = changes.iter().map(|c| c.path().to_string()).collect();
-        let written = self.store().write_all(changes).await;
-        for path in paths {
-            self.forget(&path);
-        }
-        Ok(written?)
+        Ok(self.store().write_all(changes).await?)
     }
 
     pub(super) async fn written<E: Entity>(
@@ -214,11 +207,8 @@ impl Catalog {
         mut entity: E,
         write: EntityWrite,
     ) -> Result<E, CatalogError> {
-        let path = write.path.clone();
-        writable(&path)?;
-        let written = self.store().put_entity(write).await;
-        self.forget(&path);
-        entity.set_revision(written?);
+        writable(&write.path)?;
+        entity.set_revision(self.store().put_entity(write).await?);
         Ok(entity)
     }
 }

@@ -120,7 +120,7 @@ impl Catalog {
         let now = self.store.entity(&path)?.map(|stored| stored.revision);
         if now != Some(action.revision) {
             // The write that did this may not have come round to it yet.
-            self.forget(&path);
+            lock(&self.actions).forget(&path);
             return Err(now.map_or(CatalogError::Missing, |_| CatalogError::Changed));
         }
         code.map(|code| String::from_utf8(code).map_err(|_| CatalogError::Corrupt))
@@ -160,12 +160,6 @@ impl Catalog {
         self.written(action, write).await
     }
 
-    /// Forgets what has been kept of a path, because it was written.
-    pub(super) fn forget(&self, path: &str) {
-        lock(&self.actions).invalidate(path);
-        lock(&self.packages).invalidate(path);
-    }
-
     /// Waits for the turn to read several entities and change them by what was read.
     pub(super) async fn turn(&self) -> smol::lock::MutexGuard<'_, ()> {
         self.turn.lock().await
@@ -176,16 +170,13 @@ impl Catalog {
         cache: &Mutex<Cache<E>>,
         path: &str,
     ) -> Result<Arc<E>, CatalogError> {
-        let generation = {
-            let mut cache = lock(cache);
-            if let Some(entity) = cache.get(path) {
-                return Ok(entity);
-            }
-            cache.generation()
-        };
+        let changes = self.store.catalogue_changes();
+        if let Some(entity) = lock(cache).get(path, changes) {
+            return Ok(entity);
+        }
         let (entity, bytes) = self.found::<E>(path)?;
         let entity = Arc::new(entity);
-        lock(cache).insert(path, entity.clone(), bytes, generation);
+        lock(cache).insert(path, entity.clone(), bytes, changes);
         Ok(entity)
     }
 }
@@ -216,6 +207,31 @@ mod tests {
         new(code)
             .create("guest", "a", &ActionRanges::default(), 1)
             .unwrap()
+    }
+
+    #[test]
+    fn a_writer_who_goes_away_leaves_nothing_outdated() {
+        smol::block_on(async {
+            let (_dir, catalog) = catalog();
+            let first = catalog.create_action(made("1"), set("1")).await.unwrap();
+            assert_eq!(catalog.action("guest/a").unwrap().version, "0.0.1");
+            let ranges = ActionRanges::default();
+            let changed = new("2").update(&first, &ranges, 2).unwrap();
+            let mut writing = Box::pin(catalog.update_action(changed, set("2")));
+            smol::future::poll_once(&mut writing).await;
+            drop(writing);
+            // What comes later is written later, and is nothing that is kept.
+            let other = EntityWrite {
+                path: "guest/t".into(),
+                collection: Collection::Triggers,
+                document: b"{}".to_vec(),
+                code: CodeChange::Remove,
+                updated: 3,
+                expect: Expect::Absent,
+            };
+            catalog.store().put_entity(other).await.unwrap();
+            assert_eq!(catalog.action("guest/a").unwrap().version, "0.0.2");
+        });
     }
 
     #[test]

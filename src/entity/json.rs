@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::Visitor;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -46,6 +46,33 @@ pub fn object<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
         return None;
     }
     serde_json::from_str(json.get()).ok()
+}
+
+/// The first elements of an array, at most `most`; none if it is no array. The others are only
+/// checked to be JSON.
+pub fn first_elements(json: &RawValue, most: usize) -> Option<Vec<&RawValue>> {
+    struct First(usize);
+    impl<'de> Visitor<'de> for First {
+        type Value = Vec<&'de RawValue>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a JSON array")
+        }
+
+        fn visit_seq<S: SeqAccess<'de>>(self, mut sequence: S) -> Result<Self::Value, S::Error> {
+            let mut elements = Vec::new();
+            while elements.len() < self.0 {
+                match sequence.next_element()? {
+                    Some(element) => elements.push(element),
+                    None => return Ok(elements),
+                }
+            }
+            while sequence.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(elements)
+        }
+    }
+    let mut read = serde_json::Deserializer::from_str(json.get());
+    read.deserialize_seq(First(most)).ok()
 }
 
 /// Reads the body of a `PUT`, which must be a JSON object (reference section 1.8).

@@ -52,6 +52,21 @@ fn within(what: &'static str, is: Option<u64>, max: u64) -> Result<(), EntityErr
     }
 }
 
+/// Annotations that one change may remove.
+const MOST_REMOVED: usize = 10_000;
+
+/// The keys of annotations to be removed.
+fn texts(json: &RawValue) -> Result<Vec<String>, EntityError> {
+    let syntax = |error: serde_json::Error| EntityError::malformed(error.to_string());
+    let first = json::first_elements(json, MOST_REMOVED + 1);
+    if first.is_some_and(|first| first.len() > MOST_REMOVED) {
+        return Err(EntityError::Invalid(format!(
+            "There are more than {MOST_REMOVED} annotations to be removed."
+        )));
+    }
+    serde_json::from_str(json.get()).map_err(syntax)
+}
+
 impl NewAction {
     /// Parses a body, with OpenWhisk's messages. Fields that a client may not set are ignored.
     pub fn parse(body: &[u8], kinds: &dyn Kinds) -> Result<Self, EntityError> {
@@ -66,7 +81,8 @@ impl NewAction {
             annotations: Option<&'a RawValue>,
             #[serde(borrow)]
             limits: Option<&'a RawValue>,
-            del_annotations: Option<Vec<String>>,
+            #[serde(borrow)]
+            del_annotations: Option<&'a RawValue>,
             version: Option<String>,
             publish: Option<bool>,
         }
@@ -79,7 +95,7 @@ impl NewAction {
                 .transpose()?,
             parameters: sent.parameters.map(Parameters::parse).transpose()?,
             annotations: sent.annotations.map(Parameters::parse).transpose()?,
-            del_annotations: sent.del_annotations.unwrap_or_default(),
+            del_annotations: sent.del_annotations.map_or_else(|| Ok(Vec::new()), texts)?,
             limits: sent
                 .limits
                 .map_or(Ok(NewLimits::default()), NewLimits::parse)?,

@@ -212,3 +212,16 @@ fn sizes() {
         Err("annotations larger than allowed: 5 > 4 bytes.".into())
     );
 }
+
+#[test]
+fn what_is_removed_is_bounded() {
+    let of = |count: usize| {
+        let keys = vec![r#""a""#; count].join(",");
+        let body = format!(r#"{{"delAnnotations":[{keys}]}}"#);
+        NewAction::parse(body.as_bytes(), &TestKinds).map(|new| new.del_annotations.len())
+    };
+    assert_eq!(of(2), Ok(2));
+    assert!(matches!(of(MOST_REMOVED + 1), Err(EntityError::Invalid(_))));
+    let no_texts = NewAction::parse(br#"{"delAnnotations":[1]}"#, &TestKinds).unwrap_err();
+    assert!(matches!(no_texts, EntityError::Malformed(_)));
+}

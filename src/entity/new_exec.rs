@@ -15,6 +15,10 @@ pub trait Kinds {
     fn names(&self) -> Vec<&str>;
 }
 
+/// Components of a sequence that are looked at, many times the longest there may be: a body of 50 MB
+/// has room for millions, and each takes many times the memory that it has in the body.
+const MOST_COMPONENTS: usize = 1000;
+
 /// An `exec` as a client sends it.
 #[derive(Debug)]
 pub struct NewExec {
@@ -107,8 +111,13 @@ impl Sent<'_> {
         let components = self.components.ok_or_else(|| {
             EntityError::malformed("'components' must be defined for sequence kind")
         })?;
-        let components: Vec<&RawValue> = serde_json::from_str(components.get())
-            .map_err(|_| EntityError::malformed("'components' must be an array"))?;
+        let components = json::first_elements(components, MOST_COMPONENTS + 1)
+            .ok_or_else(|| EntityError::malformed("'components' must be an array"))?;
+        if components.len() > MOST_COMPONENTS {
+            return Err(EntityError::Invalid(
+                "Too many actions in the sequence.".into(),
+            ));
+        }
         let components: Result<_, _> = components.into_iter().map(FullName::parse).collect();
         Ok(NewExec {
             exec: Exec::Sequence {

@@ -98,6 +98,19 @@ fn sequences() {
 }
 
 #[test]
+fn a_sequence_is_not_read_beyond_what_any_may_have() {
+    let of = |count: usize| {
+        let names = vec![r#""_/a""#; count].join(",");
+        parse(&format!(r#"{{"kind":"sequence","components":[{names}]}}"#))
+    };
+    let most = of(MOST_COMPONENTS).unwrap().exec;
+    assert_eq!(most.components().unwrap().len(), MOST_COMPONENTS);
+    let too_many = EntityError::Invalid("Too many actions in the sequence.".into());
+    assert_eq!(of(MOST_COMPONENTS + 1).unwrap_err(), too_many);
+    assert_eq!(of(100 * MOST_COMPONENTS).unwrap_err(), too_many);
+}
+
+#[test]
 fn malformed() {
     // 11.3-59
     assert_eq!(detail("\"\""), "'exec' must be a JSON object");

@@ -8,6 +8,10 @@ use serde_json::value::RawValue;
 
 use super::{EntityError, json};
 
+/// Parameters, or annotations, of one document: more than a person or a program has use for. A body
+/// of 50 MB has room for millions, and each takes about ten times the memory that it has there.
+const MOST: usize = 50_000;
+
 /// One parameter or annotation.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Parameter {
@@ -28,7 +32,12 @@ impl Parameters {
     /// Parses the array that clients send.
     pub fn parse(json: &RawValue) -> Result<Self, EntityError> {
         let malformed = || EntityError::malformed("parameters malformed!");
-        let sent: Vec<&RawValue> = serde_json::from_str(json.get()).map_err(|_| malformed())?;
+        let sent = json::first_elements(json, MOST + 1).ok_or_else(malformed)?;
+        if sent.len() > MOST {
+            return Err(EntityError::Invalid(format!(
+                "There are more than {MOST} parameters or annotations."
+            )));
+        }
         let mut parameters = Vec::with_capacity(sent.len());
         for sent in sent {
             let mut parameter: Parameter = json::object(sent).ok_or_else(malformed)?;
@@ -158,6 +167,19 @@ mod tests {
             r#"[{"key":"b","value":null},{"key":"a","value":{"x":null},"init":true}]"#
         );
         assert_eq!(parameters.size(), 1 + 4 + 1 + 10);
+    }
+
+    #[test]
+    fn their_number_is_bounded() {
+        let of = |count: usize| {
+            let all: Vec<String> = (0..count)
+                .map(|i| format!(r#"{{"key":"{i}","value":1}}"#))
+                .collect();
+            parse(&format!("[{}]", all.join(",")))
+        };
+        assert_eq!(of(MOST).unwrap().0.len(), MOST);
+        let refused = of(MOST + 1).unwrap_err();
+        assert!(matches!(refused, EntityError::Invalid(_)), "{refused}");
     }
 
     #[test]

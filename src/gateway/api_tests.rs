@@ -154,3 +154,15 @@ fn the_number_of_paths_is_bounded() {
     assert!(api.add(&new("/more", Verb::Get, "x")).is_err());
     assert!(api.add(&new("/7", Verb::Get, "x")).is_ok());
 }
+
+#[test]
+fn very_many_members_of_a_path() {
+    // Comparing all with all would take minutes here.
+    let members: String = (0..150_000).map(|i| format!(r#""x-{i}":1,"#)).collect();
+    let document = format!(
+        r#"{{"basePath":"/b","info":{{}},"paths":{{"/a":{{{members}"get":{{"x-openwhisk":{{"action":"a"}}}}}}}}}}"#
+    );
+    let api = Api::read("guest", serde_json::from_str(&document).unwrap()).unwrap();
+    assert_eq!(action(&api, "/a", Verb::Get).unwrap(), "a");
+    assert!(api.document().get().contains(r#""x-149999":1"#));
+}

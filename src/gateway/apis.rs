@@ -15,6 +15,13 @@ const ATTEMPTS: usize = 5;
 /// Most APIs of an answer, as of every list (reference section 1.10).
 const MOST: usize = 200;
 
+/// Most bytes of an API in the store. Whoever asks for one of its paths, with or without a key, has
+/// all of it read.
+const MOST_DOCUMENT: usize = 512 << 10;
+
+/// Most APIs of a namespace: finding one by its name looks at each.
+const MOST_APIS: u64 = 500;
+
 /// Most bytes of APIs of an answer. A result may not be larger than 1 MB anyway.
 const MOST_BYTES: usize = 2 << 20;
 
@@ -97,7 +104,7 @@ impl Apis {
                 }
             };
             let done = match left {
-                Some(api) => self.write(&api).await.map(drop),
+                Some(api) => self.write(&api, api.stored()).await.map(drop),
                 None => self.store.delete_entity(&key, stored.revision).await,
             };
             match done {
@@ -155,8 +162,18 @@ impl Apis {
         change: impl Fn(Option<Api>) -> Result<Api, GatewayError>,
     ) -> Result<Api, GatewayError> {
         for _ in 0..ATTEMPTS {
-            let mut api = change(self.at(namespace, base)?)?;
-            match self.write(&api).await {
+            let old = self.at(namespace, base)?;
+            if old.is_none() {
+                self.check_number(namespace)?;
+            }
+            let mut api = change(old)?;
+            let document = api.stored();
+            if document.len() > MOST_DOCUMENT {
+                return Err(GatewayError::invalid(format!(
+                    "an API cannot have more than {MOST_DOCUMENT} bytes: divide it into several"
+                )));
+            }
+            match self.write(&api, document).await {
                 Err(StoreError::Exists | StoreError::Changed) => {}
                 revision => {
                     api.revision = revision?;
@@ -167,7 +184,18 @@ impl Apis {
         Err(GatewayError::Changed)
     }
 
-    async fn write(&self, api: &Api) -> Result<u64, StoreError> {
+    fn check_number(&self, namespace: &str) -> Result<(), GatewayError> {
+        let list = EntityList::Collection(namespace, Collection::Apis);
+        if self.store.count_entities(list)? < MOST_APIS {
+            return Ok(());
+        }
+        Err(GatewayError::invalid(format!(
+            "the namespace has {MOST_APIS} APIs, the most that there may be: delete one, or add \
+             paths to one"
+        )))
+    }
+
+    async fn write(&self, api: &Api, document: Vec<u8>) -> Result<u64, StoreError> {
         let expect = match api.revision {
             0 => Expect::Absent,
             revision => Expect::Revision(revision),
@@ -176,7 +204,7 @@ impl Apis {
             .put_entity(EntityWrite {
                 path: key(&api.namespace, &api.base_path),
                 collection: Collection::Apis,
-                document: api.stored(),
+                document,
                 code: CodeChange::Remove,
                 updated: now(),
                 expect,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
 use smol::block_on;
 
 use super::*;
@@ -171,4 +172,39 @@ fn what_cannot_be_read_can_be_deleted() {
     block_on(apis.remove("guest", "/one", None, None)).unwrap();
     add(&apis, "guest", &new("/one", "/a", Verb::Get, "a"));
     assert_eq!(bases(&apis, "guest", &Filter::default()).len(), 2);
+}
+
+#[test]
+fn an_api_is_bounded() {
+    let (_dir, apis) = apis();
+    let of = |bytes: usize| {
+        let title = "t".repeat(bytes);
+        let swagger = format!(r#"{{"basePath":"/b","info":{{"title":"{title}"}},"paths":{{}}}}"#);
+        let swagger: &RawValue = serde_json::from_str(&swagger).unwrap();
+        super::super::import("guest", swagger).unwrap()
+    };
+    block_on(apis.put(of(MOST_DOCUMENT - 1000))).unwrap();
+    let refused = block_on(apis.put(of(MOST_DOCUMENT))).unwrap_err();
+    assert!(refused.to_string().contains("divide it into several"));
+    assert_eq!(apis.list("guest", &Filter::default()).unwrap().len(), 1);
+    // So that it can be made smaller, and gone without being read.
+    block_on(apis.put(of(1))).unwrap();
+}
+
+#[test]
+fn a_namespace_has_so_many_apis() {
+    let (_dir, apis) = apis();
+    block_on(async {
+        let name = |i: u64| format!("/b{i}");
+        for i in 0..MOST_APIS {
+            let made = new(&name(i), "/a", Verb::Get, "x");
+            apis.add("guest", &made).await.unwrap();
+        }
+        let one_more = new(&name(MOST_APIS), "/a", Verb::Get, "x");
+        let refused = apis.add("guest", &one_more).await.unwrap_err();
+        assert!(refused.to_string().contains("has 500 APIs"), "{refused}");
+        let more = new(&name(0), "/b", Verb::Get, "x");
+        apis.add("guest", &more).await.unwrap();
+        apis.add("other", &one_more).await.unwrap();
+    });
 }

@@ -25,6 +25,11 @@ impl Object {
         }
     }
 
+    /// Adds a member whose name is not there yet: without looking, as there may be very many.
+    pub(super) fn add(&mut self, name: String, value: Box<RawValue>) {
+        self.0.push((name, value));
+    }
+
     /// Takes a value out.
     pub(super) fn take(&mut self, name: &str) -> Option<Box<RawValue>> {
         let at = self.0.iter().position(|(known, _)| known == name)?;

@@ -43,7 +43,7 @@ impl PathItem {
         for (name, value) in members.into_members() {
             // Swagger writes methods in lower case; everything else is not an operation.
             let Some(verb) = name.parse::<Verb>().ok().filter(|verb| verb.key() == name) else {
-                item.others.set(&name, &value);
+                item.others.add(name, value);
                 continue;
             };
             let operation = parsed(&value, &name)

@@ -1,12 +1,16 @@
 //! What an action is given: default parameters under the payload (reference section 4.3), and
 //! the bodies of `/init` and `/run` (sections 7.2 and 7.3).
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::entity::{Action, ActivationId, Identity, Members, Parameter, Parameters};
+use crate::entity::{Action, ActivationId, Identity, Members, Parameters};
+
+/// Members of a payload that are found as quickly without an index.
+const FEW: usize = 32;
 
 /// Appends a text as a JSON string.
 fn push_string(out: &mut String, text: &str) {
@@ -55,9 +59,25 @@ impl Arguments {
             value.push(':');
             value.push_str(text);
         };
+        // Nothing stops either side from having tens of thousands of names: comparing all of them
+        // with all others would stop everything else for long.
+        let index: Option<HashMap<&str, &RawValue>> = (payload.0.len() > FEW).then(|| {
+            let members = payload.0.iter();
+            members.map(|(name, text)| (&**name, *text)).collect()
+        });
+        let found = |name: &str| match &index {
+            Some(index) => index.get(name).copied(),
+            None => payload.get(name),
+        };
+        let init_names: HashSet<&str> = parameters
+            .0
+            .iter()
+            .filter(|parameter| parameter.init)
+            .map(|parameter| parameter.key.as_str())
+            .collect();
         let mut init = Vec::new();
         for parameter in &parameters.0 {
-            let given = payload.get(&parameter.key);
+            let given = found(&parameter.key);
             if parameter.init {
                 // The key decides where it goes, whoever gives the value.
                 let value = given.unwrap_or(&parameter.value);
@@ -67,8 +87,7 @@ impl Arguments {
             }
         }
         for (name, text) in &payload.0 {
-            let is_init = |p: &Parameter| p.init && p.key == *name;
-            if !parameters.0.iter().any(is_init) {
+            if !init_names.contains(&**name) {
                 push(name, text.get());
             }
         }

@@ -1,7 +1,7 @@
 //! What sandboxes are sent.
 
 use super::*;
-use crate::entity::{ActionLimits, Exec, Secret};
+use crate::entity::{ActionLimits, Exec, Parameter, Secret};
 
 fn raw(text: &str) -> Box<RawValue> {
     RawValue::from_string(text.to_string()).unwrap()
@@ -42,6 +42,23 @@ fn without_parameters_the_payload_goes_through_untouched() {
             .value,
         "{}"
     );
+}
+
+#[test]
+fn very_many_names_on_both_sides() {
+    // Comparing all with all would take minutes here.
+    const MANY: usize = 50_000;
+    let names: Vec<String> = (0..MANY).map(|i| format!("k{i}")).collect();
+    let list: Vec<_> = names.iter().map(|name| (&**name, "1", true)).collect();
+    let members: Vec<String> = (0..2 * MANY).map(|i| format!(r#""k{i}":2"#)).collect();
+    let payload = raw(&format!(r#"{{{},"k7":3}}"#, members.join(",")));
+    let merged = Arguments::merge(&parameters(&list), Some(&payload)).unwrap();
+    assert_eq!(merged.init.len(), MANY);
+    assert_eq!(merged.init[7], ("k7".into(), "3".into()), "the last counts");
+    assert_eq!(merged.init[8].1, "2");
+    let value: HashMap<&str, u8> = serde_json::from_str(&merged.value).unwrap();
+    assert_eq!(value.len(), MANY);
+    assert!(!value.contains_key("k7") && value.contains_key("k50000"));
 }
 
 // 11.7-180, 11.12-295

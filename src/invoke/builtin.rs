@@ -41,7 +41,7 @@ impl Inner {
             Ok(arguments) => arguments,
             Err(error) => return bad_arguments(&error),
         };
-        let Output { result, logs } = builtin::run(&self.builtins, &context, &arguments).await;
+        let Output { result, logs, .. } = builtin::run(&self.builtins, &context, &arguments).await;
         let duration = clock.elapsed().as_millis() as u64;
         let executed = Executed {
             response: proxy::response(result, self.bounds(&call.identity)),

@@ -200,7 +200,7 @@ impl Composite {
             return;
         };
         if !runner.is_composite() {
-            let document = pending::invocation(call, Some(self.flown.id));
+            let document = pending::running(call, Some(self.flown.id));
             self.inner.store.note_running(child.open.id, document);
         }
         child.task.detach();

@@ -186,25 +186,21 @@ impl Invoker {
             Runner::Sandbox => Some(inner.request(&call)?),
             Runner::Builtin | Runner::Sequence | Runner::Conductor => None,
         };
-        let wait = call.wait;
-        if wait.is_none() {
-            self.accept(id, pending::invocation(&call, None)).await?;
-        }
         let (sender, receiver) = bounded(1);
         let flown = Flown {
             call: call.clone(),
             id,
             cause: None,
             received,
-            sender: wait.is_some().then_some(sender),
+            sender: call.wait.is_some().then_some(sender),
             flight,
+        };
+        let Some(wait) = call.wait else {
+            return self.promise_and_start(runner, flown, place).await;
         };
         inner
             .start(runner, flown, Within::default(), place)
             .detach();
-        let Some(wait) = wait else {
-            return Ok(Outcome::Accepted(id));
-        };
         let finished = smol::future::or(async { receiver.recv().await.ok() }, async {
             Timer::after(wait).await;
             None
@@ -213,6 +209,36 @@ impl Invoker {
         match finished {
             Some(activation) => Ok(Outcome::Finished(activation)),
             None => Ok(self.promise(runner, &call, id).await),
+        }
+    }
+
+    /// Starts a call that nobody waits for, once the store has it. In a task of its own: a caller
+    /// who went away meanwhile would leave it in the store for a later start of the daemon.
+    async fn promise_and_start(
+        &self,
+        runner: Runner,
+        flown: Flown,
+        place: Option<Wait>,
+    ) -> Result<Outcome, InvokeError> {
+        let id = flown.id;
+        let (sender, receiver) = bounded(1);
+        let invoker = self.clone();
+        let promised = async move {
+            let document = pending::invocation(&flown.call, None);
+            let accepted = invoker.accept(id, document).await;
+            let goes_on = accepted.is_ok();
+            let _ = sender.try_send(accepted);
+            if goes_on {
+                let inner = &invoker.inner;
+                inner
+                    .start(runner, flown, Within::default(), place)
+                    .detach();
+            }
+        };
+        self.inner.executor.spawn(promised).detach();
+        match receiver.recv().await {
+            Ok(accepted) => accepted.map(|()| Outcome::Accepted(id)),
+            Err(_) => Err(InvokeError::Unavailable(Refusal::Stopping.to_string())),
         }
     }
 
@@ -248,7 +274,7 @@ impl Invoker {
         }
         let store = &self.inner.store;
         if !runner.is_composite() {
-            store.note_running(id, pending::invocation(call, None));
+            store.note_running(id, pending::running(call, None));
         }
         // A composite has noted itself. Durable is what was written before this, too.
         if let Err(error) = store.mark_started(id).await {

@@ -107,6 +107,12 @@ pub(super) fn invocation(call: &Call, cause: Option<ActivationId>) -> Vec<u8> {
     .write()
 }
 
+/// The document of an invocation that has started: it is only ever closed, so its payload, which
+/// may hold secrets, is left out.
+pub fn running(call: &Call, cause: Option<ActivationId>) -> Vec<u8> {
+    Document::Invocation(of(call, cause)).write()
+}
+
 /// The document of a fired trigger.
 pub(super) fn fired(fired: &Fired) -> Vec<u8> {
     Document::Fired(Cow::Borrowed(fired)).write()

@@ -35,10 +35,21 @@ pub struct Recovered {
     pub closed: usize,
 }
 
+/// What becomes of one that an earlier run has left.
+enum Settled {
+    /// It runs now.
+    Again(Box<Call>),
+    /// The rules of a fired trigger are followed now.
+    Follows,
+    /// There are so many records to be stored.
+    Closed(usize),
+}
+
 impl Invoker {
     /// Settles what an earlier run of the daemon has left: invocations that were accepted but
     /// not started are run, those that had started are closed as internal errors, so that none
-    /// runs twice and none stays without a record.
+    /// runs twice and none stays without a record. What cannot be read is left for a later start,
+    /// perhaps of another version: it must not keep the gateway from starting.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -60,58 +71,57 @@ impl Invoker {
                     continue;
                 }
             };
-            match document {
-                Document::Invocation(found) => {
-                    let call = self.call_again(&found)?;
-                    match (progress, call) {
-                        (Progress::Accepted, Ok(call)) => {
-                            recovered.run += 1;
-                            again.push((call, id));
-                        }
-                        (Progress::Accepted, Err(call)) => {
-                            recovered.closed += 1;
-                            let message = "Action could not be found or may have been deleted.";
-                            let response = Response::error(Status::ApplicationError, message);
-                            let reached = Reached::Nothing;
-                            closings.push(Closing::not_run(
-                                &call,
-                                id,
-                                found.cause,
-                                reached,
-                                response,
-                            ));
-                        }
-                        (Progress::Started, Ok(call) | Err(call)) => {
-                            recovered.closed += 1;
-                            let reached = Reached::Action;
-                            closings.push(Closing::not_run(
-                                &call,
-                                id,
-                                found.cause,
-                                reached,
-                                stopped(),
-                            ));
-                        }
-                    }
+            match self.settle((id, progress), document, &known, &mut closings) {
+                Ok(Settled::Closed(number)) => recovered.closed += number,
+                Ok(Settled::Follows) => recovered.run += 1,
+                Ok(Settled::Again(call)) => {
+                    recovered.run += 1;
+                    again.push((*call, id));
                 }
-                Document::Composite(found) => {
-                    recovered.closed += self.close_composite(id, &found, &known, &mut closings)?;
-                }
-                Document::Fired(fired) => {
-                    let fired = fired.into_owned();
-                    match self.recover_fired(id, progress, fired, &known)? {
-                        None => recovered.run += 1,
-                        Some(closing) => {
-                            recovered.closed += 1;
-                            closings.push(closing);
-                        }
-                    }
-                }
+                Err(error) => log::error!("the pending activation {id} stays so: {error}"),
             }
         }
         self.inner.store_all(&mut closings).await;
         self.run_again(again);
         Ok(recovered)
+    }
+
+    /// Finds what becomes of one activation; a record that closes it goes into `closings`.
+    fn settle(
+        &self,
+        (id, progress): (ActivationId, Progress),
+        document: Document<'_>,
+        known: &HashSet<ActivationId>,
+        closings: &mut Vec<Closing>,
+    ) -> Result<Settled, StoreError> {
+        let found = match document {
+            Document::Invocation(found) => found,
+            Document::Composite(found) => {
+                let closed = self.close_composite(id, &found, known, closings)?;
+                return Ok(Settled::Closed(closed));
+            }
+            Document::Fired(fired) => {
+                let fired = fired.into_owned();
+                let closing = self.recover_fired(id, progress, fired, known)?;
+                let settled = match &closing {
+                    None => Settled::Follows,
+                    Some(_) => Settled::Closed(1),
+                };
+                closings.extend(closing);
+                return Ok(settled);
+            }
+        };
+        let (call, reached, response) = match (progress, self.call_again(&found)?) {
+            (Progress::Accepted, Ok(call)) => return Ok(Settled::Again(Box::new(call))),
+            (Progress::Accepted, Err(call)) => {
+                let message = "Action could not be found or may have been deleted.";
+                let response = Response::error(Status::ApplicationError, message);
+                (call, Reached::Nothing, response)
+            }
+            (Progress::Started, Ok(call) | Err(call)) => (call, Reached::Action, stopped()),
+        };
+        closings.push(Closing::not_run(&call, id, found.cause, reached, response));
+        Ok(Settled::Closed(1))
     }
 
     /// Closes a sequence or composition, and before it those of its children that have neither a

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, MdbError, WithoutTls};
@@ -53,6 +54,8 @@ pub(super) struct Environment {
     pub(super) ids: Table,
     /// Namespaces with their sealed keys, and uuids.
     pub(super) keys: Table,
+    /// Commits of this process that may have changed an action or a package.
+    pub(super) catalogue_changes: AtomicU64,
 }
 
 /// Names of the databases, in the order of the fields.
@@ -122,6 +125,7 @@ impl Environment {
             lists,
             ids,
             keys,
+            catalogue_changes: AtomicU64::new(0),
         })
     }
 

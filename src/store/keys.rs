@@ -66,6 +66,16 @@ impl Store {
         self.change_key(namespace, KeyChange::Limits(limits))
     }
 
+    /// Keeps limits that may be unreadable.
+    #[cfg(test)]
+    pub(crate) fn set_raw_limits(
+        &self,
+        namespace: &str,
+        limits: &[u8],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
+        self.change_key(namespace, KeyChange::Limits(limits.to_vec()))
+    }
+
     fn change_key(
         &self,
         namespace: &str,

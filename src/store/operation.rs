@@ -7,7 +7,7 @@ use super::error::StoreError;
 use super::layout::{
     HeadHeader, list_key, name_group, namespace_group, pending_key, start_of, started_key, time_key,
 };
-use super::types::{ActivationRow, Change, EntityWrite};
+use super::types::{ActivationRow, Change, Collection, EntityWrite};
 use super::{entity_changes, key_records, retention};
 use crate::entity::ActivationId;
 
@@ -56,6 +56,23 @@ impl Operation {
             | Self::DeleteKey(_) => 0,
         };
         (payload + entity_changes::PLACE) as u64
+    }
+
+    /// Whether it may change an action or a package.
+    pub(super) fn changes_catalogue(&self) -> bool {
+        let counts = |write: &EntityWrite| {
+            matches!(write.collection, Collection::Actions | Collection::Packages)
+        };
+        match self {
+            Self::PutEntity(write) => counts(write),
+            Self::DeleteEntity(..) => true,
+            Self::Changes(changes) => changes.iter().any(|change| match change {
+                Change::Put(write) => counts(write),
+                Change::Delete { .. } => true,
+                Change::Stays { .. } | Change::Emptied { .. } => false,
+            }),
+            _ => false,
+        }
     }
 
     /// Whether it belongs to an activation that was let in before.

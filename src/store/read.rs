@@ -1,6 +1,7 @@
 //! Reading. Nothing here waits for a writer.
 
 use std::ops::{Bound, ControlFlow};
+use std::sync::atomic::Ordering;
 
 use super::Store;
 use super::environment::{AnyTxn, Environment};
@@ -30,6 +31,13 @@ impl Store {
         let record = environment.entities.get(&txn, &path_key(path))?;
         environment.looked_at(1, record.map_or(0, <[u8]>::len));
         record.map(stored).transpose()
+    }
+
+    /// Commits of this process so far that may have changed an action or a package: what was read
+    /// at an earlier number may be outdated.
+    pub fn catalogue_changes(&self) -> u64 {
+        let changes = &self.environment().catalogue_changes;
+        changes.load(Ordering::Acquire)
     }
 
     /// The code of an entity.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use heed::MdbError;
@@ -83,6 +84,11 @@ impl Writer {
             .map(|queued| (queued.operation, queued.reply))
             .unzip();
         let results = self.commit_all(&operations);
+        if operations.iter().any(Operation::changes_catalogue) {
+            // Before anybody is told: whoever knows of the change finds it.
+            let changes = &self.environment.catalogue_changes;
+            changes.fetch_add(1, Ordering::Release);
+        }
         for ((operation, reply), result) in operations.into_iter().zip(replies).zip(results) {
             if matches!(result, Err(StoreError::Failed(_))) {
                 self.park(operation);

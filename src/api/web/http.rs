@@ -26,6 +26,9 @@ const CONNECTION: [&str; 8] = [
 ];
 /// Levels of arrays in the value of a header, each of which costs a pass over its text.
 const MOST_LEVELS: usize = 8;
+/// Header lines of an answer. Clients take no more than about a hundred, and what is written to the
+/// wire has an end that must not be found by a panic.
+const MOST_HEADERS: usize = 256;
 /// Base64 with or without padding, as clients of OpenWhisk may give it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -97,6 +100,9 @@ fn headers(given: &RawValue) -> Option<Vec<(String, String)>> {
         let mut values = Vec::new();
         flatten(value, MOST_LEVELS, &mut values)?;
         headers.extend(values.into_iter().map(|value| (name.to_string(), value)));
+        if headers.len() > MOST_HEADERS {
+            return None;
+        }
     }
     Some(headers)
 }

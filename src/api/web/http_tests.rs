@@ -231,3 +231,18 @@ fn only_objects_describe() {
         assert_eq!(of(other), Err(NOT_HTTP), "{other}");
     }
 }
+
+#[test]
+fn the_number_of_headers_is_bounded() {
+    let with = |count: usize| {
+        let headers: Vec<String> = (0..count).map(|i| format!(r#""x-{i}":1"#)).collect();
+        of(&format!(r#"{{"headers":{{{}}}}}"#, headers.join(",")))
+    };
+    assert_eq!(with(MOST_HEADERS).unwrap().headers.len(), MOST_HEADERS);
+    assert_eq!(with(MOST_HEADERS + 1), Err(NOT_HTTP));
+    let values = ["1"; MOST_HEADERS + 1].join(",");
+    assert_eq!(
+        of(&format!(r#"{{"headers":{{"x":[{values}]}}}}"#)),
+        Err(NOT_HTTP)
+    );
+}

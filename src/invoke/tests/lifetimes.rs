@@ -203,3 +203,80 @@ fn a_restart_closes_a_composition() {
     let limits = annotation(&record, "limits");
     assert_eq!(limits["memory"], 256);
 }
+
+#[test]
+fn a_caller_who_goes_away_leaves_nothing_half_done() {
+    let bench = Bench::new(play);
+    bench.action("increment");
+    let call = bench.call_of("increment", &json!({"n": 1}), None);
+    let mut invoking = Box::pin(bench.invoker.invoke(call));
+    let first = bench.run(smol::future::poll_once(&mut invoking));
+    assert!(first.is_none(), "it waits for the disk");
+    drop(invoking);
+    let filter = crate::store::ActivationFilter::default();
+    bench.run(async {
+        for _ in 0..1000 {
+            if bench.store.count_activations("guest", &filter).unwrap() == 1 {
+                assert!(bench.store.pending().unwrap().is_empty());
+                return;
+            }
+            Timer::after(Duration::from_millis(10)).await;
+        }
+        panic!("it would be run at the next start, whenever that is");
+    });
+}
+
+#[test]
+fn what_is_not_run_again_is_kept_without_its_payload() {
+    let bench = Bench::new(play);
+    bench.slow();
+    let payload = json!({"sleep": 500, "__ow_headers": {"authorization": "Basic secret"}});
+    let call = bench.call_of("slow", &payload, Some(Duration::from_millis(20)));
+    let outcome = bench.run(bench.invoker.invoke(call)).unwrap();
+    assert!(matches!(outcome, Outcome::Accepted(_)));
+    let (_, progress, document) = bench.store.pending().unwrap().remove(0);
+    assert_eq!(progress, crate::store::Progress::Started);
+    let document = String::from_utf8(document).unwrap();
+    assert!(
+        document.contains("guest/slow") && !document.contains("secret"),
+        "{document}"
+    );
+}
+
+#[test]
+fn a_restart_settles_what_it_can() {
+    let bench = Bench::new(play);
+    bench.action("increment");
+    let call = bench.call_of("increment", &json!({"n": 1}), None);
+    let (newer, unsettled, good) = (
+        ActivationId::random(),
+        ActivationId::random(),
+        ActivationId::random(),
+    );
+    let document = String::from_utf8(pending::invocation(&call, None)).unwrap();
+    let of_other = document.replace(r#""namespace":"guest""#, r#""namespace":"other""#);
+    assert_ne!(document, of_other);
+    bench.run(async {
+        let store = &bench.store;
+        let uuid = "00000000-0000-4000-8000-000000000000";
+        let key = crate::entity::Secret::new("k".repeat(64));
+        store.put_key("other", uuid, &key).await.unwrap();
+        store.set_raw_limits("other", b"[").await.unwrap();
+        let of_later = br#"{"of a later version":{}}"#.to_vec();
+        store.accept(newer, of_later).await.unwrap();
+        store.accept(unsettled, of_other.into()).await.unwrap();
+        store.accept(good, document.into()).await.unwrap();
+    });
+    drop(call);
+    let bench = bench.restarted(play);
+    let recovered = bench.run(bench.invoker.recover()).unwrap();
+    assert_eq!(recovered, Recovered { run: 1, closed: 0 });
+    assert_eq!(bench.record(good)["response"]["status"], "success");
+    // They are kept for a start that can make something of them.
+    let left = bench.store.pending().unwrap();
+    let mut left: Vec<ActivationId> = left.into_iter().map(|(id, ..)| id).collect();
+    let mut expected = [newer, unsettled];
+    left.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(left, expected);
+}
