@@ -110,12 +110,9 @@ impl Node {
             max_count: config.activations_count,
             ..Options::with_map_size(config.store_size)
         };
-        let store = Store::open(&config.data_dir, options).map_err(|error| {
-            NodeError::new(
-                &format!("cannot open the store in {}", config.data_dir.display()),
-                error,
-            )
-        })?;
+        // What fails here names the folder itself.
+        let store = Store::open(&config.data_dir, options)
+            .map_err(|error| NodeError::new("cannot start", error))?;
         let operator = config.operator_file.as_deref().map(operator).transpose()?;
         let listeners = listen(&config.bind, config.port)?;
         let addresses: Vec<SocketAddr> = listeners

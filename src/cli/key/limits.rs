@@ -28,6 +28,12 @@ const NAMES: [&str; 16] = [
 /// # Errors
 /// The first that there is not, or that cannot have its value.
 pub(super) fn set(limits: &mut NamespaceLimits, settings: &[String]) -> Result<(), String> {
+    if settings.is_empty() {
+        return Err(format!(
+            "nothing to set: give limits as NAME=VALUE, of {}",
+            NAMES.join(", ")
+        ));
+    }
     for setting in settings {
         let (name, value) = setting
             .split_once('=')
@@ -174,6 +180,7 @@ mod tests {
         );
         assert!(refused("firesPerMinute=").ends_with("is not a whole number"));
         assert!(refused("firesPerMinute").contains("NAME=VALUE"));
+        assert!(of(&[]).unwrap_err().starts_with("nothing to set"));
         assert!(refused("maxPayloadSize=1 TB").contains("is not a size such as"));
         assert!(refused("storeActivations=no").contains("is not true or false"));
         assert!(refused("allowedKinds=a,,b").contains("is not kinds"));

@@ -175,9 +175,7 @@ impl<S: Clone + Send + Sync + 'static> Server<S> {
         let _ = within(self.grace, signals.0.all_gone()).await;
         let left = signals.0.open.load(Ordering::SeqCst);
         if left > 0 {
-            log::warn!(
-                "{left} connections cut off: their requests took longer than the grace time"
-            );
+            log::warn!("connections cut off, for taking longer than the grace time: {left}");
         }
         left
     }
