@@ -5,7 +5,6 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
-mod allocator;
 pub mod api;
 mod blocking;
 pub mod builtin;
@@ -18,6 +17,7 @@ pub mod entity;
 pub mod gateway;
 pub mod http;
 pub mod invoke;
+mod memory;
 pub mod metrics;
 pub mod pool;
 pub mod runtime;
