@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+mod allocator;
 pub mod api;
 mod blocking;
 pub mod builtin;
@@ -17,7 +18,6 @@ pub mod entity;
 pub mod gateway;
 pub mod http;
 pub mod invoke;
-mod memory;
 pub mod metrics;
 pub mod pool;
 pub mod runtime;

@@ -9,8 +9,8 @@ use smol::stream::StreamExt;
 
 use super::node::{Node, NodeError};
 use super::output::say;
+use crate::allocator::give_large_blocks_back;
 use crate::config::{self, Config};
-use crate::memory;
 
 macro_rules! serve_command {
     ($($(#[doc = $help:literal])* $field:ident => $name:literal;)*) => {
@@ -121,7 +121,7 @@ impl ServeCommand {
             return ExitCode::SUCCESS;
         }
         super::log_to_stderr(config.log_level);
-        memory::give_large_blocks_back();
+        give_large_blocks_back();
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         for name in config::unknown_names(names) {
             log::warn!("{name} is not a setting of OWL: see owl serve --print-config");
@@ -150,7 +150,6 @@ fn serve(config: Config) -> Result<(), NodeError> {
         for address in node.addresses() {
             log::info!("listening on http://{address}");
         }
-        memory::give_start_back();
         let cause = match signals.next().await {
             Some(Ok(Signal::Int)) => "SIGINT",
             _ => "SIGTERM",

@@ -14,7 +14,7 @@ const FREE_END: libc::c_int = 1 << 20;
 /// glibc does so at first, but keeps ever larger ones once it has seen some freed, and a daemon
 /// that has had a few large payloads would stay at its largest size for the rest of the year. musl,
 /// which the static binaries have, needs no telling.
-pub(crate) fn give_large_blocks_back() {
+pub fn give_large_blocks_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     set_thresholds();
 }
