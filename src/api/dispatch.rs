@@ -13,6 +13,7 @@ use super::{
     operator, packages, reply, rules, system, transaction, triggers, web,
 };
 use crate::entity::Identity;
+use crate::http::server::Beyond;
 
 /// A request whose caller is known.
 pub(super) struct Request {
@@ -48,7 +49,7 @@ pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
     state.operations().metrics.requests.add(
         counted_as,
         method.as_ref(),
-        response.status().into(),
+        Beyond::status_of(&response),
         received.elapsed(),
     );
     Ok(response.into())

@@ -80,6 +80,10 @@ fn described_answers() {
     for code in [r#"{"statusCode":444}"#, r#"{"statusCode":"444"}"#] {
         assert_eq!(of(&api, "", code).status, 444);
     }
+    // Counted as what the client got, too: 201 above, and twice 444.
+    let metrics = Ask::new(Method::Get, "/metrics").no_key().send(&api).body;
+    let counted = "owl_http_requests_total{route=\"web\",method=\"GET\",status=\"other\"} 3\n";
+    assert!(metrics.contains(counted), "{metrics}");
     of(&api, "", r#"{"statusCode":"xyz"}"#).refused(400, "Response is not valid 'message/http'.");
     // 11.11-280
     let cookies = of(&api, "", r#"{"headers":{"Set-Cookie":["a=b","c=d"]}}"#);
