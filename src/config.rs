@@ -3,6 +3,7 @@
 //! The environment names are those of the 2017 prototype where it had them. Every value is
 //! checked when the daemon starts; a bad one is refused with the name it was given under.
 
+mod openwhisk;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -56,10 +57,16 @@ pub struct Config {
     pub longest_wait: Duration,
     /// Invocations that may wait for a sandbox.
     pub queue_length: usize,
-    /// URL of the master OpenWhisk.
+    /// URL of the master OpenWhisk, without `/api/v1` and without a slash at its end.
     pub next_openwhisk: Option<String>,
-    /// Whether to invoke on the master when out of capacity.
+    /// URLs of the OpenWhisks that take over what cannot run here, in the same form.
+    pub tiers: Vec<String>,
+    /// Whether to invoke on the next tier what cannot run here.
     pub delegate_on_failure: bool,
+    /// How the master and the tiers are spoken to.
+    pub upstream: Upstream,
+    /// What is kept of the master's, and for how long.
+    pub master: Master,
     /// Whether images of blackbox actions are pulled.
     pub blackbox_auto_pull: bool,
     /// URL under which actions reach OWL.
@@ -95,6 +102,42 @@ pub enum DockerHost {
     At(String),
     /// Docker is not to be used.
     None,
+}
+
+/// How the master and the tiers are spoken to.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// File with certificates of further authorities.
+    pub ca_file: Option<PathBuf>,
+    /// Whether certificates are taken as they come.
+    pub insecure: bool,
+    /// Time to reach one.
+    pub connect_timeout: Duration,
+    /// Time that one has to answer.
+    pub answer_timeout: Duration,
+    /// Requests that are under way at the same time.
+    pub forwards: usize,
+}
+
+/// What is kept of the master's, and for how long.
+#[derive(Clone, Debug)]
+pub struct Master {
+    /// Age at which the copy of an entity is compared again.
+    pub revalidate: Duration,
+    /// Age at which a key is shown to the master again.
+    pub keys_revalidate: Duration,
+    /// How long a key stays good when the master cannot be asked.
+    pub keys_offline: Duration,
+    /// Whether writes are kept while the master is out of reach; else they are refused.
+    pub journal: bool,
+    /// Bytes of writes that are kept.
+    pub journal_bytes: u64,
+    /// Bytes of fired triggers that wait for the master.
+    pub fires_bytes: u64,
+    /// Age at which a fired trigger is dropped.
+    pub fires_age: Duration,
+    /// Whether lists of activations have the master's, too.
+    pub merge_activations: bool,
 }
 
 /// Recycling of idle sandboxes.
@@ -281,9 +324,16 @@ impl Config {
         let tries = read.number("OWL_RETRIES_NUMBER", 0, 1_000_000)?;
         let between = read.number("OWL_RETRIES_TIMEOUT", 0, 3_600_000)?;
         let queue_length = read.number("OWL_QUEUE_LENGTH", 0, 1_000_000)?;
-        let next_openwhisk =
-            read.optional("OWL_NEXT_OPENWHISK", "an http:// or https:// URL", url)?;
+        let next_openwhisk = read.master()?;
+        let tiers = read.optional("OWL_TIERS", "a list of http:// or https:// URLs", |text| {
+            text.split(',')
+                .map(openwhisk::url)
+                .collect::<Option<Vec<_>>>()
+        })?;
+        let tiers = tiers.unwrap_or_else(|| next_openwhisk.iter().cloned().collect());
         let delegate_on_failure = read.boolean("OWL_DELEGATE_ON_FAILURE")?;
+        let upstream = read.upstream()?;
+        let master = read.kept_of_master()?;
         let blackbox_auto_pull = read.boolean("OWL_BLACKBOX_AUTO_PULL")?;
         let api_host = read.optional("OWL_API_HOST", "an http:// or https:// URL", url)?;
         let invocations_per_minute = read.number("OWL_INVOCATIONS_PER_MINUTE", 0, 1 << 31)?;
@@ -340,7 +390,10 @@ impl Config {
             longest_wait: Duration::from_millis(tries * between),
             queue_length: if tries == 0 { 0 } else { queue_length as usize },
             next_openwhisk,
+            tiers,
             delegate_on_failure,
+            upstream,
+            master,
             blackbox_auto_pull,
             api_host,
             invocations_per_minute: invocations_per_minute as u32,
@@ -359,8 +412,6 @@ impl Config {
     /// The settings that were read and checked, but whose feature is not in this version.
     pub fn without_effect(&self) -> Vec<&'static str> {
         const LATER: &[&str] = &[
-            "OWL_NEXT_OPENWHISK",
-            "OWL_DELEGATE_ON_FAILURE",
             "OWL_PREEMPTION_ENABLED",
             "OWL_PREEMPTION_PERIOD",
             "OWL_PREEMPTION_HIGH",

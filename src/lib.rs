@@ -18,11 +18,13 @@ pub mod entity;
 pub mod gateway;
 pub mod http;
 pub mod invoke;
+pub mod master;
 pub mod metrics;
 pub mod pool;
 pub mod runtime;
 pub mod store;
 mod sync;
+pub mod upstream;
 
 /// The executor that every task of the daemon runs on: one thread unless set otherwise.
 ///

@@ -9,7 +9,7 @@ use super::dispatch::Request;
 use super::error::ApiError;
 use super::query::{Page, Query};
 use super::rows::Rows;
-use super::{State, auth, body, now, reply};
+use super::{auth, body, now, reply};
 use crate::catalog::{Catalog, CatalogError, Resolved, ResolvedPackage};
 use crate::entity::{Action, ActionRanges, FullName, NewAction, NewExec, Package};
 use crate::invoke::admission;
@@ -48,7 +48,7 @@ impl Target {
             auth::own(&request.identity, &self.namespace, &self.path)?;
             return Ok(Access::Own);
         };
-        let catalog = request.http.state().catalog();
+        let catalog = request.catalog();
         let package = catalog.resolve_package(&request.identity, &self.namespace, package)?;
         Ok(Access::Packaged(package))
     }
@@ -73,7 +73,7 @@ impl Target {
         };
         let package = format!("{}/{package}", self.namespace);
         auth::own(&request.identity, &self.namespace, &package)?;
-        let package = request.http.state().catalog().package(&package)?;
+        let package = request.catalog().package(&package)?;
         if package.binding.is_some() {
             return Err(ApiError::new(
                 StatusCode::BadRequest,
@@ -107,13 +107,13 @@ pub(super) fn list_package(
     package: &str,
 ) -> Result<Response, ApiError> {
     let page = Query::of(request.http.url()).page("actions")?;
-    let catalog = request.http.state().catalog();
+    let catalog = request.catalog();
     let package = catalog.resolve_package(&request.identity, namespace, package)?;
     page_of(request, EntityList::Package(&package.provider.path()), page)
 }
 
 fn page_of(request: &Request, list: EntityList<'_>, page: Page) -> Result<Response, ApiError> {
-    let catalog = request.http.state().catalog();
+    let catalog = request.catalog();
     if page.count {
         let count = page.counted(catalog.count_of(list)?);
         return Ok(reply::json(StatusCode::Ok, &json!({"actions": count})));
@@ -127,7 +127,7 @@ fn page_of(request: &Request, list: EntityList<'_>, page: Page) -> Result<Respon
 pub(super) fn get(request: &Request, target: &Target) -> Result<Response, ApiError> {
     let with_code = Query::of(request.http.url()).flag("code", true)?;
     let access = target.check_access(request)?;
-    let catalog = request.http.state().catalog();
+    let catalog = request.catalog();
     loop {
         let Resolved { action, binding } = target.find(catalog, &access)?;
         let document = if with_code {
@@ -157,22 +157,22 @@ pub(super) async fn put(mut request: Request, target: Target) -> Result<Response
     let ranges = settings.actions_of(&request.identity);
     new.check_sizes(&settings.sizes_of(&request.identity))?;
     new.check_limits(&ranges)?;
+    let catalog = request.catalog();
     if let Some(components) = new.components() {
-        let catalog = state.catalog();
         catalog.check_access(&request.identity, components)?;
     }
     if let Some(new) = &new.exec {
         settings.check_kind(&request.identity, new.exec.kind())?;
     }
-    let old = match state.catalog().action(&target.path) {
+    let old = match catalog.action(&target.path) {
         Ok(_) if !overwrite => return Err(CatalogError::Exists.into()),
         Ok(old) => Some(old),
         Err(CatalogError::Missing) => None,
         Err(error) => return Err(error.into()),
     };
     let package = package.as_deref();
-    let written = write(&state, &target, package, new, old.as_deref(), &ranges).await?;
-    let code = match state.catalog().code(&written) {
+    let written = write(&request, &target, package, new, old.as_deref(), &ranges).await?;
+    let code = match catalog.code(&written) {
         // Somebody else has been quick: what was written is told, and its code is gone.
         Err(CatalogError::Changed | CatalogError::Missing) => None,
         code => code?,
@@ -186,7 +186,7 @@ pub(super) async fn put(mut request: Request, target: Target) -> Result<Response
 /// `DELETE .../actions/[{package}/]{name}`
 pub(super) async fn delete(request: &Request, target: &Target) -> Result<Response, ApiError> {
     target.check_writable(request)?;
-    let catalog = request.http.state().catalog();
+    let catalog = request.catalog();
     let (action, code) = catalog.action_with_code(&target.path)?;
     let document = action.full(code.as_deref());
     catalog.delete(&action).await?;
@@ -195,7 +195,7 @@ pub(super) async fn delete(request: &Request, target: &Target) -> Result<Respons
 }
 
 async fn write(
-    state: &State,
+    request: &Request,
     target: &Target,
     package: Option<&Package>,
     mut new: NewAction,
@@ -204,7 +204,8 @@ async fn write(
 ) -> Result<Action, ApiError> {
     let code = code_change(new.exec.as_mut());
     let components = new.components().map(<[FullName]>::to_vec);
-    let catalog = state.catalog();
+    let state = request.http.state();
+    let catalog = request.catalog();
     let action = match old {
         None => new.create(target.place(), &target.name, ranges, now())?,
         Some(old) => new.update(old, ranges, now())?,

@@ -12,6 +12,7 @@ use super::{
     State, actions, activations, auth, body, classes, docs, gateway, invoke, limits, namespaces,
     operator, packages, reply, rules, system, transaction, triggers, web,
 };
+use crate::catalog::Catalog;
 use crate::entity::Identity;
 use crate::http::server::Beyond;
 
@@ -20,6 +21,15 @@ pub(super) struct Request {
     pub(super) http: tide::Request<State>,
     pub(super) identity: Arc<Identity>,
     pub(super) transaction: String,
+    /// Where the entities are.
+    catalog: Catalog,
+}
+
+impl Request {
+    /// Where the entities are, for this request.
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
 }
 
 type Answer = Result<Response, ApiError>;
@@ -97,6 +107,7 @@ async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &s
         request.peer_addr(),
     )?;
     let request = Request {
+        catalog: request.state().catalog().clone(),
         http: request,
         identity,
         transaction: transaction.into(),

@@ -80,9 +80,9 @@ pub(super) async fn post(mut request: Request, target: Target) -> Result<Respons
     )?;
     let payload =
         json::payload(body::read(&mut request.http, max, body::TooLarge::Request).await?)?;
-    let resolved = target.find(state.catalog(), &access)?;
+    let resolved = target.find(request.catalog(), &access)?;
     admission::check(
-        state.catalog(),
+        request.catalog(),
         state.manifest(),
         &identity,
         &resolved.action,

@@ -47,6 +47,7 @@ use crate::catalog::{Catalog, Manifest, ManifestKinds};
 use crate::clock::now;
 use crate::entity::Identity;
 use crate::invoke::{Throttled, Throttles};
+use crate::master::Master;
 use crate::store::Store;
 
 /// What the API works with. Clones share it.
@@ -74,6 +75,8 @@ pub struct Services {
     pub docker: Arc<AtomicBool>,
     /// What the operator sees and does.
     pub operations: Operations,
+    /// The master; none: this OpenWhisk is its own.
+    pub master: Option<Arc<Master>>,
 }
 
 impl State {
@@ -96,6 +99,10 @@ impl State {
 
     fn manifest(&self) -> &Manifest {
         &self.0.services.manifest
+    }
+
+    fn master(&self) -> Option<&Arc<Master>> {
+        self.0.services.master.as_ref()
     }
 
     fn operations(&self) -> &Operations {

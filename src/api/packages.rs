@@ -24,7 +24,7 @@ pub(super) fn is_refresh(target: &Target) -> bool {
 /// `GET .../packages`: all of the caller's own, of others those that everybody may read.
 pub(super) fn list(request: &Request, namespace: &str) -> Result<Response, ApiError> {
     let page = Query::of(request.http.url()).page("packages")?;
-    let catalog = request.http.state().catalog();
+    let catalog = request.catalog();
     let own = request.identity.namespace == namespace;
     if page.count {
         let count = if own {
@@ -48,7 +48,7 @@ pub(super) fn list(request: &Request, namespace: &str) -> Result<Response, ApiEr
 
 /// `GET .../packages/{name}`: with what is in it, a binding with what its package has.
 pub(super) fn get(request: &Request, target: &Target) -> Result<Response, ApiError> {
-    let catalog = request.http.state().catalog();
+    let catalog = request.catalog();
     let found = catalog.resolve_package(&request.identity, target.namespace(), target.name());
     let package = found.map_err(|error| match error {
         AccessError::Catalog(CatalogError::Missing) => missing(catalog, target.path()),
@@ -115,7 +115,7 @@ pub(super) async fn put(mut request: Request, target: Target) -> Result<Response
     let body = body::read_entity(&mut request.http, state.settings().max_body).await?;
     let new = NewPackage::parse(&body, target.namespace())?;
     new.check_sizes(&state.settings().sizes_of(&request.identity))?;
-    let catalog = state.catalog();
+    let catalog = request.catalog();
     let provider = match &new.binding {
         Some(binding) => Some(provider(&request, binding)?),
         None => None,
@@ -152,7 +152,7 @@ pub(super) async fn put(mut request: Request, target: Target) -> Result<Response
 
 /// What a binding is to refer to.
 fn provider(request: &Request, binding: &Binding) -> Result<ResolvedPackage, ApiError> {
-    let catalog = request.http.state().catalog();
+    let catalog = request.catalog();
     let found = catalog.resolve_package(&request.identity, &binding.namespace, &binding.name);
     found.map_err(|error| match error {
         AccessError::Catalog(CatalogError::Missing) => ApiError::new(
@@ -172,14 +172,14 @@ pub(super) async fn delete(request: &Request, target: &Target) -> Result<Respons
     let force = Query::of(request.http.url()).flag("force", false)?;
     target.check_owner(request)?;
     let state = request.http.state();
-    let package: Package = state.catalog().get(target.path())?;
+    let package: Package = request.catalog().get(target.path())?;
     if force {
-        for action in state.catalog().delete_package(&package).await? {
+        for action in request.catalog().delete_package(&package).await? {
             state.invoker().retire(&action);
         }
     } else {
-        check_empty(state.catalog(), target.path())?;
-        state.catalog().delete_empty_package(&package).await?;
+        check_empty(request.catalog(), target.path())?;
+        request.catalog().delete_empty_package(&package).await?;
     }
     Ok(reply::json_text(StatusCode::Ok, package.document()))
 }

@@ -16,7 +16,7 @@ use crate::store::{Collection, EntityList};
 pub(super) fn list(request: &Request, namespace: &str) -> Result<Response, ApiError> {
     let page = Query::of(request.http.url()).page("rules")?;
     auth::own(&request.identity, namespace, namespace)?;
-    let catalog = request.http.state().catalog();
+    let catalog = request.catalog();
     if page.count {
         let count = page.counted(catalog.count::<Rule>(namespace)?);
         return Ok(reply::json(StatusCode::Ok, &json!({"rules": count})));
@@ -30,7 +30,7 @@ pub(super) fn list(request: &Request, namespace: &str) -> Result<Response, ApiEr
 /// `GET .../rules/{name}`
 pub(super) fn get(request: &Request, target: &Target) -> Result<Response, ApiError> {
     target.check_owner(request)?;
-    let (rule, status) = request.http.state().catalog().rule(target.path())?;
+    let (rule, status) = request.catalog().rule(target.path())?;
     Ok(answer(&rule, status))
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn put(mut request: Request, target: &Target) -> Result<Respons
     let body = body::read_entity(&mut request.http, max).await?;
     let new = NewRule::parse(&body, target.namespace())?;
     new.check_sizes(&state.settings().sizes_of(&request.identity))?;
-    let (rule, status) = state
+    let (rule, status) = request
         .catalog()
         .put_rule(&request.identity, target.name(), &new, overwrite)
         .await?;
@@ -56,7 +56,7 @@ pub(super) async fn post(mut request: Request, target: &Target) -> Result<Respon
     let state = request.http.state().clone();
     let max = state.settings().max_body;
     let wanted = wanted_status(&body::read_entity(&mut request.http, max).await?)?;
-    let catalog = state.catalog();
+    let catalog = request.catalog();
     catalog.set_rule_status(target.path(), wanted).await?;
     Ok(reply::text("OK"))
 }
@@ -64,7 +64,7 @@ pub(super) async fn post(mut request: Request, target: &Target) -> Result<Respon
 /// `DELETE .../rules/{name}`
 pub(super) async fn delete(request: &Request, target: &Target) -> Result<Response, ApiError> {
     target.check_owner(request)?;
-    let catalog = request.http.state().catalog();
+    let catalog = request.catalog();
     let rule = catalog.delete_rule(target.path()).await?;
     // What has gone is not active, whatever it was.
     Ok(answer(&rule, RuleStatus::Inactive))

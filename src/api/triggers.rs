@@ -17,7 +17,7 @@ use crate::store::{Collection, EntityList};
 pub(super) fn list(request: &Request, namespace: &str) -> Result<Response, ApiError> {
     let page = Query::of(request.http.url()).page("triggers")?;
     auth::own(&request.identity, namespace, namespace)?;
-    let catalog = request.http.state().catalog();
+    let catalog = request.catalog();
     if page.count {
         let count = page.counted(catalog.count::<Trigger>(namespace)?);
         return Ok(reply::json(StatusCode::Ok, &json!({"triggers": count})));
@@ -31,7 +31,7 @@ pub(super) fn list(request: &Request, namespace: &str) -> Result<Response, ApiEr
 /// `GET .../triggers/{name}`
 pub(super) fn get(request: &Request, target: &Target) -> Result<Response, ApiError> {
     target.check_owner(request)?;
-    let trigger = request.http.state().catalog().get(target.path())?;
+    let trigger = request.catalog().get(target.path())?;
     Ok(answer(&trigger))
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn put(mut request: Request, target: &Target) -> Result<Respons
     let max = state.settings().max_body;
     let new = NewTrigger::parse(&body::read_entity(&mut request.http, max).await?)?;
     new.check_sizes(&state.settings().sizes_of(&request.identity))?;
-    let trigger = state
+    let trigger = request
         .catalog()
         .put_trigger(target.namespace(), target.name(), &new, overwrite)
         .await?;
@@ -53,7 +53,7 @@ pub(super) async fn put(mut request: Request, target: &Target) -> Result<Respons
 /// `DELETE .../triggers/{name}`
 pub(super) async fn delete(request: &Request, target: &Target) -> Result<Response, ApiError> {
     target.check_owner(request)?;
-    let catalog = request.http.state().catalog();
+    let catalog = request.catalog();
     Ok(answer(&catalog.delete_trigger(target.path()).await?))
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn post(mut request: Request, target: &Target) -> Result<Respon
     let payload = json::payload(body)?;
     let fire = Fire {
         identity,
-        trigger: state.catalog().get(target.path())?,
+        trigger: request.catalog().get(target.path())?,
         payload,
         headers: for_actions(&request),
         transaction_id: request.transaction,

@@ -185,7 +185,13 @@ impl Catalog {
     pub async fn delete<E: Entity>(&self, entity: &E) -> Result<(), CatalogError> {
         let path = entity.path();
         writable(&path)?;
-        Ok(self.store().delete_entity(&path, entity.revision()).await?)
+        let revision = entity.revision();
+        if self.is_alone() {
+            return Ok(self.store().delete_entity(&path, revision).await?);
+        }
+        self.write_all(vec![Change::Delete { path, revision }])
+            .await
+            .map(drop)
     }
 
     /// Makes several changes or none ([`crate::store::Store::write_all`]); gives the revision of
@@ -196,10 +202,10 @@ impl Catalog {
             Change::Stays { path, .. } => !builtin::holds(path),
             _ => true,
         });
-        for change in &changes {
-            writable(change.path())?;
+        for path in changes.iter().filter_map(Change::path) {
+            writable(path)?;
         }
-        Ok(self.store().write_all(changes).await?)
+        Ok(self.store().write_all(self.accompanied(changes)).await?)
     }
 
     pub(super) async fn written<E: Entity>(
@@ -208,7 +214,12 @@ impl Catalog {
         write: EntityWrite,
     ) -> Result<E, CatalogError> {
         writable(&write.path)?;
-        entity.set_revision(self.store().put_entity(write).await?);
+        let revision = if self.is_alone() {
+            self.store().put_entity(write).await?
+        } else {
+            self.write_all(vec![Change::Put(write)]).await?
+        };
+        entity.set_revision(revision);
         Ok(entity)
     }
 }

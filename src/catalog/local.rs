@@ -7,7 +7,7 @@ use super::cache::Cache;
 use super::documents::{Entity, change, creation};
 use crate::builtin;
 use crate::entity::{Action, EntityError, Exec, Package};
-use crate::store::{CodeChange, Store, StoreError};
+use crate::store::{Change, CodeChange, Store, StoreError};
 use crate::sync::lock;
 
 /// Why the catalogue did not do something. The texts are OpenWhisk's (reference section 3).
@@ -75,6 +75,8 @@ pub struct Catalog {
     packages: Arc<Mutex<Cache<Package>>>,
     /// Held by changes that must not be outrun: see [`Catalog::turn`].
     turn: Arc<smol::lock::Mutex<()>>,
+    /// What goes with every write: see [`Catalog::along_with`].
+    companions: Vec<Change>,
 }
 
 impl Catalog {
@@ -85,7 +87,28 @@ impl Catalog {
             actions: Arc::default(),
             packages: Arc::default(),
             turn: Arc::default(),
+            companions: Vec::new(),
         }
+    }
+
+    /// The same catalogue, for one write: these changes are made in the same commit, or not at all
+    /// like the write itself.
+    pub fn along_with(&self, companions: Vec<Change>) -> Self {
+        Catalog {
+            companions,
+            ..self.clone()
+        }
+    }
+
+    /// Whether nothing goes with a write.
+    pub(super) fn is_alone(&self) -> bool {
+        self.companions.is_empty()
+    }
+
+    /// Changes, with those that go with every write.
+    pub(super) fn accompanied(&self, mut changes: Vec<Change>) -> Vec<Change> {
+        changes.extend_from_slice(&self.companions);
+        changes
     }
 
     /// The store that it is in.

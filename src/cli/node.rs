@@ -182,6 +182,7 @@ impl Node {
                 manifest,
                 docker: engines.docker_flag(),
                 operations: api::Operations::new(invoker.metrics(), config.metrics, operator),
+                master: None,
             },
             settings,
         );

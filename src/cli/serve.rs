@@ -80,8 +80,36 @@ serve_command! {
     queue_length => "OWL_QUEUE_LENGTH";
     /// url of the master OpenWhisk (OWL_NEXT_OPENWHISK)
     next_openwhisk => "OWL_NEXT_OPENWHISK";
-    /// invoke on the master when out of capacity (OWL_DELEGATE_ON_FAILURE, false)
+    /// urls of OpenWhisks that take over, nearest first (OWL_TIERS, the master)
+    tiers => "OWL_TIERS";
+    /// invoke on the next tier what cannot run here (OWL_DELEGATE_ON_FAILURE, false)
     delegate_on_failure => "OWL_DELEGATE_ON_FAILURE";
+    /// file with certificates of further authorities (OWL_CA_FILE)
+    ca_file => "OWL_CA_FILE";
+    /// do not check certificates of master and tiers (OWL_INSECURE, false)
+    insecure => "OWL_INSECURE";
+    /// seconds to reach the master or a tier (OWL_CONNECT_TIMEOUT, 5)
+    connect_timeout => "OWL_CONNECT_TIMEOUT";
+    /// seconds that the master or a tier has to answer (OWL_MASTER_TIMEOUT, 15)
+    master_timeout => "OWL_MASTER_TIMEOUT";
+    /// requests under way to master and tiers (OWL_FORWARDS, 32)
+    forwards => "OWL_FORWARDS";
+    /// seconds between comparisons of a copy with the master's (OWL_REVALIDATE, 60)
+    revalidate => "OWL_REVALIDATE";
+    /// seconds between two questions about a key (OWL_KEYS_REVALIDATE, 300)
+    keys_revalidate => "OWL_KEYS_REVALIDATE";
+    /// seconds that a key is good without the master (OWL_KEYS_OFFLINE, 2592000)
+    keys_offline => "OWL_KEYS_OFFLINE";
+    /// writes without the master: refuse or journal (OWL_OFFLINE_WRITES, refuse)
+    offline_writes => "OWL_OFFLINE_WRITES";
+    /// size of the journal in MiB (OWL_JOURNAL_SIZE, 8)
+    journal_size => "OWL_JOURNAL_SIZE";
+    /// size of the fired triggers that wait in MiB (OWL_FIRES_SIZE, 8)
+    fires_size => "OWL_FIRES_SIZE";
+    /// seconds that a fired trigger waits (OWL_FIRES_AGE, 604800)
+    fires_age => "OWL_FIRES_AGE";
+    /// lists of activations have the master's (OWL_MERGE_ACTIVATIONS, true)
+    merge_activations => "OWL_MERGE_ACTIVATIONS";
     /// pull images of blackbox actions (OWL_BLACKBOX_AUTO_PULL, true)
     blackbox_auto_pull => "OWL_BLACKBOX_AUTO_PULL";
     /// url under which actions reach OWL (OWL_API_HOST)

@@ -26,7 +26,8 @@ pub(super) fn bytes_of(write: &EntityWrite) -> usize {
 pub(super) fn bytes_of_all(changes: &[Change]) -> usize {
     let bytes = changes.iter().map(|change| match change {
         Change::Put(write) => bytes_of(write) + PLACE,
-        Change::Delete { .. } => PLACE,
+        Change::Note { text, .. } => text.len() + PLACE,
+        Change::Delete { .. } | Change::Drop { .. } | Change::Unnote { .. } => PLACE,
         Change::Stays { .. } | Change::Emptied { .. } => 0,
     });
     bytes.sum()
@@ -85,6 +86,7 @@ pub(super) fn all(
                 expected(environment, txn, path, Expect::Revision(*revision))?
             }
             Change::Emptied { path } => emptied(environment, txn, path, changes)?,
+            Change::Drop { .. } | Change::Note { .. } | Change::Unnote { .. } => Ok(()),
         };
         if let Err(refusal) = allowed {
             return Ok(Err(refusal));
@@ -93,7 +95,13 @@ pub(super) fn all(
     for change in changes {
         match change {
             Change::Put(write) => write_entity(environment, txn, write, revision)?,
-            Change::Delete { path, .. } => remove_entity(environment, txn, path)?,
+            Change::Delete { path, .. } | Change::Drop { path } => {
+                remove_entity(environment, txn, path)?;
+            }
+            Change::Note { key, text } => environment.notes.put(txn, &key.0, text)?,
+            Change::Unnote { key } => {
+                environment.notes.delete(txn, &key.0)?;
+            }
             Change::Stays { .. } | Change::Emptied { .. } => {}
         }
     }
@@ -134,7 +142,7 @@ fn expected(
 ) -> Result<Result<(), StoreError>, heed::Error> {
     let old = header_of(environment, txn, &path_key(path))?;
     Ok(match (expect, old) {
-        (Expect::Absent, None) => Ok(()),
+        (Expect::Absent, None) | (Expect::Any, _) => Ok(()),
         (Expect::Absent, Some(_)) => Err(StoreError::Exists),
         (Expect::Revision(expected), Some(old)) if old.revision == expected => Ok(()),
         (Expect::Revision(_), _) => Err(StoreError::Changed),

@@ -54,12 +54,14 @@ pub(super) struct Environment {
     pub(super) ids: Table,
     /// Namespaces with their sealed keys, and uuids.
     pub(super) keys: Table,
+    /// Key of a note → what it says.
+    pub(super) notes: Table,
     /// Commits of this process that may have changed an action or a package.
     pub(super) catalogue_changes: AtomicU64,
 }
 
 /// Names of the databases, in the order of the fields.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "meta",
     "entities",
     "code",
@@ -70,6 +72,7 @@ const TABLES: [&str; 10] = [
     "activation lists",
     "activation ids",
     "keys",
+    "notes",
 ];
 
 const META_FORMAT: &[u8] = b"format";
@@ -111,6 +114,7 @@ impl Environment {
             lists,
             ids,
             keys,
+            notes,
         ] = tables;
         Ok(Environment {
             env,
@@ -125,6 +129,7 @@ impl Environment {
             lists,
             ids,
             keys,
+            notes,
             catalogue_changes: AtomicU64::new(0),
         })
     }

@@ -15,6 +15,7 @@ mod keys;
 mod layout;
 mod lock;
 mod map;
+mod notes;
 mod operation;
 mod queue;
 mod read;
@@ -39,7 +40,7 @@ pub use read::{Figures, Halves, Listed, Pending};
 pub use retention::Usage;
 pub use types::{
     ActivationFilter, ActivationRow, Change, CodeChange, Collection, EntityList, EntityWrite,
-    Expect, Progress, Stored,
+    Expect, NoteKey, NoteKind, Progress, Stored,
 };
 
 use self::lock::DaemonLock;

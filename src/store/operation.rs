@@ -68,8 +68,11 @@ impl Operation {
             Self::DeleteEntity(..) => true,
             Self::Changes(changes) => changes.iter().any(|change| match change {
                 Change::Put(write) => counts(write),
-                Change::Delete { .. } => true,
-                Change::Stays { .. } | Change::Emptied { .. } => false,
+                Change::Delete { .. } | Change::Drop { .. } => true,
+                Change::Stays { .. }
+                | Change::Emptied { .. }
+                | Change::Note { .. }
+                | Change::Unnote { .. } => false,
             }),
             _ => false,
         }

@@ -1,5 +1,7 @@
 //! What goes into the store and comes out of it.
 
+use ring::digest::{SHA256, digest};
+
 use crate::entity::ActivationId;
 
 /// Which collection an entity is in. All share one key space per namespace (section 1.4).
@@ -56,6 +58,8 @@ pub enum Expect {
     Absent,
     /// This revision: else [`StoreError::Changed`].
     Revision(u64),
+    /// Anything or nothing: a copy of what another server has.
+    Any,
 }
 
 /// A write of an entity.
@@ -99,22 +103,92 @@ pub enum Change {
         /// Path of the package: `ns/package`.
         path: String,
     },
+    /// Removes an entity, with its code, if it is there, whatever its revision.
+    Drop {
+        /// Its path.
+        path: String,
+    },
+    /// Keeps a note, in place of one that has the same key.
+    Note {
+        /// Its key.
+        key: NoteKey,
+        /// What it says, opaque to the store.
+        text: Vec<u8>,
+    },
+    /// Removes a note, if it is there.
+    Unnote {
+        /// Its key.
+        key: NoteKey,
+    },
 }
 
 impl Change {
     /// Whether it needs room.
     pub(super) fn puts(&self) -> bool {
-        matches!(self, Change::Put(_))
+        matches!(self, Change::Put(_) | Change::Note { .. })
     }
 
-    /// The path of the entity.
-    pub fn path(&self) -> &str {
+    /// The path of the entity, if it is about one.
+    pub fn path(&self) -> Option<&str> {
         match self {
-            Change::Put(write) => &write.path,
-            Change::Delete { path, .. } | Change::Stays { path, .. } | Change::Emptied { path } => {
-                path
-            }
+            Change::Put(write) => Some(&write.path),
+            Change::Delete { path, .. }
+            | Change::Stays { path, .. }
+            | Change::Emptied { path }
+            | Change::Drop { path } => Some(path),
+            Change::Note { .. } | Change::Unnote { .. } => None,
         }
+    }
+}
+
+/// What a note is about. The number is the first byte of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum NoteKind {
+    /// What is known of the master's entity that a copy was made of.
+    Copy = 1,
+    /// A write that the master has not got yet, or that came to nothing there.
+    Journal = 2,
+    /// A fired trigger that is for the master.
+    Fire = 3,
+    /// A key that the master has accepted.
+    Key = 4,
+}
+
+/// The key of a note: notes of a kind are in the order of the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoteKey(pub(super) Vec<u8>);
+
+impl NoteKey {
+    /// Longest rest of a key in bytes.
+    const LONGEST: usize = 500;
+
+    /// The key of a note about something that has a name; long names are shortened by a hash.
+    pub fn named(kind: NoteKind, name: &[u8]) -> Self {
+        let mut key = vec![kind as u8];
+        if name.len() <= Self::LONGEST {
+            key.extend_from_slice(name);
+        } else {
+            key.extend_from_slice(&name[..Self::LONGEST - 33]);
+            key.push(0);
+            key.extend_from_slice(digest(&SHA256, name).as_ref());
+        }
+        NoteKey(key)
+    }
+
+    /// The key of a note that has a number.
+    pub fn numbered(kind: NoteKind, number: u64) -> Self {
+        Self::named(kind, &number.to_be_bytes())
+    }
+
+    /// What stands behind the kind.
+    pub fn name(&self) -> &[u8] {
+        &self.0[1..]
+    }
+
+    /// The number of a [`NoteKey::numbered`].
+    pub fn number(&self) -> Option<u64> {
+        self.name().try_into().ok().map(u64::from_be_bytes)
     }
 }
 

@@ -131,6 +131,7 @@ impl Api {
             manifest: Arc::new(Manifest::load(&file).unwrap()),
             docker: docker.clone(),
             operations,
+            master: None,
         };
         Api {
             server: app(State::new(services, settings)),

@@ -1,0 +1,230 @@
+//! Requests to another OpenWhisk, and its answers.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use hyper::{HeaderMap, Method, StatusCode};
+use smol::channel::{Receiver, Sender, bounded};
+
+use crate::BoxFuture;
+
+/// Pieces of a body that wait for whoever takes them.
+const AHEAD: usize = 4;
+
+/// A request for another OpenWhisk.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Its method.
+    pub method: Method,
+    /// Path and query as they stand in the request line, from `/` on; percent-encoded.
+    pub target: String,
+    /// Headers without those of the connection (hop-by-hop), `Host` and `Content-Length`.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: OutgoingBody,
+    /// How much longer than usual the answer may take: what a blocking invocation may run.
+    pub patience: Duration,
+    /// What the status of the answer says about the other side.
+    pub judged: Judged,
+}
+
+impl Outgoing {
+    /// A request without a body, which is answered at once.
+    pub fn new(method: Method, target: impl Into<String>) -> Self {
+        Outgoing {
+            method,
+            target: target.into(),
+            headers: HeaderMap::new(),
+            body: OutgoingBody::Empty,
+            patience: Duration::ZERO,
+            judged: Judged::ByStatus,
+        }
+    }
+}
+
+/// What the status of an answer says about whoever gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// 5xx: it is not well.
+    ByStatus,
+    /// As [`Judged::ByStatus`], unless the answer names an activation: then an action has failed.
+    ByActivation,
+    /// Nothing: the status is made by somebody's action.
+    Not,
+}
+
+/// The body of a request.
+pub enum OutgoingBody {
+    /// There is none.
+    Empty,
+    /// It is here.
+    Whole(Bytes),
+    /// It comes in pieces.
+    Pieces {
+        /// Its length in bytes, if it was announced.
+        length: Option<u64>,
+        /// The pieces.
+        pieces: Pieces,
+    },
+}
+
+impl fmt::Debug for OutgoingBody {
+    /// Without what is in it: parameters may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
+            Self::Pieces { length, .. } => write!(f, "Pieces({length:?})"),
+        }
+    }
+}
+
+/// A body on its way: what has come, in order; it ends when the other end is dropped. An error is
+/// the last thing to come.
+pub type Pieces = Receiver<io::Result<Bytes>>;
+
+/// Both ends of a body on its way. Whoever fills it waits while nobody takes anything, and learns
+/// that nobody will by a failed send.
+pub fn body() -> (Sender<io::Result<Bytes>>, Pieces) {
+    bounded(AHEAD)
+}
+
+/// An answer of another OpenWhisk.
+pub struct Incoming {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers without those of the connection (hop-by-hop).
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: IncomingBody,
+}
+
+/// The body of an answer. Dropping it gives up the rest.
+pub struct IncomingBody {
+    /// Its length in bytes, if it was announced.
+    pub length: Option<u64>,
+    pieces: Pieces,
+}
+
+impl IncomingBody {
+    /// A body that comes in pieces.
+    pub fn new(length: Option<u64>, pieces: Pieces) -> Self {
+        IncomingBody { length, pieces }
+    }
+
+    /// A body that is here.
+    pub fn whole(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        let (sender, pieces) = body();
+        let length = Some(bytes.len() as u64);
+        if !bytes.is_empty() {
+            // There is room for the first piece.
+            let _ = sender.try_send(Ok(bytes));
+        }
+        IncomingBody { length, pieces }
+    }
+
+    /// The next piece; none at the end.
+    pub async fn piece(&mut self) -> io::Result<Option<Bytes>> {
+        self.pieces.recv().await.ok().transpose()
+    }
+
+    /// All of it, if it has at most `limit` bytes.
+    ///
+    /// # Errors
+    /// It broke off, or it is longer.
+    pub async fn read(mut self, limit: u64) -> io::Result<Bytes> {
+        let too_long = || io::Error::other(format!("the answer has more than {limit} bytes"));
+        if self.length.is_some_and(|length| length > limit) {
+            return Err(too_long());
+        }
+        let Some(first) = self.piece().await? else {
+            return Ok(Bytes::new());
+        };
+        let mut whole = BytesMut::from(first);
+        while whole.len() as u64 <= limit {
+            match self.piece().await? {
+                Some(piece) => whole.extend_from_slice(&piece),
+                None => return Ok(whole.freeze()),
+            }
+        }
+        Err(too_long())
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamError {
+    /// It is known to be out of reach, and was not asked.
+    Down,
+    /// Nothing of the request has come there: what went wrong.
+    Unsent(String),
+    /// The request may have had its effect there: what went wrong before the answer.
+    Broken(String),
+    /// As many requests as may be are under way.
+    Busy,
+}
+
+impl UpstreamError {
+    /// Whether the other side cannot have acted on the request.
+    pub fn is_without_effect(&self) -> bool {
+        !matches!(self, Self::Broken(_))
+    }
+}
+
+impl fmt::Display for UpstreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down => f.write_str("it is out of reach, and is tried again from time to time"),
+            Self::Unsent(reason) => write!(f, "it cannot be reached: {reason}"),
+            Self::Broken(reason) => write!(f, "it has not answered: {reason}"),
+            Self::Busy => f.write_str("as many requests as may be are under way (OWL_FORWARDS)"),
+        }
+    }
+}
+
+impl std::error::Error for UpstreamError {}
+
+/// What carries requests to another OpenWhisk.
+pub trait Exchange: Send + Sync {
+    /// Sends a request and waits for the head of its answer. Dropping the future gives up on the
+    /// answer; the request may have its effect all the same.
+    fn send(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, UpstreamError>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smol::block_on;
+
+    #[test]
+    fn bodies_are_read_within_a_bound() {
+        block_on(async {
+            let whole = IncomingBody::whole("text");
+            assert_eq!(whole.length, Some(4));
+            assert_eq!(whole.read(4).await.unwrap(), "text");
+            assert!(IncomingBody::whole("text").read(3).await.is_err());
+            assert_eq!(IncomingBody::whole("").read(0).await.unwrap(), "");
+
+            let in_pieces = |last: io::Result<Bytes>| {
+                let (sender, pieces) = body();
+                sender.try_send(Ok("ab".into())).unwrap();
+                sender.try_send(last).unwrap();
+                IncomingBody::new(None, pieces)
+            };
+            assert_eq!(in_pieces(Ok("cd".into())).read(4).await.unwrap(), "abcd");
+            assert!(in_pieces(Ok("cd".into())).read(3).await.is_err());
+            let broken = Err(io::ErrorKind::ConnectionReset.into());
+            assert!(in_pieces(broken).read(9).await.is_err());
+        });
+    }
+
+    #[test]
+    fn no_payload_in_debug() {
+        let mut request = Outgoing::new(Method::POST, "/api/v1");
+        request.body = OutgoingBody::Whole("secret".into());
+        assert!(!format!("{request:?}").contains("secret"));
+    }
+}
