@@ -53,6 +53,7 @@ fn with_server(test: impl FnOnce(&Store, std::net::SocketAddr) + Send + 'static)
         manifest: Arc::new(Manifest::built_in()),
         docker: Arc::new(AtomicBool::new(false)),
         operations: Operations::default(),
+        master: None,
     };
     let executor: Executor = Arc::default();
     let app = app(State::new(services, Settings::default()));

@@ -58,7 +58,7 @@ fn bad_values_are_refused_by_name() {
         ("OWL_DELEGATE_ON_FAILURE", "perhaps", "true or false"),
         (
             "OWL_NEXT_OPENWHISK",
-            "cloud.example",
+            "ftp://cloud.example",
             "an http:// or https:// URL",
         ),
         (
@@ -92,11 +92,11 @@ fn no_tries_means_no_waiting() {
 #[test]
 fn settings_without_effect_are_named() {
     let given = [
-        ("OWL_NEXT_OPENWHISK", "https://cloud.example"),
+        ("OWL_PREEMPTION_HIGH", "0.8"),
         ("OWL_FIRES_PER_MINUTE", "5"),
     ];
     let config = read(&[], &given).unwrap();
-    assert_eq!(config.without_effect(), ["OWL_NEXT_OPENWHISK"]);
+    assert_eq!(config.without_effect(), ["OWL_PREEMPTION_HIGH"]);
 }
 
 #[test]
