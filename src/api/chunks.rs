@@ -1,21 +1,21 @@
-//! Bodies that are made while the client takes them, so that no more than one piece of them is in
-//! memory.
+//! Bodies that are made or come while the client takes them, so that no more than one piece of
+//! them is in memory.
 
 use std::io;
 use std::iter::once;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use bytes::{Buf, Bytes};
 use http_types::Body;
 use smol::io::{AsyncBufRead, AsyncRead};
+use smol::stream::{self, Stream};
 
-/// The text of a body, piece by piece.
-struct Chunks<I> {
-    chunks: I,
-    /// What is to be read next.
-    buffer: Vec<u8>,
-    /// How much of it has been read.
-    read: usize,
+/// The bytes of a body, piece by piece.
+struct Chunks<S> {
+    chunks: S,
+    /// Has come, and was not read yet.
+    chunk: Bytes,
 }
 
 /// A body of these pieces.
@@ -23,12 +23,22 @@ pub(super) fn body<I>(chunks: I) -> Body
 where
     I: Iterator<Item = Vec<u8>> + Send + Sync + Unpin + 'static,
 {
+    stream(
+        stream::iter(chunks.map(|chunk| Ok(Bytes::from(chunk)))),
+        None,
+    )
+}
+
+/// A body of the pieces of a stream. `length` is its length in bytes, if that is known.
+pub(super) fn stream<S>(chunks: S, length: Option<usize>) -> Body
+where
+    S: Stream<Item = io::Result<Bytes>> + Send + Sync + Unpin + 'static,
+{
     let chunks = Chunks {
         chunks,
-        buffer: Vec::new(),
-        read: 0,
+        chunk: Bytes::new(),
     };
-    Body::from_reader(chunks, None)
+    Body::from_reader(chunks, length)
 }
 
 /// Documents as a JSON array.
@@ -44,35 +54,31 @@ pub(super) fn array(documents: impl Iterator<Item = Vec<u8>>) -> impl Iterator<I
         .chain(once(b"]".to_vec()))
 }
 
-impl<I: Iterator<Item = Vec<u8>> + Unpin> AsyncBufRead for Chunks<I> {
-    fn poll_fill_buf(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+impl<S: Stream<Item = io::Result<Bytes>> + Unpin> AsyncBufRead for Chunks<S> {
+    fn poll_fill_buf(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let body = self.get_mut();
-        while body.read == body.buffer.len() {
-            body.read = 0;
-            match body.chunks.next() {
-                Some(chunk) => body.buffer = chunk,
-                None => {
-                    body.buffer.clear();
-                    break;
-                }
+        while body.chunk.is_empty() {
+            match ready!(Pin::new(&mut body.chunks).poll_next(context)) {
+                Some(chunk) => body.chunk = chunk?,
+                None => break,
             }
         }
-        Poll::Ready(Ok(&body.buffer[body.read..]))
+        Poll::Ready(Ok(&body.chunk))
     }
 
     fn consume(self: Pin<&mut Self>, amount: usize) {
-        let body = self.get_mut();
-        body.read = body.buffer.len().min(body.read + amount);
+        let chunk = &mut self.get_mut().chunk;
+        chunk.advance(amount.min(chunk.len()));
     }
 }
 
-impl<I: Iterator<Item = Vec<u8>> + Unpin> AsyncRead for Chunks<I> {
+impl<S: Stream<Item = io::Result<Bytes>> + Unpin> AsyncRead for Chunks<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let available = std::task::ready!(self.as_mut().poll_fill_buf(context))?;
+        let available = ready!(self.as_mut().poll_fill_buf(context))?;
         let length = available.len().min(into.len());
         into[..length].copy_from_slice(&available[..length]);
         self.consume(length);

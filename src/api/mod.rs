@@ -18,6 +18,7 @@ mod gateway;
 mod headers;
 mod invoke;
 mod limits;
+mod master;
 mod namespaces;
 mod operator;
 mod packages;

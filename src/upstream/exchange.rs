@@ -106,12 +106,30 @@ pub struct IncomingBody {
     /// Its length in bytes, if it was announced.
     pub length: Option<u64>,
     pieces: Pieces,
+    /// Told by its end that nobody reads on.
+    _reading: Option<Box<dyn Send + Sync>>,
 }
 
 impl IncomingBody {
     /// A body that comes in pieces.
     pub fn new(length: Option<u64>, pieces: Pieces) -> Self {
-        IncomingBody { length, pieces }
+        IncomingBody {
+            length,
+            pieces,
+            _reading: None,
+        }
+    }
+
+    /// A body that comes in pieces. `reading` is dropped with it.
+    pub fn watched(
+        length: Option<u64>,
+        pieces: Pieces,
+        reading: impl Send + Sync + 'static,
+    ) -> Self {
+        IncomingBody {
+            _reading: Some(Box::new(reading)),
+            ..Self::new(length, pieces)
+        }
     }
 
     /// A body that is here.
@@ -123,7 +141,7 @@ impl IncomingBody {
             // There is room for the first piece.
             let _ = sender.try_send(Ok(bytes));
         }
-        IncomingBody { length, pieces }
+        Self::new(length, pieces)
     }
 
     /// The next piece; none at the end.
@@ -165,12 +183,15 @@ pub enum UpstreamError {
     Broken(String),
     /// As many requests as may be are under way.
     Busy,
+    /// The body of the request broke off on its way here: what went wrong. That says nothing
+    /// about the other side, which may have had a part of it.
+    Abandoned(String),
 }
 
 impl UpstreamError {
     /// Whether the other side cannot have acted on the request.
     pub fn is_without_effect(&self) -> bool {
-        !matches!(self, Self::Broken(_))
+        !matches!(self, Self::Broken(_) | Self::Abandoned(_))
     }
 }
 
@@ -181,6 +202,7 @@ impl fmt::Display for UpstreamError {
             Self::Unsent(reason) => write!(f, "it cannot be reached: {reason}"),
             Self::Broken(reason) => write!(f, "it has not answered: {reason}"),
             Self::Busy => f.write_str("as many requests as may be are under way (OWL_FORWARDS)"),
+            Self::Abandoned(reason) => write!(f, "the request broke off before its end: {reason}"),
         }
     }
 }

@@ -6,9 +6,11 @@
 //! whole in memory that need not be.
 
 mod exchange;
+mod headers;
 mod link;
 
 pub use exchange::{
     Exchange, Incoming, IncomingBody, Judged, Outgoing, OutgoingBody, Pieces, UpstreamError, body,
 };
+pub use headers::keep_end_to_end;
 pub use link::Upstream;
