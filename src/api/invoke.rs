@@ -15,7 +15,7 @@ use crate::entity::{Activation, ActivationId, Status, json};
 use crate::invoke::{Call, Figures, Fire, InvokeError, Invoker, Outcome, admission};
 
 /// The header that names the activation.
-pub(super) const ACTIVATION_HEADER: &str = "x-openwhisk-activation-id";
+pub(super) const ACTIVATION_HEADER: &str = ActivationId::HEADER;
 
 /// What runs actions for the API.
 pub trait Invoke: Send + Sync {

@@ -35,6 +35,7 @@ mod target;
 mod tests;
 mod transaction;
 mod triggers;
+mod upstreams;
 mod web;
 
 use std::sync::Arc;

@@ -13,6 +13,7 @@ use super::error::ApiError;
 use super::{State, auth, reply};
 use crate::entity::basic_credentials;
 use crate::metrics::{Kind, Metrics, Readers, Text};
+use crate::upstream;
 
 /// Name and password of the operator, as a tag that they can be compared with but not read from.
 pub struct Credentials {
@@ -130,6 +131,9 @@ pub(super) fn metrics(state: &State, peer: Option<&str>) -> Result<Response, Api
     operations.metrics.write(&mut text);
     write_pool(state, &mut text);
     write_store(state, &mut text)?;
+    if let Some(master) = state.master() {
+        upstream::write_metrics(&[&master.upstream], &mut text);
+    }
     let mut response = reply::text(&text.finish());
     response.insert_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
     Ok(response)

@@ -3,7 +3,7 @@
 use http_types::{Response, StatusCode};
 use serde_json::json;
 
-use super::{State, reply};
+use super::{State, reply, upstreams};
 
 /// `GET /`
 pub(super) fn info(state: &State) -> Response {
@@ -11,36 +11,37 @@ pub(super) fn info(state: &State) -> Response {
     let settings = state.settings();
     let ranges = &settings.actions;
     let bytes = |mb: u32| u64::from(mb) * MB;
-    reply::json(
-        StatusCode::Ok,
-        &json!({
-            "description": "OpenWhisk",
-            "support": {
-                "github": "https://github.com/apache/openwhisk/issues",
-                "slack": "http://slack.openwhisk.org",
-            },
-            "api_paths": ["/api/v1"],
-            "limits": {
-                "actions_per_minute": settings.rates.invocations_per_minute,
-                "triggers_per_minute": settings.rates.fires_per_minute,
-                "concurrent_actions": settings.rates.concurrent_invocations,
-                "sequence_length": settings.sequence_length,
-                "default_min_action_duration": ranges.timeout.min,
-                "default_max_action_duration": ranges.timeout.max,
-                "default_min_action_memory": bytes(ranges.memory.min),
-                "default_max_action_memory": bytes(ranges.memory.max),
-                "default_min_action_logs": bytes(ranges.logs.min),
-                "default_max_action_logs": bytes(ranges.logs.max),
-                "min_action_duration": ranges.timeout.min,
-                "max_action_duration": ranges.timeout.max,
-                "min_action_memory": bytes(ranges.memory.min),
-                "max_action_memory": bytes(ranges.memory.max),
-                "min_action_logs": bytes(ranges.logs.min),
-                "max_action_logs": bytes(ranges.logs.max),
-            },
-            "runtimes": state.manifest().info(state.docker_answers()),
-        }),
-    )
+    let mut info = json!({
+        "description": "OpenWhisk",
+        "support": {
+            "github": "https://github.com/apache/openwhisk/issues",
+            "slack": "http://slack.openwhisk.org",
+        },
+        "api_paths": ["/api/v1"],
+        "limits": {
+            "actions_per_minute": settings.rates.invocations_per_minute,
+            "triggers_per_minute": settings.rates.fires_per_minute,
+            "concurrent_actions": settings.rates.concurrent_invocations,
+            "sequence_length": settings.sequence_length,
+            "default_min_action_duration": ranges.timeout.min,
+            "default_max_action_duration": ranges.timeout.max,
+            "default_min_action_memory": bytes(ranges.memory.min),
+            "default_max_action_memory": bytes(ranges.memory.max),
+            "default_min_action_logs": bytes(ranges.logs.min),
+            "default_max_action_logs": bytes(ranges.logs.max),
+            "min_action_duration": ranges.timeout.min,
+            "max_action_duration": ranges.timeout.max,
+            "min_action_memory": bytes(ranges.memory.min),
+            "max_action_memory": bytes(ranges.memory.max),
+            "min_action_logs": bytes(ranges.logs.min),
+            "max_action_logs": bytes(ranges.logs.max),
+        },
+        "runtimes": state.manifest().info(state.docker_answers()),
+    });
+    if let Some(master) = state.master() {
+        info["master"] = upstreams::info(&master.upstream);
+    }
+    reply::json(StatusCode::Ok, &info)
 }
 
 /// `GET /api/v1`

@@ -11,6 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct ActivationId([u8; 16]);
 
 impl ActivationId {
+    /// Header of the answer to an invocation that has the id of the activation.
+    pub const HEADER: &str = "x-openwhisk-activation-id";
+
     /// A new random id.
     pub fn random() -> Self {
         let mut bytes = [0; 16];

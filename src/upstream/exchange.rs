@@ -152,9 +152,12 @@ impl IncomingBody {
     /// All of it, if it has at most `limit` bytes.
     ///
     /// # Errors
-    /// It broke off, or it is longer.
+    /// It broke off, or it is longer ([`io::ErrorKind::FileTooLarge`]).
     pub async fn read(mut self, limit: u64) -> io::Result<Bytes> {
-        let too_long = || io::Error::other(format!("the answer has more than {limit} bytes"));
+        let too_long = || {
+            let text = format!("the answer has more than {limit} bytes");
+            io::Error::new(io::ErrorKind::FileTooLarge, text)
+        };
         if self.length.is_some_and(|length| length > limit) {
             return Err(too_long());
         }

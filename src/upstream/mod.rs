@@ -5,12 +5,24 @@
 //! it is an [`Exchange`]. Bodies go through in pieces in both directions, so that none is ever
 //! whole in memory that need not be.
 
+mod circuit;
 mod exchange;
 mod headers;
+mod known;
 mod link;
+mod pacing;
+mod status;
+mod verdict;
 
+pub use circuit::{Circuit, Epoch, Failure, Turn};
 pub use exchange::{
     Exchange, Incoming, IncomingBody, Judged, Outgoing, OutgoingBody, Pieces, UpstreamError, body,
 };
 pub use headers::keep_end_to_end;
-pub use link::Upstream;
+pub use link::{Upstream, Whole};
+pub use pacing::{Load, Pacing};
+pub use status::{Counted, State, Status, write_metrics};
+
+/// Header of answers that were given without the master though it was wanted: the seconds since it
+/// last answered.
+pub const OFFLINE_HEADER: &str = "x-owl-offline";

@@ -1,0 +1,78 @@
+//! What the server says about other OpenWhisks that it works with.
+
+use std::time::{Instant, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::clock::iso_milliseconds;
+use crate::upstream::Upstream;
+
+/// Where it is, whether it can be reached and since when, and when it last answered. Times are
+/// told by the clock of now, which may have been set since then.
+pub(super) fn info(upstream: &Upstream) -> Value {
+    let status = upstream.status();
+    json!({
+        "url": upstream.url(),
+        "state": status.state.name(),
+        "since": date(status.since),
+        "last_answer": status.last_answer.map(date),
+        "reason": status.reason,
+    })
+}
+
+fn date(time: Instant) -> String {
+    let now = SystemTime::now();
+    iso_milliseconds(now.checked_sub(time.elapsed()).unwrap_or(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Method;
+
+    use super::*;
+    use crate::BoxFuture;
+    use crate::metrics::Text;
+    use crate::upstream::{self, Exchange, Incoming, Outgoing, UpstreamError};
+
+    /// Reaches nothing.
+    struct Nowhere;
+
+    impl Exchange for Nowhere {
+        fn send(&self, _: Outgoing) -> BoxFuture<'_, Result<Incoming, UpstreamError>> {
+            Box::pin(async { Err(UpstreamError::Unsent("no route".into())) })
+        }
+    }
+
+    #[test]
+    fn what_is_told_of_an_outage() {
+        let upstream = Upstream::new("http://master", Nowhere);
+        let unknown = info(&upstream);
+        assert_eq!(unknown["url"], "http://master");
+        assert_eq!(unknown["state"], "unknown");
+        let begun = unknown["since"].as_str().unwrap();
+        assert!(begun.starts_with("20") && begun.ends_with('Z'), "{begun}");
+
+        let request = Outgoing::new(Method::GET, "/");
+        smol::block_on(upstream.send(request)).err().unwrap();
+        let down = info(&upstream);
+        assert_eq!(down["state"], "down");
+        assert_eq!(down["last_answer"], Value::Null);
+        assert_eq!(down["reason"], "it cannot be reached: no route");
+
+        let mut text = Text::default();
+        let other = Upstream::new("http://tier", Nowhere);
+        upstream::write_metrics(&[&upstream, &other], &mut text);
+        let text = text.finish();
+        for line in [
+            "owl_upstream_up{upstream=\"http://master\"} 0",
+            "owl_upstream_up{upstream=\"http://tier\"} 1",
+            "owl_upstream_requests_total{upstream=\"http://master\",end=\"unsent\"} 1",
+            "owl_upstream_requests_total{upstream=\"http://tier\",end=\"unsent\"} 0",
+            "owl_upstream_outages_total{upstream=\"http://master\"} 1",
+            "owl_upstream_probes_total{upstream=\"http://master\"} 0",
+            "owl_upstream_outage_seconds_total{upstream=\"http://master\"} 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}: {text}");
+        }
+    }
+}
