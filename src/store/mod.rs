@@ -37,6 +37,7 @@ use std::time::Duration;
 use smol::channel::bounded;
 
 pub use error::StoreError;
+pub use key_records::{MAX_SECRET, MAX_UUID};
 pub use key_ring::KeyEntry;
 pub use learned_keys::LearnedKey;
 pub use read::{Figures, Halves, Listed, Pending};
