@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use http_types::StatusCode;
 use http_types::headers::HeaderValues;
 
+use super::State;
 use super::error::ApiError;
 use crate::entity::{GUEST_KEY, GUEST_UUID, Identity, basic_credentials};
-use crate::store::Store;
+use crate::master::{self, KeyError};
 
 /// Characters of a key.
 const KEY_LENGTH: usize = 64;
@@ -17,8 +17,8 @@ const KEY_LENGTH: usize = 64;
 ///
 /// `peer` is the other end of the connection, never what a header says about it: the guest's key
 /// is known to anybody, so it opens nothing to those who come over a network.
-pub(super) fn authenticate(
-    store: &Store,
+pub(super) async fn authenticate(
+    state: &State,
     authorization: Option<&HeaderValues>,
     peer: Option<&str>,
 ) -> Result<Arc<Identity>, ApiError> {
@@ -27,7 +27,7 @@ pub(super) fn authenticate(
             "The resource requires authentication, which was not supplied with the request",
         ));
     };
-    let invalid = || ApiError::unauthenticated("The supplied authentication is invalid");
+    let invalid = || ApiError::from(KeyError::Refused);
     let credentials = basic_credentials(authorization.last().as_str()).ok_or_else(invalid)?;
     let (uuid, key) = credentials.expose().split_once(':').ok_or_else(invalid)?;
     if key.len() != KEY_LENGTH {
@@ -36,15 +36,9 @@ pub(super) fn authenticate(
     if uuid == GUEST_UUID && key == GUEST_KEY && !is_loopback(peer) {
         return Err(invalid());
     }
-    let found = store.authenticate(uuid, key).map_err(|error| {
-        // Who has no key yet is not told what is wrong with the store.
-        log::error!("a key cannot be checked: {error}");
-        ApiError::rejection(
-            StatusCode::InternalServerError,
-            "There was an internal server error.",
-        )
-    })?;
-    found.ok_or_else(invalid)
+    let keys = state.master().map(|master| &master.keys);
+    let found = master::authenticate(keys, state.store(), uuid, key).await;
+    Ok(found?)
 }
 
 /// Whether a resource, `ns` or `ns/name`, is the caller's own: nothing else is accessible.

@@ -102,10 +102,11 @@ async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &s
         Route::DocsPage => return Ok(docs::page()),
     };
     let identity = auth::authenticate(
-        request.state().store(),
+        request.state(),
         request.header("Authorization"),
         request.peer_addr(),
-    )?;
+    )
+    .await?;
     let request = Request {
         catalog: request.state().catalog().clone(),
         http: request,

@@ -11,6 +11,7 @@ use super::reply;
 use crate::catalog::{AccessError, CatalogError, SequenceError};
 use crate::entity::{EntityError, json};
 use crate::invoke::{InvokeError, Throttled, admission};
+use crate::master::KeyError;
 use crate::store::StoreError;
 
 /// A request that was not done.
@@ -137,9 +138,33 @@ impl ApiError {
         response
     }
 
+    /// Whether nothing is wrong with the request.
+    pub(super) fn is_server_error(&self) -> bool {
+        self.status.is_server_error()
+    }
+
     /// Whether it was refused before a handler had finished.
     pub(super) const fn is_rejection(&self) -> bool {
         self.rejected
+    }
+}
+
+impl From<KeyError> for ApiError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Refused => Self::unauthenticated("The supplied authentication is invalid"),
+            KeyError::Unavailable(_) => {
+                Self::rejection(StatusCode::ServiceUnavailable, error.to_string())
+            }
+            KeyError::Store(error) => {
+                // Who has no key yet is not told what is wrong with the store.
+                log::error!("a key cannot be checked: {error}");
+                Self::rejection(
+                    StatusCode::InternalServerError,
+                    "There was an internal server error.",
+                )
+            }
+        }
     }
 }
 

@@ -56,7 +56,7 @@ async fn managed(
     what: Management,
     arguments: &Members<'_>,
 ) -> Result<Output, Failure> {
-    let caller = caller::of(&services.store, arguments)?;
+    let caller = caller::of(services, arguments).await?;
     let namespace = &caller.namespace;
     let origin = answer::origin(arguments, &services.api_host);
     match what {

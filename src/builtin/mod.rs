@@ -28,6 +28,7 @@ use crate::BoxFuture;
 use crate::blocking::unblock;
 use crate::entity::{Identity, Members, NamespaceLimits, Secret};
 use crate::gateway::Apis;
+use crate::master::Keys;
 use crate::store::Store;
 use run::Run;
 use table::{Function, Pure};
@@ -56,6 +57,8 @@ const LARGE_AT_ONCE: usize = 2;
 /// What built-in actions work with.
 pub struct Services {
     store: Store,
+    /// Those of a master, if there is one.
+    keys: Option<Keys>,
     apis: Apis,
     /// URL under which actions reach the API.
     api_host: String,
@@ -63,11 +66,13 @@ pub struct Services {
 }
 
 impl Services {
-    /// Services over a store. `api_host` is the URL under which actions reach the API.
-    pub fn new(store: Store, api_host: &str) -> Self {
+    /// Services over a store, and the keys of a master if there is one. `api_host` is the URL under
+    /// which actions reach the API.
+    pub fn new(store: Store, keys: Option<Keys>, api_host: &str) -> Self {
         Services {
             apis: Apis::new(store.clone()),
             store,
+            keys,
             api_host: api_host.trim_end_matches('/').to_owned(),
             large: Semaphore::new(LARGE_AT_ONCE),
         }

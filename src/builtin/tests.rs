@@ -16,7 +16,7 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), Options::default()).unwrap();
         Place {
-            services: Services::new(store, "http://localhost:3233/"),
+            services: Services::new(store, None, "http://localhost:3233/"),
             _dir: dir,
         }
     }

@@ -132,7 +132,7 @@ impl Node {
             .api_host
             .clone()
             .unwrap_or_else(|| local_api(&config.bind, port));
-        let builtins = Arc::new(builtin::Services::new(store.clone(), &host_api));
+        let builtins = Arc::new(builtin::Services::new(store.clone(), None, &host_api));
         let engines = Arc::new(Engines::new(process, host_api));
         let capacity = config.host_capacity;
         let pool = pool::Driver::new(

@@ -1,10 +1,16 @@
 //! The master in front of the catalogue: an OpenWhisk, as a rule in a cloud, whose entities and
 //! keys are copied here as they are needed, so that work goes on when it is out of reach.
 
+mod keys;
+
+pub use keys::{KeyError, Keys, Validity, authenticate};
+
 use crate::upstream::Upstream;
 
 /// The master, and what is kept of it.
 pub struct Master {
     /// The master itself.
     pub upstream: Upstream,
+    /// The keys that it accepts.
+    pub keys: Keys,
 }

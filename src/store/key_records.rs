@@ -7,11 +7,11 @@ use super::error::StoreError;
 use super::operation::Done;
 
 /// Characters of a uuid; those of OpenWhisk have 36.
-pub(super) const MAX_UUID: usize = 128;
+pub const MAX_UUID: usize = 128;
 
 /// Characters of a key; those of OpenWhisk have 64. Sealed ones are longer, and their length must
 /// fit into a byte.
-pub(super) const MAX_SECRET: usize = 128;
+pub const MAX_SECRET: usize = 128;
 
 /// A namespace's key to be written.
 pub(super) struct NewKey {

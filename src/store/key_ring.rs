@@ -29,7 +29,7 @@ const META_GUEST: &[u8] = b"guest was made";
 /// The keys that were opened before, and what is needed to open more.
 pub(super) struct KeyRing {
     sealer: Sealer,
-    /// By namespace. An entry counts only while its sealed bytes are still those of the store, so
+    /// By uuid. An entry counts only while its sealed bytes are still those of the store, so
     /// that a change by another process is seen at once.
     opened: Mutex<HashMap<String, Opened>>,
     /// Random for each process: makes comparisons take the same time whatever is compared.
@@ -116,10 +116,10 @@ impl KeyRing {
         record: KeyRecord<'_>,
     ) -> Result<Arc<Identity>, StoreError> {
         let mut opened = lock(&self.opened);
-        if let Some(known) = opened.get(namespace)
+        if let Some(known) = opened.get(record.uuid)
             && known.sealed == record.sealed
             && known.limits == record.limits
-            && known.identity.uuid == record.uuid
+            && known.identity.namespace == namespace
         {
             return Ok(known.identity.clone());
         }
@@ -146,7 +146,7 @@ impl KeyRing {
             limits: record.limits.to_owned(),
             identity: identity.clone(),
         };
-        opened.insert(namespace.to_owned(), known);
+        opened.insert(record.uuid.to_owned(), known);
         Ok(identity)
     }
 

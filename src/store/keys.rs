@@ -7,6 +7,7 @@ use super::Store;
 use super::error::StoreError;
 use super::key_records::{self, KeyChange, MAX_UUID};
 use super::key_ring::KeyEntry;
+use super::learned_keys::LearnedKey;
 use super::operation::Operation;
 use crate::entity::{Identity, NamespaceLimits, Secret};
 
@@ -95,8 +96,13 @@ impl Store {
             .collect())
     }
 
-    /// The key of a namespace, blocked or not.
+    /// The key of a namespace, blocked or not; of several that a master has accepted, the one that
+    /// it has accepted last.
     pub fn key_entry(&self, namespace: &str) -> Result<Option<KeyEntry>, StoreError> {
+        if self.inner.keys_of_master {
+            let learned = self.learned_key_of(namespace)?;
+            return Ok(learned.map(LearnedKey::into_entry));
+        }
         let environment = &self.inner.environment;
         let txn = environment.read()?;
         let Some(record) = key_records::of_namespace(environment, &txn, namespace)? else {
@@ -116,8 +122,13 @@ impl Store {
             .map(|entry| entry.identity))
     }
 
-    /// The key that has a uuid, unless it is blocked.
+    /// The key that has a uuid, unless it is blocked. One that a master has accepted is found
+    /// however long ago that was.
     pub fn key_of_uuid(&self, uuid: &str) -> Result<Option<Arc<Identity>>, StoreError> {
+        if self.inner.keys_of_master {
+            let learned = self.learned_key(uuid)?.filter(|key| !key.blocked);
+            return Ok(learned.map(|key| key.identity));
+        }
         if uuid.is_empty() || uuid.len() > MAX_UUID {
             return Ok(None);
         }

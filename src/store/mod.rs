@@ -13,6 +13,8 @@ mod key_records;
 mod key_ring;
 mod keys;
 mod layout;
+mod learned_keys;
+mod learned_records;
 mod lock;
 mod map;
 mod notes;
@@ -35,7 +37,9 @@ use std::time::Duration;
 use smol::channel::bounded;
 
 pub use error::StoreError;
+pub use key_records::{MAX_SECRET, MAX_UUID};
 pub use key_ring::KeyEntry;
+pub use learned_keys::LearnedKey;
 pub use read::{Figures, Halves, Listed, Pending};
 pub use retention::Usage;
 pub use types::{
@@ -69,6 +73,9 @@ pub struct Options {
     /// commit for each would cost a busy gateway its time and its flash. Nobody waits for it, the
     /// caller has the answer. Default: 10 ms.
     pub linger: Duration,
+    /// Whether the keys of namespaces are those that a master has accepted, and those made here
+    /// give no more than limits. Default: no.
+    pub keys_of_master: bool,
 }
 
 impl Options {
@@ -80,6 +87,7 @@ impl Options {
             max_bytes: (map_size / 4 * 3) as u64,
             max_count: 250_000,
             linger: Duration::from_millis(10),
+            keys_of_master: false,
         }
     }
 }
@@ -101,6 +109,7 @@ struct Inner {
     queue: Arc<Queue>,
     writer: Mutex<Option<JoinHandle<()>>>,
     keys: KeyRing,
+    keys_of_master: bool,
     environment: Arc<Environment>,
     _lock: Option<DaemonLock>,
 }
@@ -157,6 +166,7 @@ impl Store {
             queue,
             writer: Mutex::new(Some(writer)),
             keys,
+            keys_of_master: options.keys_of_master,
             environment,
             _lock: lock,
         };

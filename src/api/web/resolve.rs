@@ -22,9 +22,10 @@ pub(super) struct Found {
 /// Everything that is missing on the way looks the same to the caller, who may be anybody.
 ///
 /// # Errors
-/// 404; 403 for a binding to what its owner may not use; 500 if the store fails.
-pub(super) fn find(state: &State, target: &Target) -> Result<Found, ApiError> {
-    let owner = owner(state, &target.namespace)?;
+/// 404; 403 for a binding to what its owner may not use; 500 if the store fails; 503 if a master
+/// should be asked about the owner's key and cannot be.
+pub(super) async fn find(state: &State, target: &Target) -> Result<Found, ApiError> {
+    let owner = owner(state, &target.namespace).await?;
     let resolved = state.catalog().resolve(
         &owner,
         &target.namespace,
@@ -46,8 +47,12 @@ pub(super) fn find(state: &State, target: &Target) -> Result<Found, ApiError> {
 }
 
 /// Who a namespace's actions run as.
-fn owner(state: &State, namespace: &str) -> Result<Arc<Identity>, ApiError> {
-    match state.store().key_of_namespace(namespace)? {
+async fn owner(state: &State, namespace: &str) -> Result<Arc<Identity>, ApiError> {
+    let owner = match state.master() {
+        Some(master) => master.keys.owner(namespace).await?,
+        None => state.store().key_of_namespace(namespace)?,
+    };
+    match owner {
         Some(owner) => Ok(owner),
         None if namespace == builtin::NAMESPACE => Ok(builtin::identity().into()),
         None => Err(ApiError::missing()),

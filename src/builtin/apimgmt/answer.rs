@@ -142,6 +142,11 @@ impl Failure {
         Self::new(StatusCode::Forbidden, message)
     }
 
+    /// It cannot be done now: why.
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::ServiceUnavailable, message)
+    }
+
     /// The server failed; the log says how.
     pub(super) fn internal() -> Self {
         let message = "There was an internal server error.";

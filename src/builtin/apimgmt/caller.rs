@@ -6,8 +6,9 @@ use serde_json::value::RawValue;
 
 use super::answer::Failure;
 use super::arguments::text;
+use crate::builtin::Services;
 use crate::entity::{GUEST_KEY, Identity, Members, Secret, basic_credentials};
-use crate::store::Store;
+use crate::master::{self, KeyError};
 
 /// Finds out who calls: by the Basic credentials of the request, else by `spaceguid` and
 /// `accesstoken`, if they are a uuid and its key.
@@ -16,14 +17,17 @@ use crate::store::Store;
 /// way than through the web, with arguments that pretend to come from there. `__ow_user`, by which
 /// the server says that it has accepted the key, must agree: it knows, as this does not, from where
 /// the request came.
-pub(super) fn of(store: &Store, arguments: &Members<'_>) -> Result<Arc<Identity>, Failure> {
+pub(super) async fn of(
+    services: &Services,
+    arguments: &Members<'_>,
+) -> Result<Arc<Identity>, Failure> {
     if let Some(user) = text(arguments, "__ow_user")? {
         let credentials = arguments.get("__ow_headers").and_then(basic);
         let known = match credentials
             .as_ref()
             .and_then(|c| c.expose().split_once(':'))
         {
-            Some((uuid, key)) => authenticated(store, uuid, key)?,
+            Some((uuid, key)) => authenticated(services, uuid, key).await?,
             None => None,
         };
         return known
@@ -41,14 +45,26 @@ pub(super) fn of(store: &Store, arguments: &Members<'_>) -> Result<Arc<Identity>
     if key == GUEST_KEY {
         return Err(Failure::unauthenticated());
     }
-    authenticated(store, &uuid, &key)?.ok_or_else(Failure::unauthenticated)
+    authenticated(services, &uuid, &key)
+        .await?
+        .ok_or_else(Failure::unauthenticated)
 }
 
-fn authenticated(store: &Store, uuid: &str, key: &str) -> Result<Option<Arc<Identity>>, Failure> {
-    store.authenticate(uuid, key).map_err(|error| {
-        log::error!("a key cannot be checked: {error}");
-        Failure::internal()
-    })
+async fn authenticated(
+    services: &Services,
+    uuid: &str,
+    key: &str,
+) -> Result<Option<Arc<Identity>>, Failure> {
+    let keys = services.keys.as_ref();
+    match master::authenticate(keys, &services.store, uuid, key).await {
+        Ok(identity) => Ok(Some(identity)),
+        Err(KeyError::Refused) => Ok(None),
+        Err(error @ KeyError::Unavailable(_)) => Err(Failure::unavailable(error.to_string())),
+        Err(KeyError::Store(error)) => {
+            log::error!("a key cannot be checked: {error}");
+            Err(Failure::internal())
+        }
+    }
 }
 
 /// `<uuid>:<key>` of the header `authorization`.

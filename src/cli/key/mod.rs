@@ -2,6 +2,7 @@
 //! store itself, whether the daemon runs or not; a running one obeys at once.
 
 mod credentials;
+mod learned;
 mod limits;
 
 use std::io::Write;
@@ -51,7 +52,7 @@ struct Create {
     key_file: Option<PathBuf>,
 }
 
-/// list the namespaces and their uuids, and which are blocked
+/// list the namespaces and their uuids, which are blocked, and keys that a master has accepted
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "list")]
 struct List {
@@ -60,7 +61,7 @@ struct List {
     show: bool,
 }
 
-/// print the uuid:key of a namespace
+/// print the uuid:key of a namespace: the one made here, else the one a master has accepted last
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "get")]
 struct Get {
@@ -69,11 +70,12 @@ struct Get {
     namespace: String,
 }
 
-/// delete the key of a namespace with its limits; its entities and activations stay
+/// delete the key of a namespace with its limits, and forget those that a master has accepted; its
+/// entities and activations stay
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "delete")]
 struct Delete {
-    /// name of the namespace
+    /// name of the namespace, or uuid of one key that a master has accepted
     #[argh(positional)]
     namespace: String,
 }
@@ -176,12 +178,12 @@ impl KeyCommand {
                 };
                 create_key(&store()?, &create.namespace, &credentials)
             }
-            Action::List(list) => list_keys(&store()?, list.show),
-            Action::Get(get) => entry(&store()?, &get.namespace).map(|entry| line(&entry.identity)),
-            Action::Delete(Delete { namespace }) => {
-                changed(block_on(store()?.delete_key(&namespace)), &namespace)?;
-                Ok(format!("deleted the key of {namespace}\n"))
+            Action::List(list) => {
+                let store = store()?;
+                Ok(list_keys(&store, list.show)? + &learned::list(&store, list.show)?)
             }
+            Action::Get(get) => get_key(&store()?, &get.namespace),
+            Action::Delete(delete) => learned::delete(&store()?, &delete.namespace),
             Action::Block(Block { namespace }) => {
                 changed(block_on(store()?.block_key(&namespace, true)), &namespace)?;
                 Ok(format!("blocked {namespace}\n"))
@@ -244,6 +246,16 @@ fn changed(outcome: Result<(), StoreError>, namespace: &str) -> Result<(), Strin
     })
 }
 
+fn get_key(store: &Store, namespace: &str) -> Result<String, String> {
+    match entry(store, namespace) {
+        Ok(entry) => Ok(line(&entry.identity)),
+        Err(missing) => match store.learned_key_of(namespace) {
+            Ok(Some(known)) => Ok(line(&known.identity)),
+            _ => Err(missing),
+        },
+    }
+}
+
 fn create_key(store: &Store, namespace: &str, credentials: &Credentials) -> Result<String, String> {
     let (uuid, key) = credentials;
     match block_on(store.put_key(namespace, uuid, key)) {
@@ -284,7 +296,10 @@ fn line(identity: &Identity) -> String {
 }
 
 fn no_key(namespace: &str) -> String {
-    format!("namespace {namespace} has no key: owl key list shows those that have one")
+    format!(
+        "namespace {namespace} has no key made here: owl key list shows what there is, owl key \
+         create makes one (for limits and blocks only, where a master decides about keys)"
+    )
 }
 
 /// `_` follows the rule of names, but stands for the caller's namespace in the API.

@@ -70,6 +70,43 @@ fn blocked_and_back() {
 }
 
 #[test]
+fn keys_of_a_master() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| owl_key(dir.path(), arguments);
+    run(&["delete", "guest"]).unwrap();
+    let learn = |namespace: &str, uuid: &str, at: u64| {
+        let store = Store::open_shared(dir.path()).unwrap();
+        let key = crate::entity::Secret::new(format!("key of {uuid}"));
+        block_on(store.learn_key(namespace, uuid, &key, at)).unwrap();
+    };
+    let first = 1_454_623_445_817;
+    learn("plant", "uuid-1", first);
+    learn("plant", "uuid-2", first + 1000);
+    learn("other", "uuid-3", 0);
+    let accepted = " accepted by the master 20";
+    let list = run(&["list"]).unwrap();
+    assert!(list.starts_with("other uuid-3 accepted by the master 1970-01-01T00:00:00.000Z\n"));
+    let line = "plant uuid-1 accepted by the master 2016-02-04T22:04:05.817Z\n";
+    assert!(list.contains(line) && !list.contains("key of"), "{list}");
+    let shown = run(&["list", "--show"]).unwrap();
+    assert!(shown.contains(&format!("plant uuid-1:key of uuid-1{accepted}")));
+    assert_eq!(run(&["get", "plant"]), Ok("uuid-2:key of uuid-2\n".into()));
+    assert!(run(&["block", "plant"]).is_err());
+    run(&["create", "plant"]).unwrap();
+    run(&["block", "plant"]).unwrap();
+    let blocked = format!("plant uuid-1 blocked{accepted}");
+    assert!(run(&["list"]).unwrap().contains(&blocked));
+
+    let forgot = "forgot the key uuid-1 of plant, which the master had accepted\n";
+    assert_eq!(run(&["delete", "uuid-1"]), Ok(forgot.into()));
+    let both = "deleted the key of plant\n\
+                forgot the key uuid-2 of plant, which the master had accepted\n";
+    assert_eq!(run(&["delete", "plant"]), Ok(both.into()));
+    assert!(run(&["delete", "plant"]).is_err());
+    assert_eq!(run(&["list"]).unwrap().lines().count(), 1);
+}
+
+#[test]
 fn the_life_of_limits() {
     let dir = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| owl_key(dir.path(), &[&["limits"], arguments].concat());

@@ -227,7 +227,7 @@ impl Bench {
                 )),
                 manifest: Arc::new(Manifest::built_in()),
                 throttles: Arc::new(Throttles::default()),
-                builtins: Arc::new(Services::new(store.clone(), "http://127.0.0.1:3000")),
+                builtins: Arc::new(Services::new(store.clone(), None, "http://127.0.0.1:3000")),
             },
             settings,
         );

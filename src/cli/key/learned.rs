@@ -1,0 +1,64 @@
+//! Keys that a master has accepted, beside those made here.
+
+use std::time::{Duration, SystemTime};
+
+use smol::block_on;
+
+use super::no_key;
+use crate::clock;
+use crate::store::{LearnedKey, Store, StoreError};
+
+/// A line for each, with the keys themselves if they are to be shown.
+pub(super) fn list(store: &Store, show: bool) -> Result<String, String> {
+    let learned = store.learned_keys().map_err(text)?;
+    Ok(learned.iter().map(|key| line(key, show)).collect())
+}
+
+fn line(known: &LearnedKey, show: bool) -> String {
+    let identity = &*known.identity;
+    let (namespace, uuid) = (&identity.namespace, &identity.uuid);
+    let secret = match show {
+        true => format!(":{}", identity.key.expose()),
+        false => String::new(),
+    };
+    let note = if known.blocked { " blocked" } else { "" };
+    let accepted = SystemTime::UNIX_EPOCH + Duration::from_millis(known.accepted_at);
+    let accepted = clock::iso_milliseconds(accepted);
+    format!("{namespace} {uuid}{secret}{note} accepted by the master {accepted}\n")
+}
+
+/// Removes the key of a namespace, and forgets those that a master has accepted for it; or, by its
+/// uuid, forgets one of these. Says what was done.
+pub(super) fn delete(store: &Store, name: &str) -> Result<String, String> {
+    let known = store.learned_keys().map_err(text)?;
+    let of_namespace = known.iter().filter(|key| key.identity.namespace == name);
+    let made_here = match block_on(store.delete_key(name)) {
+        Ok(()) => true,
+        Err(StoreError::Changed) => false,
+        Err(error) => return Err(text(error)),
+    };
+    let mut gone: Vec<_> = of_namespace.collect();
+    if gone.is_empty() && !made_here {
+        gone = known
+            .iter()
+            .filter(|key| key.identity.uuid == name)
+            .collect();
+    }
+    if gone.is_empty() && !made_here {
+        return Err(no_key(name));
+    }
+    let mut done = match made_here {
+        true => format!("deleted the key of {name}\n"),
+        false => String::new(),
+    };
+    for key in gone {
+        let (namespace, uuid) = (&key.identity.namespace, &key.identity.uuid);
+        block_on(store.forget_key(uuid)).map_err(text)?;
+        done += &format!("forgot the key {uuid} of {namespace}, which the master had accepted\n");
+    }
+    Ok(done)
+}
+
+fn text(error: StoreError) -> String {
+    error.to_string()
+}

@@ -1,0 +1,122 @@
+//! Asking the master whose key a key is: `GET /namespaces`, which every key may ask and which
+//! names its namespace (reference section 3.1).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::header::{AUTHORIZATION, HeaderValue};
+use hyper::{Method, StatusCode};
+use zeroize::Zeroizing;
+
+use crate::entity::names;
+use crate::upstream::{Incoming, Outgoing, UpstreamError};
+
+/// Bytes of an answer that are read. It has one name.
+const LONGEST: u64 = 16 << 10;
+
+/// What the master says of a key.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is the key of this namespace.
+    Accepted(String),
+    /// It is wrong.
+    Refused,
+    /// Nothing: why.
+    Unknown(String),
+}
+
+/// The question about a uuid and its key.
+pub(super) fn question(uuid: &str, key: &str) -> Outgoing {
+    let credentials = Zeroizing::new(format!("{uuid}:{key}"));
+    let header = Zeroizing::new(format!("Basic {}", STANDARD.encode(credentials.as_bytes())));
+    let mut header =
+        HeaderValue::from_str(&header).expect("base64 is made of letters, digits and signs");
+    header.set_sensitive(true);
+    let mut request = Outgoing::new(Method::GET, "/api/v1/namespaces");
+    request.headers.insert(AUTHORIZATION, header);
+    request
+}
+
+/// What an answer to the question says.
+pub(super) async fn verdict(answer: Result<Incoming, UpstreamError>) -> Verdict {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return Verdict::Unknown(error.to_string()),
+    };
+    match answer.status {
+        StatusCode::OK => {}
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Verdict::Refused,
+        status => {
+            return Verdict::Unknown(format!(
+                "it answered GET /api/v1/namespaces with status {status}"
+            ));
+        }
+    }
+    match answer.body.read(LONGEST).await {
+        Ok(body) => match namespace(&body) {
+            Some(namespace) => Verdict::Accepted(namespace),
+            None => Verdict::Unknown(
+                "its answer to GET /api/v1/namespaces is not a list of one namespace".to_owned(),
+            ),
+        },
+        Err(error) => Verdict::Unknown(format!("its answer broke off: {error}")),
+    }
+}
+
+fn namespace(body: &[u8]) -> Option<String> {
+    let [namespace]: [String; 1] = serde_json::from_slice(body).ok()?;
+    // `_` stands for the caller's own.
+    let is_legal = names::check_namespace(&namespace).is_ok() && namespace != "_";
+    is_legal.then_some(namespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::IncomingBody;
+    use hyper::HeaderMap;
+    use smol::block_on;
+
+    fn of(status: u16, body: &'static str) -> Verdict {
+        block_on(verdict(Ok(Incoming {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: IncomingBody::whole(body),
+        })))
+    }
+
+    #[test]
+    fn only_a_real_answer_says_anything() {
+        assert_eq!(of(200, r#" ["ns 1"]"#), Verdict::Accepted("ns 1".into()));
+        assert_eq!(of(401, r#"{"error":"x"}"#), Verdict::Refused);
+        assert_eq!(of(403, ""), Verdict::Refused);
+        for (status, body) in [
+            (200, "[]"),
+            (200, r#"["a","b"]"#),
+            (200, r#"["_"]"#),
+            (200, r#"["a/b"]"#),
+            (200, "<html>log in here</html>"),
+            (204, ""),
+            (302, ""),
+            (404, r#"{"error":"x"}"#),
+            (429, r#"{"error":"x"}"#),
+            (500, ""),
+        ] {
+            let verdict = of(status, body);
+            assert!(matches!(verdict, Verdict::Unknown(_)), "{status} {body}");
+        }
+        let Verdict::Unknown(why) = block_on(verdict(Err(UpstreamError::Down))) else {
+            panic!("nobody was asked");
+        };
+        assert!(why.contains("out of reach"));
+    }
+
+    #[test]
+    fn the_question_hides_the_key() {
+        let question = question("uuid", "a secret");
+        assert_eq!(
+            question.headers[AUTHORIZATION],
+            "Basic dXVpZDphIHNlY3JldA=="
+        );
+        assert!(!format!("{question:?}").contains("dXVpZDph"));
+    }
+}
