@@ -8,10 +8,10 @@ use hyper::{Method, StatusCode};
 use zeroize::Zeroizing;
 
 use crate::entity::names;
-use crate::upstream::{Incoming, Outgoing, UpstreamError};
+use crate::upstream::{Outgoing, UpstreamError, Whole};
 
 /// Bytes of an answer that are read. It has one name.
-const LONGEST: u64 = 16 << 10;
+pub(super) const LONGEST: u64 = 16 << 10;
 
 /// What the master says of a key.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) fn question(uuid: &str, key: &str) -> Outgoing {
 }
 
 /// What an answer to the question says.
-pub(super) async fn verdict(answer: Result<Incoming, UpstreamError>) -> Verdict {
+pub(super) fn verdict(answer: Result<Whole, UpstreamError>) -> Verdict {
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => return Verdict::Unknown(error.to_string()),
@@ -51,14 +51,11 @@ pub(super) async fn verdict(answer: Result<Incoming, UpstreamError>) -> Verdict 
             ));
         }
     }
-    match answer.body.read(LONGEST).await {
-        Ok(body) => match namespace(&body) {
-            Some(namespace) => Verdict::Accepted(namespace),
-            None => Verdict::Unknown(
-                "its answer to GET /api/v1/namespaces is not a list of one namespace".to_owned(),
-            ),
-        },
-        Err(error) => Verdict::Unknown(format!("its answer broke off: {error}")),
+    match namespace(&answer.body) {
+        Some(namespace) => Verdict::Accepted(namespace),
+        None => Verdict::Unknown(
+            "its answer to GET /api/v1/namespaces is not a list of one namespace".to_owned(),
+        ),
     }
 }
 
@@ -72,16 +69,14 @@ fn namespace(body: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::IncomingBody;
     use hyper::HeaderMap;
-    use smol::block_on;
 
     fn of(status: u16, body: &'static str) -> Verdict {
-        block_on(verdict(Ok(Incoming {
+        verdict(Ok(Whole {
             status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::new(),
-            body: IncomingBody::whole(body),
-        })))
+            body: body.into(),
+        }))
     }
 
     #[test]
@@ -104,7 +99,7 @@ mod tests {
             let verdict = of(status, body);
             assert!(matches!(verdict, Verdict::Unknown(_)), "{status} {body}");
         }
-        let Verdict::Unknown(why) = block_on(verdict(Err(UpstreamError::Down))) else {
+        let Verdict::Unknown(why) = verdict(Err(UpstreamError::Down)) else {
             panic!("nobody was asked");
         };
         assert!(why.contains("out of reach"));

@@ -40,8 +40,11 @@ use wrong::{Print, Wrong};
 /// most of the master's connections to others.
 const STRANGERS: (usize, usize) = (4, 32);
 
-/// The same for keys that are known: who tries keys must not be in their way.
-const KNOWN: (usize, usize) = (4, 256);
+/// The same for keys that were good: who tries keys must not be in their way.
+const EXPIRED: (usize, usize) = (4, 256);
+
+/// The same for keys that are good, which nobody waits for.
+const DOUBTFUL: (usize, usize) = (4, 256);
 
 /// Whose a key is.
 type Answer = Result<Arc<Identity>, KeyError>;
@@ -60,7 +63,8 @@ struct Inner {
     seen: Mutex<Seen>,
     wrong: Mutex<Wrong>,
     strangers: Questions<Answer>,
-    known: Questions<Answer>,
+    expired: Questions<Answer>,
+    doubtful: Questions<Answer>,
 }
 
 /// Finds out whose a key is: by the master if there is one, else by the store.
@@ -89,7 +93,8 @@ impl Keys {
             seen: Mutex::default(),
             wrong: Mutex::new(Wrong::new(Instant::now())),
             strangers: Questions::new(STRANGERS.0, STRANGERS.1),
-            known: Questions::new(KNOWN.0, KNOWN.1),
+            expired: Questions::new(EXPIRED.0, EXPIRED.1),
+            doubtful: Questions::new(DOUBTFUL.0, DOUBTFUL.1),
         }))
     }
 
@@ -164,17 +169,7 @@ impl Keys {
         match self.0.validity.standing(accepted_at, clock::now(), is_down) {
             Standing::Good => {}
             Standing::Doubtful => self.ask_beside(&known.identity),
-            Standing::Expired => {
-                return self
-                    .ask_known(&known.identity)
-                    .await
-                    .map_err(|error| match error {
-                        KeyError::Unavailable(why) => KeyError::Unavailable(format!(
-                            "{why}; the key was accepted longer ago than OWL_KEYS_OFFLINE"
-                        )),
-                        error => error,
-                    });
-            }
+            Standing::Expired => return self.ask_first(&known.identity).await,
         }
         Ok(known.identity)
     }
@@ -186,7 +181,15 @@ impl Keys {
         }
         let (keys, identity) = (self.clone(), identity.clone());
         let ask = async move {
-            if let Err(KeyError::Store(error)) = keys.ask_known(&identity).await {
+            let (uuid, key) = (&identity.uuid, identity.key.expose());
+            let print = keys.print(uuid, key);
+            let question = async {
+                // When a master comes back, every key is doubtful.
+                keys.0.upstream.turn().await.map_err(unavailable)?;
+                keys.ask(uuid, key, print).await
+            };
+            let answer = keys.0.doubtful.ask(print, question).await;
+            if let Ok(Err(KeyError::Store(error))) = answer {
                 let namespace = &identity.namespace;
                 log::error!("what the master says of a key of {namespace} is lost: {error}");
             }
@@ -194,12 +197,18 @@ impl Keys {
         self.0.executor.spawn(ask).detach();
     }
 
-    async fn ask_known(&self, identity: &Identity) -> Answer {
+    /// Shows a key to the master before it counts again.
+    async fn ask_first(&self, identity: &Identity) -> Answer {
         let (uuid, key) = (&identity.uuid, identity.key.expose());
         let print = self.print(uuid, key);
         let question = self.ask(uuid, key, print);
-        let answer = self.0.known.ask(print, question).await;
-        answer.unwrap_or_else(|TooMany| Err(unavailable("too many questions are open already")))
+        match self.0.expired.ask(print, question).await {
+            Ok(Err(KeyError::Unavailable(why))) => Err(unavailable(format_args!(
+                "{why}; the key was accepted longer ago than OWL_KEYS_OFFLINE"
+            ))),
+            Ok(answer) => answer,
+            Err(TooMany) => Err(unavailable("too many keys wait for the master's answer")),
+        }
     }
 
     /// Asks about a key that is not known, unless that was done lately or too often.
@@ -222,8 +231,9 @@ impl Keys {
     }
 
     async fn ask(&self, uuid: &str, key: &str, print: Print) -> Answer {
-        let answer = self.0.upstream.send(answer::question(uuid, key)).await;
-        match answer::verdict(answer).await {
+        let question = answer::question(uuid, key);
+        let answer = self.0.upstream.fetch(question, answer::LONGEST).await;
+        match answer::verdict(answer) {
             Verdict::Accepted(namespace) => self.accept(&namespace, uuid, key).await,
             Verdict::Refused => {
                 lock(&self.0.wrong).add(print, Instant::now());

@@ -201,21 +201,23 @@ fn refusals_are_remembered() {
 
 #[test]
 fn nobody_is_refused_whom_the_master_has_not_refused() {
-    let odd = Play::Answer(200, "<html>".into());
+    let answer = |status, body: &str| Play::Answer(status, body.into());
     let bench = Bench::new([
-        Play::Unreachable,
-        Play::Answer(500, "".into()),
-        Play::Answer(404, "".into()),
-        odd,
+        answer(404, ""),
+        answer(429, ""),
+        answer(200, "<html>"),
+        answer(500, ""),
         accept("ns"),
+        Play::Unreachable,
     ]);
-    unavailable_for(
-        bench.show("uuid", "key"),
-        "http://master: it cannot be reached",
-    );
-    unavailable_for(bench.show("uuid", "key"), "500");
-    unavailable_for(bench.show("uuid", "key"), "404");
+    unavailable_for(bench.show("uuid", "key"), "http://master: it answered");
+    unavailable_for(bench.show("uuid", "key"), "429");
     unavailable_for(bench.show("uuid", "key"), "not a list of one namespace");
+    unavailable_for(bench.show("uuid", "key"), "500");
+    assert_eq!(bench.show("uuid", "key"), ok("ns"));
+    unavailable_for(bench.show("uuid-2", "key"), "it cannot be reached");
+    unavailable_for(bench.show("uuid-2", "key"), "it is out of reach");
+    assert_eq!(bench.asked(), 6);
     assert_eq!(bench.show("uuid", "key"), ok("ns"));
 }
 
@@ -225,8 +227,13 @@ fn a_wrong_key_of_a_known_uuid_is_wrong_without_the_master_too() {
     bench.learn("uuid", "key", 0);
     assert_eq!(bench.show("uuid", "wrong"), refused());
     assert_eq!(bench.show("uuid", ""), refused());
-    // Unless the master says otherwise: it may have given a new one.
-    bench.play([accept("ns")]);
+    assert_eq!(bench.asked(), 1);
+}
+
+#[test]
+fn the_master_may_give_a_uuid_another_key() {
+    let bench = Bench::new([accept("ns")]);
+    bench.learn("uuid", "key", 0);
     assert_eq!(bench.show("uuid", "new"), ok("ns"));
     bench.play([refuse()]);
     assert_eq!(bench.show("uuid", "key"), refused());
@@ -252,7 +259,7 @@ fn what_no_store_could_keep_is_not_asked_about() {
 
 #[test]
 fn asked_again_beside_its_use() {
-    let bench = Bench::new([Play::Unreachable]);
+    let bench = Bench::new([Play::Answer(429, "".into())]);
     let at = bench.learn("uuid", "key", 4000);
     for _ in 0..3 {
         assert_eq!(bench.show("uuid", "key"), ok("ns"));
@@ -298,7 +305,11 @@ fn not_good_for_ever() {
     let bench = Bench::new([Play::Unreachable]);
     bench.learn("uuid", "key", 86_401);
     unavailable_for(bench.show("uuid", "key"), "OWL_KEYS_OFFLINE");
-    bench.play([accept("ns")]);
+    bench.learn("uuid", "key", 80_000);
+    assert_eq!(bench.show("uuid", "key"), ok("ns"));
+
+    let bench = Bench::new([accept("ns")]);
+    bench.learn("uuid", "key", 86_401);
     assert_eq!(bench.show("uuid", "key"), ok("ns"));
     bench.learn("uuid", "key", 86_401);
     lock(&bench.keys.0.seen).forget("uuid");
@@ -345,7 +356,7 @@ fn several_keys_and_namespaces() {
 
 #[test]
 fn an_owner_counts_no_longer_than_its_key() {
-    let bench = Bench::new([Play::Unreachable]);
+    let bench = Bench::new([Play::Answer(429, "".into())]);
     let owner = || bench.run(bench.keys.owner("ns"));
     bench.learn("uuid", "key", 86_401);
     assert!(matches!(owner(), Err(KeyError::Unavailable(_))));
