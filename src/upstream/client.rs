@@ -85,7 +85,10 @@ impl Client {
         });
         let begun = begun.map_err(|error| match error {
             NotBegun::Busy => UpstreamError::Busy,
-            NotBegun::NoThread(error) => UpstreamError::Unsent(format!("no thread: {error}")),
+            NotBegun::NoThread(error) => {
+                log::warn!("no thread for a request to {}: {error}", self.carrier.url);
+                UpstreamError::Busy
+            }
         })?;
         let answer = async {
             let gone = || UpstreamError::Broken("the thread that carried it has ended".to_owned());
@@ -150,7 +153,7 @@ impl Carrier {
         let mut head = http::Request::new(());
         *head.uri_mut() = uri
             .parse()
-            .map_err(|_| UpstreamError::Unsent("the target of the request is malformed".into()))?;
+            .map_err(|_| UpstreamError::Abandoned("its target is malformed".to_owned()))?;
         *head.method_mut() = request.method;
         *head.headers_mut() = request.headers;
         frame(&mut head, &request.body);

@@ -21,11 +21,13 @@ pub(super) struct Times {
 pub(super) fn failure(error: &Error, call: &Call, times: Times) -> UpstreamError {
     let reason = reason(error, times);
     if call.is_abandoned() {
-        UpstreamError::Abandoned(reason)
-    } else if call.is_sent() {
-        UpstreamError::Broken(reason)
-    } else {
-        UpstreamError::Unsent(reason)
+        return UpstreamError::Abandoned(reason);
+    }
+    match error {
+        _ if call.is_sent() => UpstreamError::Broken(reason),
+        // It was the request itself that could not be sent.
+        Error::BadUri(_) | Error::Http(_) | Error::Protocol(_) => UpstreamError::Abandoned(reason),
+        _ => UpstreamError::Unsent(reason),
     }
 }
 
@@ -47,9 +49,10 @@ fn reason(error: &Error, times: Times) -> String {
             times.answer.as_secs()
         ),
         Error::Rustls(error) => tls_reason(error),
-        Error::Protocol(error) => format!("its answer is not HTTP: {error}"),
+        Error::Protocol(error) => format!("what goes over is not HTTP: {error}"),
         Error::LargeResponseHeader(..) => "the head of its answer is too large".to_owned(),
         Error::ConnectProxyFailed(reason) => format!("the proxy gives no connection: {reason}"),
+        // Without `io:` before it.
         Error::Io(error) => error.to_string(),
         error => error.to_string(),
     }

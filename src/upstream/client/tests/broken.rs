@@ -78,8 +78,8 @@ fn patience_makes_the_wait_longer() {
 fn answers_that_are_none() {
     let head_without_end = format!("HTTP/1.1 200 OK\r\nX-Long: {}", "x".repeat(40_000));
     for (answer, reason) in [
-        ("SSH-2.0-OpenSSH_9.2\r\n\r\n", "not HTTP"),
-        ("HTTP/1.1 2OO OK\r\n\r\n", "not HTTP"),
+        ("SSH-2.0-OpenSSH_9.2\r\n\r\n", "is not HTTP"),
+        ("HTTP/1.1 2OO OK\r\n\r\n", "is not HTTP"),
         ("HTTP/1.1 200 OK\r\nContent-", "disconnected"),
         (&head_without_end, "too large"),
         ("", "disconnected"),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hyper::Method;
 
 use super::fake::*;
-use crate::upstream::{Outgoing, OutgoingBody, body};
+use crate::upstream::{Outgoing, OutgoingBody, UpstreamError, body};
 
 /// Head and body of a request as the master sees it, without its host.
 fn seen(request: Outgoing) -> (String, Vec<u8>) {
@@ -115,6 +115,16 @@ fn bodies_are_framed_as_they_were_announced() {
         );
         assert_eq!(body, expected.as_bytes(), "{what}");
     }
+}
+
+#[test]
+fn what_cannot_be_sent_says_nothing_of_the_master() {
+    let client = client("http://127.0.0.1:1", settings());
+    let error = ask(&client, Outgoing::new(Method::GET, "/a b")).err();
+    assert!(
+        matches!(error, Some(UpstreamError::Abandoned(_))),
+        "{error:?}"
+    );
 }
 
 #[test]
