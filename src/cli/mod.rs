@@ -10,6 +10,7 @@ mod output;
 mod rest;
 mod runtime;
 mod serve;
+mod upstreams;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -113,7 +114,10 @@ pub(crate) fn log_to_stderr(level: log::LevelFilter) {
         .with_module_level("polling", log::LevelFilter::Warn)
         .with_module_level("async_io", log::LevelFilter::Warn)
         .with_module_level("tide", log::LevelFilter::Warn)
-        .with_module_level("hyper", log::LevelFilter::Warn);
+        .with_module_level("hyper", log::LevelFilter::Warn)
+        // At `trace` these two tell what they send, keys and all.
+        .with_module_level("ureq", log::LevelFilter::Warn)
+        .with_module_level("ureq_proto", log::LevelFilter::Warn);
     // A second call in one process (tests) keeps the first logger.
     let _ = logger.init();
 }

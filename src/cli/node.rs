@@ -12,6 +12,7 @@ use smol::{Task, Timer};
 use zeroize::Zeroizing;
 
 use super::host_kinds;
+use super::upstreams::{self, Upstreams};
 use crate::Executor;
 use crate::api;
 use crate::blocking::unblock;
@@ -73,6 +74,8 @@ pub struct Node {
     drain: Duration,
     /// Looks for a Docker Engine that was not there at the start.
     _search: Option<Task<()>>,
+    /// Ask the master and the tiers from time to time, while they are out of reach.
+    _watches: Vec<Task<()>>,
 }
 
 /// What is needed when a Docker Engine is found, at the start or later.
@@ -105,9 +108,11 @@ impl Node {
                 .map_err(|error| NodeError::new("cannot use the runtimes manifest", error))?,
             None => Manifest::built_in(),
         });
+        let upstreams = Upstreams::new(&config)?;
         let options = Options {
             max_age: config.activations_age,
             max_count: config.activations_count,
+            keys_of_master: upstreams.master.is_some(),
             ..Options::with_map_size(config.store_size)
         };
         // What fails here names the folder itself.
@@ -132,7 +137,15 @@ impl Node {
             .api_host
             .clone()
             .unwrap_or_else(|| local_api(&config.bind, port));
-        let builtins = Arc::new(builtin::Services::new(store.clone(), None, &host_api));
+        let watches = upstreams.all().into_iter();
+        let watches = watches.map(|upstream| executor.spawn(upstream.watch()));
+        let watches = watches.collect();
+        let master = upstreams.master.map(|upstream| {
+            let master = upstreams::master(upstream, &config, &store, &executor);
+            Arc::new(master)
+        });
+        let keys = master.as_ref().map(|master| master.keys.clone());
+        let builtins = Arc::new(builtin::Services::new(store.clone(), keys, &host_api));
         let engines = Arc::new(Engines::new(process, host_api));
         let capacity = config.host_capacity;
         let pool = pool::Driver::new(
@@ -182,7 +195,7 @@ impl Node {
                 manifest,
                 docker: engines.docker_flag(),
                 operations: api::Operations::new(invoker.metrics(), config.metrics, operator),
-                master: None,
+                master,
             },
             settings,
         );
@@ -221,6 +234,7 @@ impl Node {
             store,
             addresses,
             _search: search,
+            _watches: watches,
         })
     }
 

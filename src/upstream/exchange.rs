@@ -120,16 +120,9 @@ impl IncomingBody {
         }
     }
 
-    /// A body that comes in pieces. `reading` is dropped with it.
-    pub fn watched(
-        length: Option<u64>,
-        pieces: Pieces,
-        reading: impl Send + Sync + 'static,
-    ) -> Self {
-        IncomingBody {
-            _reading: Some(Box::new(reading)),
-            ..Self::new(length, pieces)
-        }
+    /// Keeps something until the body is dropped, which so learns that nobody reads on.
+    pub fn watch(&mut self, reading: impl Send + Sync + 'static) {
+        self._reading = Some(Box::new(reading));
     }
 
     /// A body that is here.

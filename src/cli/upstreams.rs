@@ -1,0 +1,112 @@
+//! The other OpenWhisks that a daemon speaks to, as its settings name them.
+
+use super::environment;
+use super::node::NodeError;
+use crate::Executor;
+use crate::config::Config;
+use crate::master::{Keys, Master, Validity};
+use crate::store::Store;
+use crate::upstream::{Network, Upstream};
+
+/// The master and the tiers. A tier that is the master, too, is the same [`Upstream`], so that one
+/// knows what the other has learnt.
+#[derive(Debug, Default)]
+pub(super) struct Upstreams {
+    /// The master; none: this OpenWhisk is its own.
+    pub(super) master: Option<Upstream>,
+    /// Those that take over what cannot run here, nearest first.
+    pub(super) tiers: Vec<Upstream>,
+}
+
+impl Upstreams {
+    /// Those of these settings. Without any there is nothing: no thread, no certificate.
+    pub(super) fn new(config: &Config) -> Result<Self, NodeError> {
+        let mut urls: Vec<String> = Vec::new();
+        for url in config.next_openwhisk.iter().chain(&config.tiers) {
+            if !urls.contains(url) {
+                urls.push(url.clone());
+            }
+        }
+        if urls.is_empty() {
+            return Ok(Upstreams::default());
+        }
+        let failed = |error| NodeError::new("cannot reach other OpenWhisks", error);
+        let network = Network::new(config.upstream.clone(), &urls, &environment).map_err(failed)?;
+        let mut all = Vec::with_capacity(urls.len());
+        for url in &urls {
+            let client = network.client(url, &environment).map_err(failed)?;
+            all.push(Upstream::new(url, client));
+        }
+        let at = |url: &String| all.iter().find(|upstream| upstream.url() == url).cloned();
+        Ok(Upstreams {
+            master: config.next_openwhisk.as_ref().and_then(at),
+            tiers: config.tiers.iter().filter_map(at).collect(),
+        })
+    }
+
+    /// Each of them once.
+    pub(super) fn all(&self) -> Vec<Upstream> {
+        let mut all: Vec<Upstream> = self.master.iter().cloned().collect();
+        for tier in &self.tiers {
+            if !all.iter().any(|known| known.url() == tier.url()) {
+                all.push(tier.clone());
+            }
+        }
+        all
+    }
+}
+
+/// A master, and what is kept of it.
+pub(super) fn master(
+    upstream: Upstream,
+    config: &Config,
+    store: &Store,
+    executor: &Executor,
+) -> Master {
+    let validity = Validity {
+        revalidate: config.master.keys_revalidate,
+        offline: config.master.keys_offline,
+    };
+    let keys = Keys::new(store.clone(), upstream.clone(), executor.clone(), validity);
+    Master { upstream, keys }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(environment: &[(&str, &str)]) -> Upstreams {
+        let get = |name: &str| {
+            let mut set = environment.iter();
+            set.find(|(set, _)| *set == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        Upstreams::new(&Config::read(&[], &get).unwrap()).unwrap()
+    }
+
+    fn urls(upstreams: &[Upstream]) -> Vec<&str> {
+        upstreams.iter().map(Upstream::url).collect()
+    }
+
+    #[test]
+    fn none_without_settings() {
+        assert!(of(&[]).all().is_empty());
+    }
+
+    #[test]
+    fn the_master_is_a_tier_unless_others_are_named() {
+        let master = ("OWL_NEXT_OPENWHISK", "http://m:3233/api/v1");
+        let upstreams = of(&[master]);
+        assert_eq!(upstreams.master.as_ref().unwrap().url(), "http://m:3233");
+        assert_eq!(urls(&upstreams.tiers), ["http://m:3233"]);
+        assert_eq!(urls(&upstreams.all()), ["http://m:3233"]);
+
+        let upstreams = of(&[master, ("OWL_TIERS", "http://near, http://m:3233")]);
+        assert_eq!(urls(&upstreams.tiers), ["http://near", "http://m:3233"]);
+        assert_eq!(urls(&upstreams.all()), ["http://m:3233", "http://near"]);
+
+        let upstreams = of(&[("OWL_TIERS", "http://near")]);
+        assert!(upstreams.master.is_none());
+        assert_eq!(urls(&upstreams.all()), ["http://near"]);
+    }
+}

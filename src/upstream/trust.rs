@@ -1,0 +1,140 @@
+//! Whose certificates are taken.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+use super::NetworkError;
+
+/// Where systems keep the certificates of authorities: Debian and Alpine, Fedora, openSUSE, and
+/// where OpenSSL looks by itself.
+const SYSTEM: [&str; 5] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// Connections whose keys are kept, to be taken up again in less time.
+const RESUMED: usize = 32;
+
+/// How TLS is spoken: with the authorities of the system (`SSL_CERT_FILE`, else the usual files)
+/// and of a file of one's own, or, if `insecure`, with anybody.
+///
+/// # Errors
+/// The file of one's own cannot be used.
+pub(super) fn client_config(
+    own: Option<&Path>,
+    insecure: bool,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Arc<ClientConfig>, NetworkError> {
+    let provider = Arc::new(ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| NetworkError::new("TLS cannot be used", error))?;
+    let mut config = if insecure {
+        config
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+            .with_no_client_auth()
+    } else {
+        let mut roots = RootCertStore::empty();
+        add_system(&mut roots, environment("SSL_CERT_FILE"));
+        if let Some(file) = own {
+            add(&mut roots, file).map_err(|reason| {
+                let what = format!("cannot use {} (OWL_CA_FILE)", file.display());
+                NetworkError::new(&what, reason)
+            })?;
+        }
+        if roots.is_empty() {
+            log::warn!(
+                "no certificates of authorities were found: no https:// master or tier can be \
+                 reached; install the system's, or set SSL_CERT_FILE or OWL_CA_FILE"
+            );
+        }
+        config.with_root_certificates(roots).with_no_client_auth()
+    };
+    config.resumption = Resumption::in_memory_sessions(RESUMED);
+    Ok(Arc::new(config))
+}
+
+/// Adds the system's authorities. Without them the own ones may be enough.
+fn add_system(roots: &mut RootCertStore, named: Option<String>) {
+    let file = match named.filter(|file| !file.is_empty()) {
+        Some(file) => PathBuf::from(file),
+        None => match SYSTEM.iter().map(Path::new).find(|file| file.exists()) {
+            Some(file) => file.to_owned(),
+            None => return,
+        },
+    };
+    match add(roots, &file) {
+        Ok(number) => log::debug!("{number} authorities in {}", file.display()),
+        Err(reason) => log::warn!(
+            "the system's certificates of authorities in {} cannot be used: {reason}",
+            file.display()
+        ),
+    }
+}
+
+/// Adds the authorities of a PEM file; tells how many.
+fn add(roots: &mut RootCertStore, file: &Path) -> Result<usize, String> {
+    let certificates = CertificateDer::pem_file_iter(file).map_err(|error| error.to_string())?;
+    let mut added = 0;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        // Systems have odd ones among theirs, which no one else's hang on.
+        added += usize::from(roots.add(certificate).is_ok());
+    }
+    match added {
+        0 => Err("it has no certificate in PEM that can be used".to_owned()),
+        _ => Ok(added),
+    }
+}
+
+/// Takes every certificate; the other side must have its key all the same.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
