@@ -10,8 +10,15 @@ use std::time::{Duration, Instant};
 use hyper::header::RETRY_AFTER;
 use hyper::{HeaderMap, StatusCode};
 
-/// Pause between two requests at the beginning, on average.
-const FIRST_GAP: Duration = Duration::from_secs(1);
+/// Pause between two requests at the beginning, on average: so much of the outage, because the
+/// longer it was, the more has come together everywhere.
+const PART_OF_OUTAGE: u32 = 16;
+
+/// Pause between two requests when the daemon has just started, on average.
+const FIRST_GAP: Duration = Duration::from_millis(200);
+
+/// Longest pause between two requests at the beginning, on average.
+const LONGEST_FIRST_GAP: Duration = Duration::from_secs(4);
 
 /// Least pause between two requests, on average.
 const LEAST_GAP: Duration = Duration::from_millis(50);
@@ -19,11 +26,17 @@ const LEAST_GAP: Duration = Duration::from_millis(50);
 /// Longest pause between two requests, on average, and the longest that an answer may ask for.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
 
-/// How much of the gap is left after each request, until the master says that it is too much.
-const AT_FIRST: f64 = 0.8;
+/// What becomes of the pause with each turn while nothing is in the way, and once something was.
+const FASTER: [f64; 2] = [0.8, 0.95];
 
-/// The same from then on.
-const CAREFULLY: f64 = 0.95;
+/// What becomes of the pause when a request had to wait there.
+const SLOWER: f64 = 1.25;
+
+/// Time that a request has to wait there in any case, for all that is known.
+const UNSURE: Duration = Duration::from_millis(50);
+
+/// How fast the least time that an answer takes is forgotten, by each answer.
+const FORGETS: f64 = 1.01;
 
 /// Longest time by which the first request after an outage is put off.
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
@@ -58,8 +71,12 @@ pub struct Pacing {
     gap: Duration,
     /// When the next may be sent; none: at once.
     next: Option<Instant>,
-    /// What is left of the gap after each request.
-    shrinks_to: f64,
+    /// Whether a request had to wait there since the last turn.
+    hindered: bool,
+    /// Whether one ever had to since this began.
+    careful: bool,
+    /// Time that an answer takes when nothing is in its way.
+    least: Option<Duration>,
 }
 
 impl Default for Pacing {
@@ -74,7 +91,9 @@ impl Pacing {
         Pacing {
             gap: FIRST_GAP,
             next: None,
-            shrinks_to: AT_FIRST,
+            hindered: false,
+            careful: false,
+            least: None,
         }
     }
 
@@ -82,7 +101,9 @@ impl Pacing {
     pub fn reconnected(&mut self, now: Instant, outage: Duration, chance: f64) {
         let delay = (outage / 4).min(LONGEST_DELAY).mul_f64(chance);
         *self = Pacing {
+            gap: (outage / PART_OF_OUTAGE).clamp(LEAST_GAP, LONGEST_FIRST_GAP),
             next: Some(now + delay),
+            least: self.least,
             ..Pacing::new()
         };
     }
@@ -91,27 +112,33 @@ impl Pacing {
     pub fn turn(&mut self, now: Instant, chance: f64) -> Instant {
         let turn = self.next.map_or(now, |next| next.max(now));
         self.next = Some(turn + self.gap.mul_f64(0.5 + chance));
-        self.gap = self.gap.mul_f64(self.shrinks_to).max(LEAST_GAP);
+        let factor = match std::mem::take(&mut self.hindered) {
+            true => SLOWER,
+            false => FASTER[usize::from(self.careful)],
+        };
+        self.gap = self.gap.mul_f64(factor).clamp(LEAST_GAP, LONGEST_GAP);
         turn
     }
 
-    /// How a request was borne. As long a rest as an answer takes leaves half of the time to
-    /// others.
+    /// How a request was borne. What it took longer than usual it had to wait there.
     pub fn heard(&mut self, load: Load, now: Instant) {
         match load {
-            Load::Borne(took) => self.rest(now, took),
+            Load::Borne(took) => {
+                let usual = self.least.map(|least| least.mul_f64(FORGETS));
+                let least = usual.map_or(took, |usual| usual.min(took));
+                self.least = Some(least);
+                if took - least > UNSURE.max(least / 2) {
+                    (self.hindered, self.careful) = (true, true);
+                }
+            }
             Load::TooMuch(asked) => {
                 self.gap = (self.gap * 2).min(LONGEST_GAP);
-                self.shrinks_to = CAREFULLY;
-                self.rest(now, asked.unwrap_or(self.gap));
+                self.careful = true;
+                let rested = now + asked.unwrap_or(self.gap).min(LONGEST_GAP);
+                self.next = Some(self.next.map_or(rested, |next| next.max(rested)));
             }
             Load::Unknown => {}
         }
-    }
-
-    fn rest(&mut self, now: Instant, rest: Duration) {
-        let rested = now + rest.min(LONGEST_GAP);
-        self.next = Some(self.next.map_or(rested, |next| next.max(rested)));
     }
 }
 
@@ -136,7 +163,7 @@ mod tests {
         let pauses = pauses(&mut pacing, now, 100);
         assert_eq!(pauses[0], Duration::ZERO);
         assert_eq!(pauses[1], FIRST_GAP);
-        assert_eq!(pauses[2], FIRST_GAP.mul_f64(AT_FIRST));
+        assert_eq!(pauses[2], FIRST_GAP.mul_f64(FASTER[0]));
         assert!(pauses[1..].is_sorted_by(|a, b| a >= b));
         assert_eq!(pauses[99], LEAST_GAP);
     }
@@ -166,17 +193,34 @@ mod tests {
         assert_eq!(pacing.turn(now, 0.5), now + LONGEST_GAP);
         // From now on it speeds up with care.
         let after = pauses(&mut pacing, now + 2 * LONGEST_GAP, 3);
-        assert_eq!(after[2], after[1].mul_f64(CAREFULLY));
+        assert_eq!(after[2], after[1].mul_f64(FASTER[1]));
     }
 
     #[test]
-    fn as_long_a_rest_as_an_answer_takes() {
+    fn slower_when_requests_wait_there_however_far_it_is() {
         let (mut pacing, now) = (Pacing::new(), Instant::now());
-        pauses(&mut pacing, now, 100);
-        let now = now + LONGEST_GAP;
-        let took = Duration::from_secs(4);
-        pacing.heard(Load::Borne(took), now);
-        assert_eq!(pacing.turn(now, 0.5), now + took);
+        let second = Duration::from_secs(1);
+        for _ in 0..9 {
+            pacing.heard(Load::Borne(second), now);
+        }
+        let gap_after_turn = |pacing: &mut Pacing| {
+            pacing.turn(now, 0.5);
+            pacing.gap
+        };
+        let gap = gap_after_turn(&mut pacing);
+        assert_eq!(gap, FIRST_GAP.mul_f64(FASTER[0]));
+        pacing.heard(Load::Borne(second * 2), now);
+        let slower = gap_after_turn(&mut pacing);
+        assert_eq!(slower, gap.mul_f64(SLOWER));
+        assert_eq!(gap_after_turn(&mut pacing), slower.mul_f64(FASTER[1]));
+        // What is slow from now on is usual after a while.
+        for _ in 0..200 {
+            pacing.heard(Load::Borne(second * 2), now);
+        }
+        gap_after_turn(&mut pacing);
+        pacing.heard(Load::Borne(second * 2), now);
+        let gap = pacing.gap;
+        assert!(gap_after_turn(&mut pacing) < gap);
     }
 
     #[test]
@@ -203,11 +247,16 @@ mod tests {
     fn after_an_outage_it_begins_again_by_chance() {
         let (mut pacing, now) = (Pacing::new(), Instant::now());
         pauses(&mut pacing, now, 100);
-        for (outage, chance, delay) in [(4, 0.5, 500), (4, 0.0, 0), (4_000, 1.0, 15_000)] {
+        for (outage, chance, delay, gap) in [
+            (4, 0.5, 500, Duration::from_millis(250)),
+            (4, 0.0, 0, Duration::from_millis(250)),
+            (0, 1.0, 0, LEAST_GAP),
+            (4_000, 1.0, 15_000, LONGEST_FIRST_GAP),
+        ] {
             pacing.reconnected(now, Duration::from_secs(outage), chance);
             let delay = Duration::from_millis(delay);
             assert_eq!(pacing.turn(now, 0.5), now + delay);
-            assert_eq!(pacing.turn(now, 0.5), now + delay + FIRST_GAP);
+            assert_eq!(pacing.turn(now, 0.5), now + delay + gap);
         }
     }
 }
