@@ -5,7 +5,7 @@ use std::fmt;
 
 /// The header with the ids of the OWLs that a request has come through, in order, separated by
 /// commas.
-pub const HEADER: &str = "X-Owl-Via";
+pub const HEADER: &str = "x-owl-via";
 
 /// Most OWLs that a request goes through.
 const MOST: usize = 8;
