@@ -71,6 +71,10 @@ pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
 
 async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &str) -> Answer {
     let method = request.method();
+    if let Some(master) = request.state().master() {
+        // Before the key: the question about it may be what has come round.
+        master::check_loop(&request, master)?;
+    }
     if classes::starts_work(&route, method) {
         request.state().operations().check_enabled()?;
     }

@@ -50,7 +50,6 @@ pub(super) async fn answer(
     method: Method,
     resource: Resource<'_>,
 ) -> Result<Response, ApiError> {
-    check_loop(&request.http, &master)?;
     match prepare(&mut request, &master, method, resource).await? {
         Prepared::Answered(response) => Ok(*response),
         Prepared::Here { offline: false } => resource_answer(request, method, resource).await,
@@ -140,7 +139,7 @@ fn outgoing(
 }
 
 /// Refuses a request that was here before. What it would wait for may wait for it.
-fn check_loop(request: &tide::Request<State>, master: &Master) -> Result<(), Looped> {
+pub(super) fn check_loop(request: &tide::Request<State>, master: &Master) -> Result<(), Looped> {
     match via_of(request).map(|via| master.via.onward(Some(via))) {
         Some(Err(Looped::Here)) => Err(Looped::Here),
         _ => Ok(()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http_types::Response;
 
-use super::{check_loop, error, send_on};
+use super::{error, send_on};
 use crate::api::State;
 use crate::api::error::ApiError;
 use crate::api::web::{self, Target};
@@ -22,7 +22,6 @@ pub(in crate::api) async fn serve(
     target: Target,
     transaction: &str,
 ) -> Result<Response, ApiError> {
-    check_loop(&request, &master)?;
     // The APIs that the master's clients manage are the master's.
     let manages_apis =
         target.namespace == builtin::NAMESPACE && target.package.as_deref() == Some("apimgmt");
