@@ -9,8 +9,8 @@ use super::error::ApiError;
 use super::path::{Resource, Route, route};
 use super::target::Target;
 use super::{
-    State, actions, activations, auth, body, classes, docs, gateway, invoke, limits, namespaces,
-    operator, packages, reply, rules, system, transaction, triggers, web,
+    State, actions, activations, auth, body, classes, docs, gateway, invoke, limits, master,
+    namespaces, operator, packages, reply, rules, system, transaction, triggers, web,
 };
 use crate::catalog::Catalog;
 use crate::entity::Identity;
@@ -49,13 +49,17 @@ pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
         Ok(response) => (response, true),
         Err(error) => {
             let handled = !error.is_rejection();
-            (error.into_response(&transaction), handled)
+            let mut response = error.into_response(&transaction);
+            master::offline::mark_failure(&mut response, &state);
+            (response, handled)
         }
     };
-    if is_api && handled {
-        reply::allow_origins(&mut response, reply::API_METHODS);
+    if response.ext().get::<master::Unchanged>().is_none() {
+        if is_api && handled {
+            reply::allow_origins(&mut response, reply::API_METHODS);
+        }
+        response.insert_header(transaction::HEADER, transaction);
     }
-    response.insert_header(transaction::HEADER, transaction);
     state.operations().metrics.requests.add(
         counted_as,
         method.as_ref(),
@@ -67,12 +71,21 @@ pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
 
 async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &str) -> Answer {
     let method = request.method();
+    if let Some(master) = request.state().master() {
+        // Before the key: the question about it may be what has come round.
+        master::check_loop(&request, master)?;
+    }
     if classes::starts_work(&route, method) {
         request.state().operations().check_enabled()?;
     }
     let resource = match route {
         // First, as these have OPTIONS of their own.
-        Route::Web(target) => return Ok(web::serve(request, target, transaction).await),
+        Route::Web(target) => {
+            return match request.state().master().cloned() {
+                None => Ok(web::serve(request, target, transaction).await),
+                Some(master) => master::web::serve(request, master, target, transaction).await,
+            };
+        }
         Route::Gateway(namespace, rest) => {
             return gateway::serve(request, namespace, rest, transaction).await;
         }
@@ -113,10 +126,19 @@ async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &s
         identity,
         transaction: transaction.into(),
     };
-    resource_answer(request, method, resource).await
+    match request.http.state().master().cloned() {
+        None => resource_answer(request, method, resource).await,
+        // In a box, so that the others do not carry what it needs.
+        Some(master) => Box::pin(master::answer(request, master, method, resource)).await,
+    }
 }
 
-async fn resource_answer(request: Request, method: Method, resource: Resource<'_>) -> Answer {
+/// Answers a request for a resource from what is here.
+pub(super) async fn resource_answer(
+    request: Request,
+    method: Method,
+    resource: Resource<'_>,
+) -> Answer {
     // What cannot be told is not done either.
     let accept = request.http.header("Accept");
     if accept.is_some_and(|accept| !body::accepts(accept.last().as_str(), "application/json")) {

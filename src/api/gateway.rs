@@ -12,7 +12,7 @@ use http_types::{Method, Response, StatusCode};
 
 use super::error::ApiError;
 use super::path::Encoded;
-use super::{State, reply, web};
+use super::{State, master, reply, web};
 use crate::entity::names;
 use crate::gateway::{Apis, GatewayError, Routed};
 
@@ -43,7 +43,12 @@ pub(super) async fn serve(
                 return Ok(preflight(&request, &methods.join(", ")));
             }
             Routed::OtherMethods(methods) => return Err(ApiError::method(methods.join(", "))),
-            Routed::Nowhere => return Err(ApiError::no_route()),
+            Routed::Nowhere => {
+                return match request.state().master().cloned() {
+                    None => Err(ApiError::no_route()),
+                    Some(master) => master::web::forward(request, master).await,
+                };
+            }
         };
     let path = if parameters.is_empty() { "" } else { rest };
     let http: &mut http_types::Request = request.as_mut();

@@ -9,7 +9,7 @@ use super::error::ApiError;
 /// Entries of a list that asks for no number.
 const DEFAULT_LIMIT: usize = 30;
 /// Most entries of a list.
-const MAX_LIMIT: usize = 200;
+pub(super) const MAX_LIMIT: usize = 200;
 
 /// The parameters of a query. The first of several values counts.
 pub(super) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);

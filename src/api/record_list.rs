@@ -21,12 +21,16 @@ pub(super) fn body(store: Store, namespace: String, heads: Vec<Vec<u8>>) -> Body
 
 fn full_record(store: &Store, namespace: &str, head: &[u8]) -> Option<Vec<u8>> {
     #[derive(Deserialize)]
-    struct Id<'a> {
+    struct Id {
         #[serde(rename = "activationId")]
-        id: &'a str,
+        id: ActivationId,
     }
     let id: Id = json::stored(head)?;
-    let id: ActivationId = id.id.parse().ok()?;
+    stored_record(store, namespace, id.id)
+}
+
+/// The full record of an activation; none if it is not there any more.
+pub(super) fn stored_record(store: &Store, namespace: &str, id: ActivationId) -> Option<Vec<u8>> {
     match store.activation(namespace, id) {
         Ok(found) => found.and_then(|(head, tail)| record(&head, &tail)),
         Err(error) => {

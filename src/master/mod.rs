@@ -5,7 +5,7 @@ mod keys;
 
 pub use keys::{KeyError, Keys, Validity, authenticate};
 
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, Via};
 
 /// The master, and what is kept of it.
 pub struct Master {
@@ -13,4 +13,8 @@ pub struct Master {
     pub upstream: Upstream,
     /// The keys that it accepts.
     pub keys: Keys,
+    /// How this gateway marks what it sends on.
+    pub via: Via,
+    /// Whether lists of activations have the master's, too.
+    pub merge_activations: bool,
 }

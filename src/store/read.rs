@@ -8,7 +8,7 @@ use super::environment::{AnyTxn, Environment};
 use super::error::StoreError;
 use super::layout::{
     EntityHeader, HeadHeader, ListKey, TimeKey, entity_list_prefix, list_range, name_group,
-    namespace_group, path_key, start_of, time_key, time_of_list_key,
+    namespace_group, path_key, pending_key, start_of, time_key, time_of_list_key,
 };
 use super::retention::Usage;
 use super::types::{ActivationFilter, EntityList, Progress, Stored};
@@ -105,6 +105,16 @@ impl Store {
         Ok(pending)
     }
 
+    /// Whether there is an activation of a namespace: one that has ended, or that was accepted and
+    /// has not.
+    pub fn knows_activation(&self, namespace: &str, id: ActivationId) -> Result<bool, StoreError> {
+        let environment = self.environment();
+        let txn = environment.read()?;
+        environment.looked_at(1, 0);
+        Ok(located(environment, &txn, namespace, id)?.is_some()
+            || environment.pending.get(&txn, &pending_key(&id))?.is_some())
+    }
+
     /// Head and tail of an activation of a namespace.
     pub fn activation(
         &self,
@@ -113,15 +123,9 @@ impl Store {
     ) -> Result<Option<Halves>, StoreError> {
         let environment = self.environment();
         let txn = environment.read()?;
-        let start = environment.ids.get(&txn, id.as_bytes())?;
-        let Some(start) = start.and_then(start_of) else {
+        let Some((key, head)) = located(environment, &txn, namespace, id)? else {
             return Ok(None);
         };
-        let key = time_key(start, &id);
-        let (header, head) = head_at(environment, &txn, &key)?;
-        if header.namespace != namespace_group(namespace) {
-            return Ok(None);
-        }
         let tail = environment.tails.get(&txn, &key)?.ok_or_else(damaged)?;
         environment.looked_at(3, tail.len());
         Ok(Some((head.to_vec(), tail.to_vec())))
@@ -233,6 +237,22 @@ fn count<T>(
     }
     environment.looked_at(1, number * size_of::<ListKey>());
     Ok(number as u64)
+}
+
+/// Key and head of an activation of a namespace.
+fn located<'t>(
+    environment: &Environment,
+    txn: &'t AnyTxn,
+    namespace: &str,
+    id: ActivationId,
+) -> Result<Option<(TimeKey, &'t [u8])>, StoreError> {
+    let start = environment.ids.get(txn, id.as_bytes())?;
+    let Some(start) = start.and_then(start_of) else {
+        return Ok(None);
+    };
+    let key = time_key(start, &id);
+    let (header, head) = head_at(environment, txn, &key)?;
+    Ok((header.namespace == namespace_group(namespace)).then_some((key, head)))
 }
 
 fn head_at<'t>(

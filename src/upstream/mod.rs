@@ -24,6 +24,7 @@ mod status;
 mod tls;
 mod trust;
 mod verdict;
+mod via;
 mod watch;
 mod workers;
 
@@ -37,6 +38,7 @@ pub use link::{Upstream, Whole};
 pub use network::{Network, NetworkError};
 pub use pacing::{Load, Pacing};
 pub use status::{Counted, State, Status, write_metrics};
+pub use via::{HEADER as VIA, Looped, Via};
 
 /// Header of answers that were given without the master though it was wanted: the seconds since it
 /// last answered.

@@ -17,11 +17,8 @@ use smol::stream::try_unfold;
 use crate::api::chunks;
 use crate::http::server::Beyond;
 use crate::upstream::{
-    self, Incoming, Judged, Outgoing, OutgoingBody, Upstream, UpstreamError, keep_end_to_end,
+    self, Incoming, Judged, Outgoing, OutgoingBody, Upstream, UpstreamError, VIA, keep_end_to_end,
 };
-
-/// Header with the daemons that a request came through.
-const VIA: HeaderName = HeaderName::from_static("x-owl-via");
 
 /// Largest piece of a request's body that goes on at once.
 const PIECE: usize = 16 * 1024;
@@ -72,7 +69,7 @@ fn outgoing(http: &http_types::Request, via: &str) -> Outgoing {
     let mut request = Outgoing::new(method, target);
     request.headers = headers(http);
     if let Ok(via) = HeaderValue::from_str(via) {
-        request.headers.insert(VIA, via);
+        request.headers.insert(HeaderName::from_static(VIA), via);
     }
     request
 }

@@ -11,7 +11,7 @@ fn activations(rest: &str) -> String {
 }
 
 /// Stores an activation that started at a time.
-fn store(api: &Api, number: u8, filter_name: &str, start: u64) -> String {
+pub(super) fn store(api: &Api, number: u8, filter_name: &str, start: u64) -> String {
     let activation = Activation {
         id: ActivationId::from_bytes([number; 16]),
         namespace: "guest".into(),
@@ -47,7 +47,7 @@ fn store(api: &Api, number: u8, filter_name: &str, start: u64) -> String {
 }
 
 /// A time that retention has nothing against.
-fn recent() -> u64 {
+pub(super) fn recent() -> u64 {
     super::super::now() - 1_000_000
 }
 

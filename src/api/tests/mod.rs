@@ -7,6 +7,7 @@ mod bindings;
 mod docs;
 mod gateway;
 mod invoke;
+mod master;
 mod namespaces;
 mod operator;
 mod packaged_actions;
@@ -28,12 +29,13 @@ use http_types::{Method, Url};
 use serde_json::{Value, json};
 
 use super::{Invoke, Operations, Services, Settings, State, app};
-use crate::BoxFuture;
 use crate::catalog::{Catalog, Manifest};
 use crate::entity::{ActivationId, GUEST_KEY, GUEST_UUID, Secret};
 use crate::http::server::Beyond;
 use crate::invoke::{Call, Figures, Fire, InvokeError, Outcome, Rates, Throttles};
+use crate::master::Master;
 use crate::store::{Options, Store};
+use crate::{BoxFuture, Executor};
 
 /// What a [`Script`] answers to each call.
 type Answer = Box<dyn Fn(&Call) -> Result<Outcome, InvokeError> + Send>;
@@ -94,8 +96,12 @@ struct Api {
     store: Store,
     script: Arc<Script>,
     docker: Arc<AtomicBool>,
+    executor: Executor,
     _dir: tempfile::TempDir,
 }
+
+/// Makes what a test needs over a store.
+type Make<'a, T> = &'a dyn Fn(&Store, &Executor) -> T;
 
 impl Api {
     fn new() -> Self {
@@ -108,12 +114,22 @@ impl Api {
     }
 
     fn with_operations(settings: Settings, operations: Operations) -> Self {
+        Self::made(settings, operations, Options::default(), &|_, _| None)
+    }
+
+    fn made(
+        settings: Settings,
+        operations: Operations,
+        options: Options,
+        master: Make<'_, Option<Arc<Master>>>,
+    ) -> Self {
         let manifest = r#"{"runtimes":{"old":[{"kind":"old:1","deprecated":true,
             "image":{"name":"old"}}]}}"#;
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("runtimes.json");
         std::fs::write(&file, manifest).unwrap();
-        let store = Store::open(&dir.path().join("store"), Options::default()).unwrap();
+        let store = Store::open(&dir.path().join("store"), options).unwrap();
+        let executor = Executor::default();
         let script = Arc::new(Script {
             answer: Mutex::new(Box::new(|_| Ok(Outcome::Accepted(ActivationId::random())))),
             calls: Mutex::default(),
@@ -131,13 +147,14 @@ impl Api {
             manifest: Arc::new(Manifest::load(&file).unwrap()),
             docker: docker.clone(),
             operations,
-            master: None,
+            master: master(&store, &executor),
         };
         Api {
             server: app(State::new(services, settings)),
             store,
             script,
             docker,
+            executor,
             _dir: dir,
         }
     }
@@ -243,7 +260,7 @@ impl Ask {
     }
 
     fn send(self, api: &Api) -> Reply {
-        smol::block_on(async {
+        smol::block_on(api.executor.run(async {
             let mut response: http_types::Response =
                 api.server.respond(self.request).await.unwrap();
             let typed = response.header("Content-Type").is_some();
@@ -257,7 +274,7 @@ impl Ask {
                 body,
                 response,
             }
-        })
+        }))
     }
 }
 

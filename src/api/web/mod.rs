@@ -14,6 +14,8 @@ mod resolve;
 mod response;
 mod target;
 
+use std::sync::Arc;
+
 use http_types::{Method, Response, StatusCode};
 
 pub(super) use target::Target;
@@ -22,6 +24,7 @@ use super::auth::authenticate;
 use super::error::ApiError;
 use super::invoke::ACTIVATION_HEADER;
 use super::{State, body, headers};
+use crate::entity::Identity;
 use crate::http::server::Beyond;
 use crate::invoke::{Call, Outcome, admission};
 use arguments::Received;
@@ -56,6 +59,14 @@ pub(super) async fn serve(request: Request, target: Target, transaction: &str) -
     };
     cors::allow(&mut response, asked.as_deref());
     response
+}
+
+/// Who a web action runs as, if that is known here.
+pub(super) async fn owner(
+    state: &State,
+    target: &Target,
+) -> Result<Option<Arc<Identity>>, ApiError> {
+    resolve::owner(state, &target.namespace).await
 }
 
 /// Runs an action, and answers what it says.

@@ -25,7 +25,9 @@ pub(super) struct Found {
 /// 404; 403 for a binding to what its owner may not use; 500 if the store fails; 503 if a master
 /// should be asked about the owner's key and cannot be.
 pub(super) async fn find(state: &State, target: &Target) -> Result<Found, ApiError> {
-    let owner = owner(state, &target.namespace).await?;
+    let owner = owner(state, &target.namespace)
+        .await?
+        .ok_or_else(ApiError::missing)?;
     let resolved = state.catalog().resolve(
         &owner,
         &target.namespace,
@@ -46,15 +48,14 @@ pub(super) async fn find(state: &State, target: &Target) -> Result<Found, ApiErr
     }
 }
 
-/// Who a namespace's actions run as.
-async fn owner(state: &State, namespace: &str) -> Result<Arc<Identity>, ApiError> {
+/// Who a namespace's actions run as, if that is known here.
+pub(super) async fn owner(
+    state: &State,
+    namespace: &str,
+) -> Result<Option<Arc<Identity>>, ApiError> {
     let owner = match state.master() {
         Some(master) => master.keys.owner(namespace).await?,
         None => state.store().key_of_namespace(namespace)?,
     };
-    match owner {
-        Some(owner) => Ok(owner),
-        None if namespace == builtin::NAMESPACE => Ok(builtin::identity().into()),
-        None => Err(ApiError::missing()),
-    }
+    Ok(owner.or_else(|| (namespace == builtin::NAMESPACE).then(|| builtin::identity().into())))
 }

@@ -8,11 +8,11 @@ use crate::entity::names::NO_PACKAGE;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::api) struct Target {
     /// Its namespace: who it runs as, and who pays.
-    pub(super) namespace: String,
+    pub(in crate::api) namespace: String,
     /// Its package or binding; none if it is in neither.
-    pub(super) package: Option<String>,
+    pub(in crate::api) package: Option<String>,
     /// Its name without the extension.
-    pub(super) action: String,
+    pub(in crate::api) action: String,
     /// What its result is answered as.
     pub(super) extension: Extension,
     /// What follows it, leading slash included, percent-encoded as it came.

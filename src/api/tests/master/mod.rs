@@ -1,0 +1,141 @@
+//! The API with a master that plays a script.
+
+mod activations;
+mod forwarding;
+mod web;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::HeaderMap;
+use hyper::http::{HeaderName, HeaderValue};
+
+use super::*;
+use crate::clock;
+use crate::entity::GUEST_KEY;
+use crate::master::{Keys, Validity};
+use crate::sync::lock;
+use crate::upstream::{
+    Exchange, Incoming, IncomingBody, Outgoing, OutgoingBody, Upstream, UpstreamError, Via,
+};
+
+/// How the master is known.
+const URL: &str = "https://master";
+
+/// How this gateway marks what it sends on.
+const OWN_ID: &str = "0123456789abcdef";
+
+/// A request that the master got.
+#[derive(Clone, Debug)]
+struct Seen {
+    /// Method and target: `GET /api/v1`.
+    line: String,
+    headers: HeaderMap,
+    body: String,
+}
+
+/// What the master does about a request.
+enum Play {
+    /// It answers with a status, headers and a body.
+    Answer(u16, Vec<(&'static str, String)>, String),
+    /// It cannot be reached.
+    Unreachable,
+    /// It takes the request and gives no answer.
+    NoAnswer,
+}
+
+/// A JSON document as an answer.
+fn answer(status: u16, body: Value) -> Play {
+    let headers = vec![("content-type", "application/json".into())];
+    Play::Answer(status, headers, body.to_string())
+}
+
+/// A master that plays a script.
+struct Scripted {
+    play: Box<dyn Fn(&Seen) -> Play + Send + Sync>,
+    seen: Mutex<Vec<Seen>>,
+}
+
+impl Scripted {
+    /// The requests that it got since it was asked last: method and target.
+    fn lines(&self) -> Vec<String> {
+        let seen = std::mem::take(&mut *lock(&self.seen));
+        seen.into_iter().map(|seen| seen.line).collect()
+    }
+
+    /// The only request that it got since it was asked last.
+    fn only(&self) -> Seen {
+        let seen = std::mem::take(&mut *lock(&self.seen));
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        seen.into_iter().next().unwrap()
+    }
+}
+
+impl Exchange for Arc<Scripted> {
+    fn send(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, UpstreamError>> {
+        Box::pin(async move {
+            let mut body = Vec::new();
+            match request.body {
+                OutgoingBody::Empty => {}
+                OutgoingBody::Whole(bytes) => body.extend_from_slice(&bytes),
+                OutgoingBody::Pieces { pieces, .. } => {
+                    while let Ok(piece) = pieces.recv().await {
+                        body.extend_from_slice(&piece.unwrap());
+                    }
+                }
+            }
+            let seen = Seen {
+                line: format!("{} {}", request.method, request.target),
+                headers: request.headers,
+                body: String::from_utf8(body).unwrap(),
+            };
+            lock(&self.seen).push(seen.clone());
+            match (self.play)(&seen) {
+                Play::Unreachable => Err(UpstreamError::Unsent("connection refused".into())),
+                Play::NoAnswer => Err(UpstreamError::Broken("no answer within 1 s".into())),
+                Play::Answer(status, headers, body) => {
+                    let header = |(name, value): (&'static str, String)| {
+                        let value = HeaderValue::from_str(&value).unwrap();
+                        (HeaderName::from_static(name), value)
+                    };
+                    Ok(Incoming {
+                        status: hyper::StatusCode::from_u16(status).unwrap(),
+                        headers: headers.into_iter().map(header).collect(),
+                        body: IncomingBody::whole(Bytes::from(body)),
+                    })
+                }
+            }
+        })
+    }
+}
+
+/// A server with a master that has accepted the guest's key before.
+fn with_master(play: impl Fn(&Seen) -> Play + Send + Sync + 'static) -> (Api, Arc<Scripted>) {
+    let scripted = Arc::new(Scripted {
+        play: Box::new(play),
+        seen: Mutex::default(),
+    });
+    let make = |store: &Store, executor: &Executor| {
+        let key = Secret::new(GUEST_KEY.into());
+        let learned = store.learn_key("guest", GUEST_UUID, &key, clock::now());
+        smol::block_on(learned).unwrap();
+        let upstream = Upstream::new(URL, scripted.clone());
+        let validity = Validity {
+            revalidate: Duration::from_secs(3600),
+            offline: Duration::from_secs(3600),
+        };
+        Some(Arc::new(Master {
+            keys: Keys::new(store.clone(), upstream.clone(), executor.clone(), validity),
+            upstream,
+            via: Via::new(OWN_ID),
+            merge_activations: true,
+        }))
+    };
+    let options = Options {
+        keys_of_master: true,
+        ..Options::default()
+    };
+    let settings = Settings::with_rates(rates(1000, 30, 60));
+    let api = Api::made(settings, Operations::default(), options, &make);
+    (api, scripted)
+}
