@@ -4,4 +4,6 @@ mod answers;
 mod broken;
 mod fake;
 mod freed;
+mod proxies;
 mod requests;
+mod secure;
