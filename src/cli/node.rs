@@ -140,10 +140,13 @@ impl Node {
         let watches = upstreams.all().into_iter();
         let watches = watches.map(|upstream| executor.spawn(upstream.watch()));
         let watches = watches.collect();
-        let master = upstreams.master.map(|upstream| {
-            let master = upstreams::master(upstream, &config, &store, &executor);
-            Arc::new(master)
-        });
+        let master = match upstreams.master {
+            Some(upstream) => {
+                let master = upstreams::master(upstream, &config, &store, &executor)?;
+                Some(Arc::new(master))
+            }
+            None => None,
+        };
         let keys = master.as_ref().map(|master| master.keys.clone());
         let builtins = Arc::new(builtin::Services::new(store.clone(), keys, &host_api));
         let engines = Arc::new(Engines::new(process, host_api));

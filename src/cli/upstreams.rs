@@ -6,7 +6,7 @@ use crate::Executor;
 use crate::config::Config;
 use crate::master::{Keys, Master, Validity};
 use crate::store::Store;
-use crate::upstream::{Network, Upstream};
+use crate::upstream::{Network, Upstream, Via};
 
 /// The master and the tiers. A tier that is the master, too, is the same [`Upstream`], so that one
 /// knows what the other has learnt.
@@ -57,18 +57,29 @@ impl Upstreams {
 }
 
 /// A master, and what is kept of it.
+///
+/// # Errors
+/// The store cannot be read.
 pub(super) fn master(
     upstream: Upstream,
     config: &Config,
     store: &Store,
     executor: &Executor,
-) -> Master {
+) -> Result<Master, NodeError> {
+    let own_id = store
+        .daemon_id()
+        .map_err(|error| NodeError::new("cannot read the daemon's id", error))?;
     let validity = Validity {
         revalidate: config.master.keys_revalidate,
         offline: config.master.keys_offline,
     };
     let keys = Keys::new(store.clone(), upstream.clone(), executor.clone(), validity);
-    Master { upstream, keys }
+    Ok(Master {
+        upstream,
+        keys,
+        via: Via::new(own_id),
+        merge_activations: config.master.merge_activations,
+    })
 }
 
 #[cfg(test)]
