@@ -188,6 +188,7 @@ impl From<CatalogError> for ApiError {
             }
             CatalogError::BuiltIn => StatusCode::Forbidden,
             CatalogError::Corrupt => StatusCode::InternalServerError,
+            CatalogError::Unavailable(_) => StatusCode::ServiceUnavailable,
             CatalogError::Store(ref error) => store_status(error),
             CatalogError::Refused(error) => return error.into(),
         };
