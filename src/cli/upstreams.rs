@@ -73,11 +73,18 @@ pub(super) fn master(
         revalidate: config.master.keys_revalidate,
         offline: config.master.keys_offline,
     };
-    let keys = Keys::new(store.clone(), upstream.clone(), executor.clone(), validity);
+    let via = Via::new(own_id);
+    let keys = Keys::new(
+        store.clone(),
+        upstream.clone(),
+        executor.clone(),
+        via.clone(),
+        validity,
+    );
     Ok(Master {
         upstream,
         keys,
-        via: Via::new(own_id),
+        via,
         merge_activations: config.master.merge_activations,
     })
 }

@@ -3,12 +3,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hyper::header::{AUTHORIZATION, HeaderValue};
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use zeroize::Zeroizing;
 
 use crate::entity::names;
-use crate::upstream::{Outgoing, UpstreamError, Whole};
+use crate::upstream::{Outgoing, UpstreamError, VIA, Whole};
 
 /// Bytes of an answer that are read. It has one name.
 pub(super) const LONGEST: u64 = 16 << 10;
@@ -24,8 +24,8 @@ pub(super) enum Verdict {
     Unknown(String),
 }
 
-/// The question about a uuid and its key.
-pub(super) fn question(uuid: &str, key: &str) -> Outgoing {
+/// The question about a uuid and its key. `via` names the daemons that it has come through.
+pub(super) fn question(uuid: &str, key: &str, via: &str) -> Outgoing {
     let credentials = Zeroizing::new(format!("{uuid}:{key}"));
     let header = Zeroizing::new(format!("Basic {}", STANDARD.encode(credentials.as_bytes())));
     let mut header =
@@ -33,6 +33,9 @@ pub(super) fn question(uuid: &str, key: &str) -> Outgoing {
     header.set_sensitive(true);
     let mut request = Outgoing::new(Method::GET, "/api/v1/namespaces");
     request.headers.insert(AUTHORIZATION, header);
+    if let Ok(via) = HeaderValue::from_str(via) {
+        request.headers.insert(HeaderName::from_static(VIA), via);
+    }
     request
 }
 
@@ -107,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_question_hides_the_key() {
-        let question = question("uuid", "a secret");
+        let question = question("uuid", "a secret", "an-id, own");
         assert_eq!(
             question.headers[AUTHORIZATION],
             "Basic dXVpZDphIHNlY3JldA=="
