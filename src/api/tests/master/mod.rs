@@ -2,6 +2,7 @@
 
 mod activations;
 mod forwarding;
+mod keys;
 mod web;
 
 use std::time::Duration;
@@ -145,7 +146,13 @@ fn with_master(play: impl Fn(&Seen) -> Play + Send + Sync + 'static) -> (Api, Ar
             offline: Duration::from_secs(3600),
         };
         Some(Arc::new(Master {
-            keys: Keys::new(store.clone(), upstream.clone(), executor.clone(), validity),
+            keys: Keys::new(
+                store.clone(),
+                upstream.clone(),
+                executor.clone(),
+                Via::new(OWN_ID),
+                validity,
+            ),
             copies: copies(&upstream, catalog, executor, script),
             upstream,
             via: Via::new(OWN_ID),
