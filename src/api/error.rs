@@ -12,6 +12,7 @@ use crate::catalog::{AccessError, CatalogError, SequenceError};
 use crate::entity::{EntityError, json};
 use crate::invoke::{InvokeError, Throttled, admission};
 use crate::master::KeyError;
+use crate::master::copies::CopyError;
 use crate::store::StoreError;
 
 /// A request that was not done.
@@ -188,6 +189,7 @@ impl From<CatalogError> for ApiError {
             }
             CatalogError::BuiltIn => StatusCode::Forbidden,
             CatalogError::Corrupt => StatusCode::InternalServerError,
+            CatalogError::Unavailable(_) => StatusCode::ServiceUnavailable,
             CatalogError::Store(ref error) => store_status(error),
             CatalogError::Refused(error) => return error.into(),
         };
@@ -200,6 +202,18 @@ impl From<AccessError> for ApiError {
         match error {
             AccessError::Forbidden(resource) => Self::forbidden(&resource),
             AccessError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<CopyError> for ApiError {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Unavailable(reason) => Self::new(StatusCode::ServiceUnavailable, reason),
+            CopyError::KeyRefused => {
+                Self::unauthenticated("The supplied authentication is invalid")
+            }
+            error => AccessError::from(error).into(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::cache::Cache;
 use super::documents::{Entity, change, creation};
+use super::supplier::Supplier;
 use crate::builtin;
 use crate::entity::{Action, EntityError, Exec, Package};
 use crate::store::{Change, CodeChange, Store, StoreError};
@@ -27,6 +28,9 @@ pub enum CatalogError {
     BuiltIn,
     /// A rule without a trigger cannot be active.
     TriggerGone,
+    /// It is another OpenWhisk's, nothing is known of it here, and that cannot be asked now: the
+    /// reason.
+    Unavailable(String),
     /// What was asked for makes no entity that may be.
     Refused(EntityError),
     /// The store did not do it.
@@ -43,6 +47,7 @@ impl fmt::Display for CatalogError {
             Self::Exists => "resource already exists",
             Self::BuiltIn => "Operation not permitted on built-in packages and actions.",
             Self::TriggerGone => "Only rules with existing triggers can be activated",
+            Self::Unavailable(reason) => reason,
             Self::Refused(error) => return error.fmt(f),
             Self::Store(error) => return error.fmt(f),
         })
@@ -77,6 +82,8 @@ pub struct Catalog {
     turn: Arc<smol::lock::Mutex<()>>,
     /// What goes with every write: see [`Catalog::along_with`].
     companions: Vec<Change>,
+    /// Who fetches what is to be looked up: see [`Catalog::prepare`].
+    supplier: Option<Arc<dyn Supplier>>,
 }
 
 impl Catalog {
@@ -88,6 +95,7 @@ impl Catalog {
             packages: Arc::default(),
             turn: Arc::default(),
             companions: Vec::new(),
+            supplier: None,
         }
     }
 
@@ -98,6 +106,20 @@ impl Catalog {
             companions,
             ..self.clone()
         }
+    }
+
+    /// The same catalogue, with somebody who supplies it: see [`Catalog::prepare`].
+    #[must_use]
+    pub fn supplied_by(&self, supplier: Arc<dyn Supplier>) -> Self {
+        Catalog {
+            supplier: Some(supplier),
+            ..self.clone()
+        }
+    }
+
+    /// Who supplies it.
+    pub(super) fn supplier(&self) -> Option<&Arc<dyn Supplier>> {
+        self.supplier.as_ref()
     }
 
     /// Whether nothing goes with a write.

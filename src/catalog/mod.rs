@@ -10,6 +10,7 @@ mod packages;
 mod resolve;
 mod rules;
 mod sequence;
+mod supplier;
 pub mod units;
 
 pub use documents::{Entity, change, creation};
@@ -19,3 +20,4 @@ pub use manifest::{
 };
 pub use resolve::{AccessError, Resolved, ResolvedPackage};
 pub use sequence::SequenceError;
+pub use supplier::Supplier;

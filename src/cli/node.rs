@@ -140,16 +140,6 @@ impl Node {
         let watches = upstreams.all().into_iter();
         let watches = watches.map(|upstream| executor.spawn(upstream.watch()));
         let watches = watches.collect();
-        let master = match upstreams.master {
-            Some(upstream) => {
-                let master = upstreams::master(upstream, &config, &store, &executor)?;
-                Some(Arc::new(master))
-            }
-            None => None,
-        };
-        let keys = master.as_ref().map(|master| master.keys.clone());
-        let builtins = Arc::new(builtin::Services::new(store.clone(), keys, &host_api));
-        let engines = Arc::new(Engines::new(process, host_api));
         let capacity = config.host_capacity;
         let pool = pool::Driver::new(
             executor.clone(),
@@ -161,6 +151,20 @@ impl Node {
             },
         );
         let catalog = Catalog::new(store.clone());
+        let master = match upstreams.master {
+            Some(upstream) => {
+                let master = upstreams::master(upstream, &config, &catalog, &executor, &pool);
+                Some(Arc::new(master?))
+            }
+            None => None,
+        };
+        let catalog = match &master {
+            Some(master) => catalog.supplied_by(Arc::new(master.copies.clone())),
+            None => catalog,
+        };
+        let keys = master.as_ref().map(|master| master.keys.clone());
+        let builtins = Arc::new(builtin::Services::new(store.clone(), keys, &host_api));
+        let engines = Arc::new(Engines::new(process, host_api));
         let rates = Rates {
             invocations_per_minute: config.invocations_per_minute,
             concurrent_invocations: config.concurrent_invocations,

@@ -3,9 +3,11 @@
 use super::environment;
 use super::node::NodeError;
 use crate::Executor;
+use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::master::copies::{self, Copies};
 use crate::master::{Keys, Master, Validity};
-use crate::store::Store;
+use crate::pool::Driver;
 use crate::upstream::{Network, Upstream, Via};
 
 /// The master and the tiers. A tier that is the master, too, is the same [`Upstream`], so that one
@@ -57,27 +59,36 @@ impl Upstreams {
 }
 
 /// A master, and what is kept of it.
-///
-/// # Errors
-/// The store cannot be read.
 pub(super) fn master(
     upstream: Upstream,
     config: &Config,
-    store: &Store,
+    catalog: &Catalog,
     executor: &Executor,
+    pool: &Driver,
 ) -> Result<Master, NodeError> {
-    let own_id = store
-        .daemon_id()
-        .map_err(|error| NodeError::new("cannot read the daemon's id", error))?;
     let validity = Validity {
         revalidate: config.master.keys_revalidate,
         offline: config.master.keys_offline,
     };
+    let store = catalog.store();
     let keys = Keys::new(store.clone(), upstream.clone(), executor.clone(), validity);
+    let daemon_id = store
+        .daemon_id()
+        .map_err(|error| NodeError::new("cannot read the daemon's id", error))?;
+    let via = Via::new(daemon_id);
+    let pool = pool.clone();
+    let rooms = copies::Rooms {
+        upstream: upstream.clone(),
+        via: via.clone(),
+        catalog: catalog.clone(),
+        executor: executor.clone(),
+        retire: Box::new(move |action| pool.retire(action)),
+    };
     Ok(Master {
         upstream,
         keys,
-        via: Via::new(own_id),
+        copies: Copies::new(rooms, config.master.revalidate),
+        via,
         merge_activations: config.master.merge_activations,
     })
 }

@@ -23,6 +23,7 @@ mod package;
 mod parameters;
 mod pretty_json;
 mod rule;
+mod told;
 mod trigger;
 mod version;
 

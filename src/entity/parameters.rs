@@ -24,6 +24,13 @@ pub struct Parameter {
     pub init: bool,
 }
 
+impl Parameter {
+    /// Whether it is the same as another.
+    fn is(&self, other: &Self) -> bool {
+        self.key == other.key && self.value.get() == other.value.get() && self.init == other.init
+    }
+}
+
 /// An ordered set of parameters: keys are unique, the last one sent wins.
 #[derive(Clone, Debug, Default)]
 pub struct Parameters(pub Vec<Parameter>);
@@ -98,6 +105,33 @@ impl Parameters {
     #[must_use]
     pub fn merged(self, over: &Parameters) -> Self {
         Self::unique(self.0.into_iter().chain(over.0.iter().cloned()))
+    }
+
+    /// What an action or a binding has of its own, told from what is shown of it: these, without
+    /// what is exactly as its package has it. Whether it has set the same itself cannot be seen;
+    /// what is `known` to be its own stays.
+    #[must_use]
+    pub fn own(mut self, inherited: &Parameters, known: &Parameters) -> Self {
+        let (inherited, known) = (inherited.by_key(), known.by_key());
+        let is_in = |all: &HashMap<&str, &Parameter>, p: &Parameter| {
+            all.get(p.key.as_str()).is_some_and(|other| other.is(p))
+        };
+        self.0.retain(|p| !is_in(&inherited, p) || is_in(&known, p));
+        self
+    }
+
+    /// Whether these are the same as others, in whatever order.
+    pub fn is_same_set(&self, others: &Parameters) -> bool {
+        let by_key = others.by_key();
+        self.0.len() == others.0.len()
+            && self.0.iter().all(|p| {
+                let other = by_key.get(p.key.as_str());
+                other.is_some_and(|other| other.is(p))
+            })
+    }
+
+    fn by_key(&self) -> HashMap<&str, &Parameter> {
+        self.0.iter().map(|p| (p.key.as_str(), p)).collect()
     }
 
     /// Keys that have a value other than `null`.
@@ -221,6 +255,27 @@ mod tests {
         assert_eq!(truthy("n"), Some(false));
         assert_eq!(truthy("missing"), None);
         assert_eq!(p.defined().collect::<String>(), "tszeo");
+    }
+
+    #[test]
+    fn what_is_own_of_what_is_shown() {
+        let package = parse(r#"[{"key":"a","value":1},{"key":"b","value":1}]"#).unwrap();
+        let action = parse(r#"[{"key":"b","value":2},{"key":"c","value":3}]"#).unwrap();
+        let shown = package.clone().merged(&action);
+        let none = Parameters::default();
+        assert!(shown.clone().own(&package, &none).is_same_set(&action));
+        // The same as the package's: not seen, unless it was known before.
+        let equal = parse(r#"[{"key":"c","value":3},{"key":"a","value":1}]"#).unwrap();
+        let shown = package.clone().merged(&equal);
+        let seen = shown.clone().own(&package, &none);
+        assert_eq!(show(&seen), r#"[{"key":"c","value":3}]"#);
+        assert!(shown.clone().own(&package, &equal).is_same_set(&equal));
+        // The package has changed since: what it does not have is the action's.
+        let later = parse(r#"[{"key":"a","value":2}]"#).unwrap();
+        assert!(equal.clone().own(&later, &none).is_same_set(&equal));
+        let init = parse(r#"[{"key":"a","value":2,"init":true}]"#).unwrap();
+        assert!(init.clone().own(&later, &none).is_same_set(&init));
+        assert!(!init.is_same_set(&later) && !later.is_same_set(&none));
     }
 
     #[test]

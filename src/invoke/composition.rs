@@ -81,7 +81,7 @@ async fn run(composite: &mut Composite, within: &Within) -> Result<Response, End
         };
         drop(activation);
         let inner = composite.inner();
-        input = match component(inner, composite.call(), &name, &steps)? {
+        input = match component(inner, composite.call(), &name, &steps).await? {
             Ok(resolved) => {
                 let within = within.clone();
                 let activation = composite.component(resolved, params, within).await?;
@@ -93,7 +93,7 @@ async fn run(composite: &mut Composite, within: &Within) -> Result<Response, End
 }
 
 /// The component that a conductor has named; or what to tell the conductor instead.
-fn component(
+async fn component(
     inner: &Inner,
     call: &Call,
     name: &RawValue,
@@ -107,12 +107,13 @@ fn component(
     if steps.components.is_used_up() {
         return Ok(Err(TOO_MANY.to_string()));
     }
-    let resolved = match resolve(inner, call, &named) {
+    let resolved = match resolve(inner, call, &named).await {
         Ok(resolved) => resolved,
         Err(Unresolved::Store(error)) => {
             log::error!("cannot read the component {named} of a composition: {error}");
             return Err(End::error(Status::InternalError, FAILED));
         }
+        Err(Unresolved::Unavailable(reason)) => return Ok(Err(reason)),
         Err(Unresolved::NotEntitled) => {
             return Ok(Err(format!(
                 "Failed entitlement check for action with name '{named}' during composition."
@@ -135,16 +136,20 @@ fn component(
 enum Unresolved {
     NotEntitled,
     Missing,
+    Unavailable(String),
     Store(CatalogError),
 }
 
-fn resolve(inner: &Inner, call: &Call, name: &FullName) -> Result<Resolved, Unresolved> {
+async fn resolve(inner: &Inner, call: &Call, name: &FullName) -> Result<Resolved, Unresolved> {
     let because = |error, otherwise| match error {
         AccessError::Catalog(error @ CatalogError::Store(_)) => Unresolved::Store(error),
+        AccessError::Catalog(CatalogError::Unavailable(reason)) => Unresolved::Unavailable(reason),
         AccessError::Forbidden(_) => Unresolved::NotEntitled,
         AccessError::Catalog(_) => otherwise,
     };
     let catalog = &inner.catalog;
+    let prepared = catalog.prepare(&call.identity, name).await;
+    prepared.map_err(|error| because(error, Unresolved::Missing))?;
     if let Some(package) = name.package() {
         // The check of rights reads the package: a missing one fails it.
         catalog

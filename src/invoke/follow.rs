@@ -55,9 +55,9 @@ impl From<admission::Refused> for Failure {
 impl From<AccessError> for Failure {
     fn from(error: AccessError) -> Self {
         match error {
-            AccessError::Catalog(CatalogError::Corrupt | CatalogError::Store(_)) => {
-                Self::internal(error.to_string())
-            }
+            AccessError::Catalog(
+                CatalogError::Corrupt | CatalogError::Unavailable(_) | CatalogError::Store(_),
+            ) => Self::internal(error.to_string()),
             error => Self::application(error),
         }
     }
@@ -96,6 +96,7 @@ impl Invoker {
         let identity = rule.identity;
         let in_flight = self.in_flight(&identity.namespace);
         inner.throttles.invocation(&identity, in_flight)?;
+        inner.catalog.prepare(&identity, &rule.action).await?;
         let resolved = inner.catalog.resolve_name(&identity, &rule.action)?;
         let payload = Some(rule.arguments);
         admission::check(

@@ -47,7 +47,9 @@ async fn run(composite: &mut Composite, components: &[FullName], within: &Within
             return Response::error(Status::ApplicationError, TOO_MANY);
         }
         let catalog = &composite.inner().catalog;
-        let resolved = match catalog.resolve_name(&composite.call().identity, name) {
+        let identity = &composite.call().identity;
+        let prepared = catalog.prepare(identity, name).await;
+        let resolved = match prepared.and_then(|()| catalog.resolve_name(identity, name)) {
             Ok(resolved) => resolved,
             Err(error) => return unresolved(name, &error),
         };
@@ -96,6 +98,9 @@ fn after(response: &Response) -> After<'_> {
 
 /// A component that is gone, or is not the caller's to run any more, ends the sequence.
 fn unresolved(name: &FullName, error: &AccessError) -> Response {
+    if let AccessError::Catalog(CatalogError::Unavailable(reason)) = error {
+        return Response::error(Status::ApplicationError, reason);
+    }
     if let AccessError::Catalog(CatalogError::Store(error)) = error {
         log::error!("cannot read the component {name} of a sequence: {error}");
         return Response::error(Status::InternalError, FAILED);

@@ -4,11 +4,17 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
+use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::{HeaderMap, Method, StatusCode};
 use smol::channel::{Receiver, Sender, bounded};
 
+use zeroize::Zeroizing;
+
 use crate::BoxFuture;
+use crate::entity::Identity;
 
 /// Pieces of a body that wait for whoever takes them.
 const AHEAD: usize = 4;
@@ -31,6 +37,22 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
+    /// [`Outgoing::new`] as a caller, with its key.
+    pub fn by(identity: &Identity, method: Method, target: impl Into<String>) -> Self {
+        Self::with_key(&identity.uuid, identity.key.expose(), method, target)
+    }
+
+    /// [`Outgoing::new`] with the key of a uuid. `Debug` does not print it.
+    pub fn with_key(uuid: &str, key: &str, method: Method, target: impl Into<String>) -> Self {
+        let credentials = Zeroizing::new(format!("{uuid}:{key}"));
+        let header = Zeroizing::new(format!("Basic {}", STANDARD.encode(&*credentials)));
+        let mut header = HeaderValue::from_str(&header).expect("base64 may stand in a header");
+        header.set_sensitive(true);
+        let mut request = Self::new(method, target);
+        request.headers.insert(AUTHORIZATION, header);
+        request
+    }
+
     /// A request without a body, which is answered at once.
     pub fn new(method: Method, target: impl Into<String>) -> Self {
         Outgoing {
@@ -244,5 +266,8 @@ mod tests {
         let mut request = Outgoing::new(Method::POST, "/api/v1");
         request.body = OutgoingBody::Whole("secret".into());
         assert!(!format!("{request:?}").contains("secret"));
+        let request = Outgoing::with_key("u", "k", Method::GET, "/");
+        assert_eq!(request.headers["authorization"], "Basic dTpr");
+        assert!(!format!("{request:?}").contains("dTpr"));
     }
 }

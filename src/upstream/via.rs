@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+
 /// The header with the ids of the OWLs that a request has come through, in order, separated by
 /// commas.
 pub const HEADER: &str = "x-owl-via";
@@ -21,6 +23,13 @@ impl Via {
     pub fn new(daemon_id: impl Into<String>) -> Self {
         Via {
             own: daemon_id.into(),
+        }
+    }
+
+    /// Marks a request that begins here.
+    pub fn mark(&self, headers: &mut HeaderMap) {
+        if let Ok(own) = HeaderValue::from_str(&self.own) {
+            headers.insert(HeaderName::from_static(HEADER), own);
         }
     }
 
@@ -78,6 +87,9 @@ mod tests {
     #[test]
     fn each_adds_itself_and_none_twice() {
         let via = Via::new("b");
+        let mut headers = HeaderMap::new();
+        via.mark(&mut headers);
+        assert_eq!(headers[HEADER], "b");
         assert_eq!(via.onward(None).unwrap(), "b");
         assert_eq!(via.onward(Some("")).unwrap(), "b");
         assert_eq!(via.onward(Some("a,c")).unwrap(), "a, c, b");

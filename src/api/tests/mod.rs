@@ -100,8 +100,8 @@ struct Api {
     _dir: tempfile::TempDir,
 }
 
-/// Makes what a test needs over a store.
-type Make<'a, T> = &'a dyn Fn(&Store, &Executor) -> T;
+/// Makes what a test needs over a catalogue.
+type Make<'a, T> = &'a dyn Fn(&Catalog, &Executor, &Arc<Script>) -> T;
 
 impl Api {
     fn new() -> Self {
@@ -114,7 +114,7 @@ impl Api {
     }
 
     fn with_operations(settings: Settings, operations: Operations) -> Self {
-        Self::made(settings, operations, Options::default(), &|_, _| None)
+        Self::made(settings, operations, Options::default(), &|_, _, _| None)
     }
 
     fn made(
@@ -139,15 +139,16 @@ impl Api {
             accepts: AtomicBool::new(true),
         });
         let docker = Arc::new(AtomicBool::new(true));
+        let catalog = Catalog::new(store.clone());
         let services = Services {
             store: store.clone(),
-            catalog: Catalog::new(store.clone()),
+            master: master(&catalog, &executor, &script),
+            catalog,
             invoker: script.clone(),
             throttles: Arc::new(Throttles::new(settings.rates)),
             manifest: Arc::new(Manifest::load(&file).unwrap()),
             docker: docker.clone(),
             operations,
-            master: master(&store, &executor),
         };
         Api {
             server: app(State::new(services, settings)),

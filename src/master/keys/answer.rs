@@ -1,11 +1,7 @@
 //! Asking the master whose key a key is: `GET /namespaces`, which every key may ask and which
 //! names its namespace (reference section 3.1).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::{Method, StatusCode};
-use zeroize::Zeroizing;
 
 use crate::entity::names;
 use crate::upstream::{Outgoing, UpstreamError, Whole};
@@ -26,14 +22,7 @@ pub(super) enum Verdict {
 
 /// The question about a uuid and its key.
 pub(super) fn question(uuid: &str, key: &str) -> Outgoing {
-    let credentials = Zeroizing::new(format!("{uuid}:{key}"));
-    let header = Zeroizing::new(format!("Basic {}", STANDARD.encode(credentials.as_bytes())));
-    let mut header =
-        HeaderValue::from_str(&header).expect("base64 is made of letters, digits and signs");
-    header.set_sensitive(true);
-    let mut request = Outgoing::new(Method::GET, "/api/v1/namespaces");
-    request.headers.insert(AUTHORIZATION, header);
-    request
+    Outgoing::with_key(uuid, key, Method::GET, "/api/v1/namespaces")
 }
 
 /// What an answer to the question says.
@@ -109,7 +98,7 @@ mod tests {
     fn the_question_hides_the_key() {
         let question = question("uuid", "a secret");
         assert_eq!(
-            question.headers[AUTHORIZATION],
+            question.headers["authorization"],
             "Basic dXVpZDphIHNlY3JldA=="
         );
         assert!(!format!("{question:?}").contains("dXVpZDph"));

@@ -13,6 +13,7 @@ use hyper::http::{HeaderName, HeaderValue};
 use super::*;
 use crate::clock;
 use crate::entity::GUEST_KEY;
+use crate::master::copies::{self, Copies};
 use crate::master::{Keys, Validity};
 use crate::sync::lock;
 use crate::upstream::{
@@ -109,13 +110,32 @@ impl Exchange for Arc<Scripted> {
     }
 }
 
+/// Copies that are always compared again before they are shown.
+fn copies(
+    upstream: &Upstream,
+    catalog: &Catalog,
+    executor: &Executor,
+    script: &Arc<Script>,
+) -> Copies {
+    let script = script.clone();
+    let rooms = copies::Rooms {
+        upstream: upstream.clone(),
+        via: Via::new(OWN_ID),
+        catalog: catalog.clone(),
+        executor: executor.clone(),
+        retire: Box::new(move |action| script.retire(action)),
+    };
+    Copies::new(rooms, Duration::ZERO)
+}
+
 /// A server with a master that has accepted the guest's key before.
 fn with_master(play: impl Fn(&Seen) -> Play + Send + Sync + 'static) -> (Api, Arc<Scripted>) {
     let scripted = Arc::new(Scripted {
         play: Box::new(play),
         seen: Mutex::default(),
     });
-    let make = |store: &Store, executor: &Executor| {
+    let make = |catalog: &Catalog, executor: &Executor, script: &Arc<Script>| {
+        let store = catalog.store();
         let key = Secret::new(GUEST_KEY.into());
         let learned = store.learn_key("guest", GUEST_UUID, &key, clock::now());
         smol::block_on(learned).unwrap();
@@ -126,6 +146,7 @@ fn with_master(play: impl Fn(&Seen) -> Play + Send + Sync + 'static) -> (Api, Ar
         };
         Some(Arc::new(Master {
             keys: Keys::new(store.clone(), upstream.clone(), executor.clone(), validity),
+            copies: copies(&upstream, catalog, executor, script),
             upstream,
             via: Via::new(OWN_ID),
             merge_activations: true,

@@ -1,0 +1,205 @@
+//! Whether a copy will do; if not, it is fetched, by one for all who want it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::checked::Remembered;
+use super::error::CopyError;
+use super::flights::{Fetch, Join, Landed, Lead};
+use super::freshness::{Decision, Need, decide};
+use super::mark::{Base, Mark, Viewer, key};
+use super::{Copies, Source};
+use crate::builtin;
+use crate::clock::now;
+use crate::entity::{Identity, json};
+use crate::store::{Collection, Stored};
+use crate::sync::lock;
+
+/// How often something is fetched that writes overtake.
+const TRIES: usize = 3;
+
+/// Fetches at the same time that nobody waits for. Where there are more, the next who wants the
+/// copy tries again.
+const MOST_IN_BACKGROUND: usize = 4;
+
+/// An entity, as a caller sees it.
+#[derive(Clone)]
+pub(super) struct Item {
+    pub(super) identity: Arc<Identity>,
+    pub(super) collection: Collection,
+    pub(super) path: String,
+    pub(super) viewer: Viewer,
+}
+
+impl Item {
+    pub(super) fn new(identity: &Arc<Identity>, collection: Collection, path: String) -> Self {
+        Item {
+            identity: identity.clone(),
+            collection,
+            viewer: Viewer::of(identity, &path),
+            path,
+        }
+    }
+}
+
+/// What is known of a caller's copy.
+#[derive(Clone, Copy)]
+enum Known {
+    /// It is not the master's for now, or not at all.
+    Ours,
+    /// So old; none: nobody knows, or it is outdated.
+    Copy(Option<Duration>),
+    /// There is none.
+    None,
+}
+
+impl Copies {
+    /// Sees to it that a caller's copy is as fresh as it must be.
+    pub(super) async fn ensure(&self, item: &Item, need: Need) -> Result<Source, CopyError> {
+        if builtin::holds(&item.path) {
+            return Ok(self.source());
+        }
+        let mut known = self.known(item)?;
+        for _ in 0..TRIES {
+            match known {
+                Known::Ours => return Ok(self.source()),
+                Known::Copy(age) => match decide(age, self.0.revalidate, need) {
+                    Decision::Serve => return Ok(self.source()),
+                    Decision::ServeAndAsk => {
+                        self.fetch_in_background(item);
+                        return Ok(self.source());
+                    }
+                    Decision::Ask => {}
+                },
+                Known::None => {}
+            }
+            match self.begin(item).outcome().await {
+                Ok(Landed::Here) => return Ok(Source::Fresh),
+                Ok(Landed::Absent) => return self.absent(item),
+                Ok(Landed::Overtaken) => known = self.known(item)?,
+                Err(CopyError::Unavailable(reason)) => return self.without_master(item, reason),
+                Err(error) => return Err(error),
+            }
+        }
+        self.without_master(item, format!("{} is being changed: try again", item.path))
+    }
+
+    /// What the catalogue is to be asked that the master has nothing of: only what it does not
+    /// have, either. It may have an entity from before there was a master.
+    fn absent(&self, item: &Item) -> Result<Source, CopyError> {
+        match self.store().entity(&item.path)? {
+            Some(stored) if stored.collection == item.collection => Err(CopyError::Missing),
+            _ => Ok(Source::Fresh),
+        }
+    }
+
+    /// The master does not tell: a copy will do, however old it is.
+    fn without_master(&self, item: &Item, reason: String) -> Result<Source, CopyError> {
+        match self.known(item)? {
+            Known::None => Err(CopyError::Unavailable(reason)),
+            Known::Ours | Known::Copy(_) => Ok(Source::Offline),
+        }
+    }
+
+    fn known(&self, item: &Item) -> Result<Known, CopyError> {
+        if self.0.ours.has(&item.path) {
+            return Ok(Known::Ours);
+        }
+        let now = self.now();
+        let remembered = lock(&self.0.checked).get(&item.path, &item.viewer);
+        let remembered = match remembered {
+            Some(remembered) => remembered,
+            None => match self.marked(item)? {
+                Some(remembered) => {
+                    // Not to be read again by everybody who comes while the master is away.
+                    lock(&self.0.checked).set(&item.path, &item.viewer, remembered);
+                    remembered
+                }
+                None => return Ok(Known::None),
+            },
+        };
+        Ok(match remembered {
+            Remembered::Kept => Known::Ours,
+            remembered => Known::Copy(remembered.age(now)),
+        })
+    }
+
+    /// What the store says of a caller's copy.
+    fn marked(&self, item: &Item) -> Result<Option<Remembered>, CopyError> {
+        let Some(mark) = self.mark(item)? else {
+            return Ok(None);
+        };
+        if mark.is_kept() {
+            return Ok(Some(Remembered::Kept));
+        }
+        if item.viewer != Viewer::Owner && self.stored_base(item)? != mark.base {
+            // Somebody else has fetched another version since.
+            return Ok(None);
+        }
+        let age = now().checked_sub(mark.checked).map(Duration::from_millis);
+        // The clock that ages are told by does not reach back before the start.
+        let at = age.and_then(|age| self.now().checked_sub(age));
+        Ok(Some(at.map_or(Remembered::Outdated, Remembered::Compared)))
+    }
+
+    /// The mark of a caller's copy.
+    pub(super) fn mark(&self, item: &Item) -> Result<Option<Mark>, CopyError> {
+        let text = self.store().note(&key(&item.path, &item.viewer))?;
+        Ok(text.as_deref().and_then(Mark::read))
+    }
+
+    /// What the entity that is stored was made of.
+    fn stored_base(&self, item: &Item) -> Result<Option<Base>, CopyError> {
+        let stored = self.store().entity(&item.path)?;
+        Ok(stored.and_then(|stored| base_of(&stored)))
+    }
+
+    /// Begins to fetch a copy, or joins who does already.
+    pub(super) fn begin(&self, item: &Item) -> Arc<Fetch> {
+        match self.0.flights.join(&item.path, &item.viewer) {
+            Join::Follow(fetch) => fetch,
+            Join::Lead(lead) => {
+                let fetch = lead.fetch.clone();
+                let carried = self.clone().carry(lead, item.clone());
+                self.0.rooms.executor.spawn(carried).detach();
+                fetch
+            }
+        }
+    }
+
+    /// Fetches a copy, so that who comes next finds a fresh one.
+    fn fetch_in_background(&self, item: &Item) {
+        let key = (item.path.clone(), item.viewer.clone());
+        {
+            let mut under_way = lock(&self.0.in_background);
+            if self.upstream().is_down()
+                || under_way.len() >= MOST_IN_BACKGROUND
+                || !under_way.insert(key.clone())
+            {
+                return;
+            }
+        }
+        let (copies, item) = (self.clone(), item.clone());
+        let fetched = async move {
+            // One after another, as the master takes them when it has come back.
+            if copies.upstream().turn().await.is_ok() {
+                let _ = copies.begin(&item).outcome().await;
+            }
+            lock(&copies.0.in_background).remove(&key);
+        };
+        self.0.rooms.executor.spawn(fetched).detach();
+    }
+
+    async fn carry(self, lead: Lead, item: Item) {
+        let outcome = self.refresh(&item, &lead.fetch).await;
+        if let Err(error) = &outcome {
+            log::debug!("no fresh copy of {}: {error}", item.path);
+        }
+        lead.land(outcome);
+    }
+}
+
+/// What a stored entity was made of: every document tells.
+fn base_of(stored: &Stored) -> Option<Base> {
+    json::stored(&stored.document)
+}

@@ -1,0 +1,146 @@
+//! What is kept beside a copy: of which entity of the master's it was made, and for whom.
+
+use serde::{Deserialize, Serialize};
+
+use crate::entity::{Identity, json, names};
+use crate::store::{Change, NoteKey, NoteKind};
+
+/// Who may see a copy. What one key has fetched of another namespace is not shown to other keys.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Viewer {
+    /// Every key of the namespace that it is in.
+    Owner,
+    /// The key of this uuid, of another namespace.
+    Other(String),
+}
+
+impl Viewer {
+    /// As whom a caller sees what has this path.
+    pub(super) fn of(identity: &Identity, path: &str) -> Self {
+        if names::namespace_and_package(path).0 == identity.namespace {
+            Viewer::Owner
+        } else {
+            Viewer::Other(identity.uuid.clone())
+        }
+    }
+
+    /// Empty for owners.
+    fn uuid(&self) -> &str {
+        match self {
+            Viewer::Owner => "",
+            Viewer::Other(uuid) => uuid,
+        }
+    }
+}
+
+/// Which state of an entity of the master's something was made on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// Its version.
+    pub version: String,
+    /// Its last change there, in milliseconds since 1970; 0 if the master does not tell.
+    pub updated: u64,
+}
+
+/// What is known of a copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
+    /// Path of the entity. Long ones are not whole in the key.
+    pub(super) path: String,
+    /// What it was made of; none for one that is kept here and that the master does not know.
+    pub(super) base: Option<Base>,
+    /// When it was fetched, in milliseconds since 1970.
+    pub(super) checked: u64,
+}
+
+impl Mark {
+    /// Reads a stored mark; none if it is not one.
+    pub(super) fn read(text: &[u8]) -> Option<Self> {
+        json::stored(text)
+    }
+
+    /// Whether it is of an entity that is only here.
+    pub(super) fn is_kept(&self) -> bool {
+        self.base.is_none()
+    }
+
+    /// The change that keeps it for a viewer.
+    pub(super) fn kept_for(&self, viewer: &Viewer) -> Change {
+        Change::Note {
+            key: key(&self.path, viewer),
+            text: serde_json::to_vec(self).expect("texts and numbers are always valid JSON"),
+        }
+    }
+}
+
+/// Under which key a mark is kept.
+pub(super) fn key(path: &str, viewer: &Viewer) -> NoteKey {
+    let name = [path, viewer.uuid()].join("\0");
+    NoteKey::named(NoteKind::Copy, name.as_bytes())
+}
+
+/// With what the names of all marks of a path begin, and those of few others.
+pub(super) fn prefix(path: &str) -> Vec<u8> {
+    /// As much as is left of a name that is too long for a key.
+    const WHOLE: usize = 400;
+    let mut prefix = path.as_bytes().to_vec();
+    if prefix.len() < WHOLE {
+        prefix.push(0);
+    }
+    prefix.truncate(WHOLE);
+    prefix
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entity::Secret;
+
+    fn caller(namespace: &str, uuid: &str) -> Identity {
+        Identity {
+            subject: namespace.into(),
+            namespace: namespace.into(),
+            uuid: uuid.into(),
+            key: Secret::new(String::new()),
+            limits: Default::default(),
+        }
+    }
+
+    #[test]
+    fn who_sees_what() {
+        let (one, other) = (caller("ns", "1"), caller("ns", "2"));
+        for path in ["ns/a", "ns/p/a"] {
+            assert_eq!(Viewer::of(&one, path), Viewer::Owner);
+            assert_eq!(Viewer::of(&other, path), Viewer::Owner);
+        }
+        assert_eq!(Viewer::of(&one, "o/p"), Viewer::Other("1".into()));
+        assert!(key("o/p", &Viewer::of(&one, "o/p")) != key("o/p", &Viewer::of(&other, "o/p")));
+        assert!(key("ns/p", &Viewer::Owner) != key("ns/p/a", &Viewer::Owner));
+    }
+
+    #[test]
+    fn kept_and_read() {
+        let mark = Mark {
+            path: "ns/a".into(),
+            base: Some(Base {
+                version: "0.0.1".into(),
+                updated: 7,
+            }),
+            checked: 9,
+        };
+        let Change::Note { key, text } = mark.kept_for(&Viewer::Owner) else {
+            panic!("no note");
+        };
+        assert_eq!(Mark::read(&text), Some(mark));
+        assert_eq!(Mark::read(b"{}"), None);
+        assert!(key.name().starts_with(&prefix("ns/a")));
+        assert!(!key.name().starts_with(&prefix("ns")));
+    }
+
+    #[test]
+    fn long_paths() {
+        let path = format!("{}/{}", "n".repeat(256), "a".repeat(256));
+        let key = key(&path, &Viewer::Other("u".repeat(36)));
+        assert!(key.name().starts_with(&prefix(&path)));
+    }
+}

@@ -1,0 +1,51 @@
+//! Paths whose entities are not the master's for now: writes to them wait for it.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use crate::sync::lock;
+
+/// A set of paths in which each may be several times. The writes that wait bound it.
+#[derive(Debug, Default)]
+pub struct Ours(Mutex<HashMap<String, usize>>);
+
+impl Ours {
+    /// A write to a path has begun to wait. To be called before the write is made here, so that no
+    /// fetch comes between.
+    pub fn add(&self, path: &str) {
+        *lock(&self.0).entry(path.to_owned()).or_default() += 1;
+    }
+
+    /// A write to a path does not wait any more.
+    pub fn remove(&self, path: &str) {
+        let mut paths = lock(&self.0);
+        if let Some(count) = paths.get_mut(path) {
+            *count -= 1;
+            if *count == 0 {
+                paths.remove(path);
+            }
+        }
+    }
+
+    /// Whether a write to a path waits.
+    pub fn has(&self, path: &str) -> bool {
+        lock(&self.0).contains_key(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counted() {
+        let ours = Ours::default();
+        ours.remove("ns/a");
+        ours.add("ns/a");
+        ours.add("ns/a");
+        ours.remove("ns/a");
+        assert!(ours.has("ns/a") && !ours.has("ns/b"));
+        ours.remove("ns/a");
+        assert!(!ours.has("ns/a"));
+    }
+}

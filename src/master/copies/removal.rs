@@ -1,0 +1,111 @@
+//! Removing copies.
+
+use std::ops::ControlFlow;
+
+use super::Copies;
+use super::error::CopyError;
+use super::mark::{Mark, prefix};
+use super::refresh::not_written;
+use crate::catalog::{CatalogError, change};
+use crate::entity::{Action, Rule, Trigger};
+use crate::store::{Change, CodeChange, Collection, EntityList, NoteKey, NoteKind, StoreError};
+use crate::sync::lock;
+
+/// How often a removal is decided again because what it was decided on has changed.
+const TRIES: usize = 4;
+
+impl Copies {
+    /// What [`Copies::gone`] writes, to be made part of another commit: the entity goes with its
+    /// marks, and with it the actions of a package and what a trigger knows of its rule. Commit it
+    /// without waiting for anything in between, and call [`Copies::settled`] then.
+    ///
+    /// # Errors
+    /// The store cannot be read. That the commit itself fails with [`StoreError::Changed`] means
+    /// that the trigger has changed meanwhile: ask for the changes again.
+    pub fn removal(&self, path: &str) -> Result<Vec<Change>, CopyError> {
+        let stored = self.store().entity(path)?;
+        let mut changes = self.with_marks(path)?;
+        match stored.map(|stored| stored.collection) {
+            Some(Collection::Packages) => {
+                for action in self.actions_in(path)? {
+                    if !self.0.ours.has(&action) && !self.is_kept(&action)? {
+                        changes.extend(self.with_marks(&action)?);
+                    }
+                }
+            }
+            Some(Collection::Rules) => changes.extend(self.off_its_trigger(path)),
+            _ => {}
+        }
+        Ok(changes)
+    }
+
+    /// Removes a copy with what belongs to it.
+    pub(super) async fn remove(&self, path: &str, collection: Collection) -> Result<(), CopyError> {
+        let inside = match collection {
+            Collection::Packages => self.actions_in(path)?,
+            _ => Vec::new(),
+        };
+        let mut tries = 1;
+        loop {
+            match self.catalog().write_all(self.removal(path)?).await {
+                Err(CatalogError::Changed) if tries < TRIES => tries += 1,
+                written => {
+                    written.map_err(not_written)?;
+                    break;
+                }
+            }
+        }
+        for path in inside.iter().map(String::as_str).chain([path]) {
+            lock(&self.0.checked).forget_all(path);
+            (self.0.rooms.retire)(path);
+        }
+        Ok(())
+    }
+
+    /// Whether what is at a path is a copy.
+    pub(super) fn is_marked(&self, path: &str) -> Result<bool, StoreError> {
+        Ok(!self.marks(path)?.is_empty())
+    }
+
+    /// The removal of an entity and of all its marks.
+    fn with_marks(&self, path: &str) -> Result<Vec<Change>, StoreError> {
+        let marks = self.marks(path)?.into_iter();
+        let mut changes: Vec<Change> = marks.map(|key| Change::Unnote { key }).collect();
+        changes.push(Change::Drop { path: path.into() });
+        Ok(changes)
+    }
+
+    /// The marks of a path, one for each who may see it.
+    fn marks(&self, path: &str) -> Result<Vec<NoteKey>, StoreError> {
+        let mut keys = Vec::new();
+        let visit = &mut |key: NoteKey, text: &[u8]| {
+            if Mark::read(text).is_some_and(|mark| mark.path == path) {
+                keys.push(key);
+            }
+            ControlFlow::Continue(())
+        };
+        let prefix = prefix(path);
+        self.store()
+            .visit_notes(NoteKind::Copy, &prefix, None, visit)?;
+        Ok(keys)
+    }
+
+    fn actions_in(&self, package: &str) -> Result<Vec<String>, CopyError> {
+        let mut paths = Vec::new();
+        let list = EntityList::Package(package);
+        let listed = self.catalog().each(list, 0, usize::MAX, |action: Action| {
+            paths.push(action.path());
+        });
+        listed.map_err(not_written)?;
+        Ok(paths)
+    }
+
+    /// What takes a rule off its trigger, if that knows it.
+    pub(super) fn off_its_trigger(&self, rule: &str) -> Option<Change> {
+        let found: Rule = self.catalog().get(rule).ok()?;
+        let mut trigger: Trigger = self.catalog().get(&found.trigger.to_string()).ok()?;
+        trigger.rules.as_mut()?.remove(rule)?;
+        let write = change(&trigger, CodeChange::Keep);
+        Some(Change::Put(write))
+    }
+}
