@@ -165,11 +165,11 @@ fn what_is_thrown_is_a_failure_and_what_is_rejected_is_a_result() {
 fn promises_and_timers_run_until_the_result_is_there() {
     let code = "async function main() {
         const order = [];
-        setTimeout(() => order.push('late'), 20);
+        setTimeout(() => order.push('late'), 400);
         const never = setTimeout(() => order.push('never'), 5);
         clearTimeout(never);
         const tick = setInterval(() => { order.push('tick'); if (order.length > 2) clearInterval(tick) }, 2);
-        await new Promise((resolve) => setTimeout(resolve, 30));
+        await new Promise((resolve) => setTimeout(resolve, 500));
         return {order};
     }";
     assert_eq!(
