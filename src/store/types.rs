@@ -120,6 +120,14 @@ pub enum Change {
         /// Its key.
         key: NoteKey,
     },
+    /// Leaves a note as it is; the others are made only if it says this, or is not there: else
+    /// [`StoreError::Changed`]. For those who change what another process may change, too.
+    Noted {
+        /// Its key.
+        key: NoteKey,
+        /// What it says; none: it is not there.
+        text: Option<Vec<u8>>,
+    },
 }
 
 impl Change {
@@ -136,7 +144,7 @@ impl Change {
             | Change::Stays { path, .. }
             | Change::Emptied { path }
             | Change::Drop { path } => Some(path),
-            Change::Note { .. } | Change::Unnote { .. } => None,
+            Change::Note { .. } | Change::Unnote { .. } | Change::Noted { .. } => None,
         }
     }
 }
