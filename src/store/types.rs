@@ -1,11 +1,13 @@
 //! What goes into the store and comes out of it.
 
 use ring::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
 
 use crate::entity::ActivationId;
 
 /// Which collection an entity is in. All share one key space per namespace (section 1.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Collection {
     /// Actions.
@@ -18,6 +20,19 @@ pub enum Collection {
     Rules = 4,
     /// APIs of the API gateway. Not OpenWhisk's; their paths cannot be those of entities.
     Apis = 5,
+}
+
+impl Collection {
+    /// What stands for it in URLs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Actions => "actions",
+            Self::Packages => "packages",
+            Self::Triggers => "triggers",
+            Self::Rules => "rules",
+            Self::Apis => "apis",
+        }
+    }
 }
 
 /// A list of entities, the last updated first.
