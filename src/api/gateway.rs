@@ -67,9 +67,10 @@ pub(super) async fn serve(
         backend.action,
         backend.extension,
     ));
-    match target {
-        Some(target) => Ok(web::serve(request, target, transaction).await),
-        None => Err(ApiError::missing()),
+    let target = target.ok_or_else(ApiError::missing)?;
+    match request.state().master().cloned() {
+        None => Ok(web::serve(request, target, transaction).await),
+        Some(master) => master::web::serve_behind_api(request, master, target, transaction).await,
     }
 }
 

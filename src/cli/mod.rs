@@ -10,13 +10,16 @@ mod output;
 mod rest;
 mod runtime;
 mod serve;
+mod sync;
 mod upstreams;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use argh::FromArgs;
 
+use crate::config::default_data_dir;
 use output::say;
 
 /// OpenWhisk-Light: the Apache OpenWhisk API for gateways. Without a command it serves.
@@ -41,6 +44,7 @@ enum Command {
     Key(key::KeyCommand),
     Image(image::ImageCommand),
     Runtime(runtime::RuntimeCommand),
+    Sync(sync::SyncCommand),
 }
 
 /// Runs the command that the arguments name.
@@ -79,6 +83,7 @@ pub fn main() -> ExitCode {
         Some(Command::Key(command)) => command.run(),
         Some(Command::Image(command)) => command.run(),
         Some(Command::Runtime(command)) => command.run(),
+        Some(Command::Sync(command)) => command.run(),
         // `arguments` names the command where nobody did.
         None => ExitCode::FAILURE,
     }
@@ -99,6 +104,14 @@ fn arguments() -> Result<Vec<String>, OsString> {
         arguments.insert(0, "serve".to_string());
     }
     Ok(arguments)
+}
+
+/// The folder of the store: as given, or as `owl serve` finds it.
+fn data_dir(given: Option<PathBuf>) -> PathBuf {
+    given.unwrap_or_else(|| {
+        let environment = |name: &str| environment(name).filter(|value| !value.is_empty());
+        environment("OWL_DATA_DIR").map_or_else(|| default_data_dir(&environment), PathBuf::from)
+    })
 }
 
 /// A value of this process's environment, if it is valid UTF-8.

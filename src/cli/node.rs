@@ -76,6 +76,8 @@ pub struct Node {
     _search: Option<Task<()>>,
     /// Ask the master and the tiers from time to time, while they are out of reach.
     _watches: Vec<Task<()>>,
+    /// Gives the master what was written here without it.
+    replay: Option<Task<()>>,
 }
 
 /// What is needed when a Docker Engine is found, at the start or later.
@@ -163,6 +165,7 @@ impl Node {
             None => catalog,
         };
         let keys = master.as_ref().map(|master| master.keys.clone());
+        let replayer = master.as_ref().map(|master| master.replayer());
         let builtins = Arc::new(builtin::Services::new(store.clone(), keys, &host_api));
         let engines = Arc::new(Engines::new(process, host_api));
         let rates = Rates {
@@ -235,6 +238,7 @@ impl Node {
             );
         }
         shared.serve(listeners)?;
+        let replay = replayer.map(|replayer| shared.executor.spawn(replayer.run()));
         Ok(Node {
             drain: shared.config.drain_timeout,
             shared,
@@ -242,6 +246,7 @@ impl Node {
             addresses,
             _search: search,
             _watches: watches,
+            replay,
         })
     }
 
@@ -253,6 +258,8 @@ impl Node {
     /// Takes no new work, lets running activations finish within the grace time, removes every
     /// sandbox and closes the store.
     pub async fn stop(self) {
+        // What is being replayed now is found again.
+        drop(self.replay);
         let running = {
             let mut servers = lock(&self.shared.servers);
             servers.end = None;

@@ -1,11 +1,15 @@
 //! The other OpenWhisks that a daemon speaks to, as its settings name them.
 
+use std::sync::Arc;
+
 use super::environment;
 use super::node::NodeError;
 use crate::Executor;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::master::copies::{self, Copies};
+use crate::master::journal::Journal;
+use crate::master::writes::Writes;
 use crate::master::{Keys, Master, Validity};
 use crate::pool::Driver;
 use crate::upstream::{Network, Upstream, Via};
@@ -90,10 +94,23 @@ pub(super) fn master(
         executor: executor.clone(),
         retire: Box::new(move |action| pool.retire(action)),
     };
+    let copies = Copies::new(rooms, config.master.revalidate);
+    let mirror = Arc::new(copies.clone());
+    let journal = Journal::open(store.clone(), mirror, config.master.journal_bytes)
+        .map_err(|error| NodeError::new("cannot read the journal", error))?;
+    let writes = Writes::new(
+        upstream.clone(),
+        catalog.clone(),
+        copies.clone(),
+        journal.clone(),
+        config.master.journal,
+    );
     Ok(Master {
         upstream,
         keys,
-        copies: Copies::new(rooms, config.master.revalidate),
+        copies,
+        journal,
+        writes,
         via,
         merge_activations: config.master.merge_activations,
     })

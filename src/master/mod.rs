@@ -2,12 +2,19 @@
 //! keys are copied here as they are needed, so that work goes on when it is out of reach.
 
 pub mod copies;
+pub mod journal;
 mod keys;
+pub mod resource;
+pub mod writes;
 
 pub use keys::{KeyError, Keys, Validity, authenticate};
 
+use std::sync::Arc;
+
 use crate::upstream::{Upstream, Via};
 use copies::Copies;
+use journal::{Journal, Replayer};
+use writes::Writes;
 
 /// The master, and what is kept of it.
 pub struct Master {
@@ -17,8 +24,25 @@ pub struct Master {
     pub keys: Keys,
     /// Copies of its entities.
     pub copies: Copies,
+    /// Writes that it has not got yet.
+    pub journal: Arc<Journal>,
+    /// Where writes go.
+    pub writes: Writes,
     /// How this gateway marks what it sends on.
     pub via: Via,
     /// Whether lists of activations have the master's, too.
     pub merge_activations: bool,
+}
+
+impl Master {
+    /// The one who gives it the writes of the journal.
+    pub fn replayer(&self) -> Replayer {
+        let (journal, upstream) = (self.journal.clone(), self.upstream.clone());
+        Replayer::new(
+            journal,
+            upstream,
+            self.via.clone(),
+            Arc::new(self.keys.clone()),
+        )
+    }
 }

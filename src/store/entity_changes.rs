@@ -28,7 +28,7 @@ pub(super) fn bytes_of_all(changes: &[Change]) -> usize {
         Change::Put(write) => bytes_of(write) + PLACE,
         Change::Note { text, .. } => text.len() + PLACE,
         Change::Delete { .. } | Change::Drop { .. } | Change::Unnote { .. } => PLACE,
-        Change::Stays { .. } | Change::Emptied { .. } => 0,
+        Change::Stays { .. } | Change::Emptied { .. } | Change::Noted { .. } => 0,
     });
     bytes.sum()
 }
@@ -86,6 +86,14 @@ pub(super) fn all(
                 expected(environment, txn, path, Expect::Revision(*revision))?
             }
             Change::Emptied { path } => emptied(environment, txn, path, changes)?,
+            Change::Noted { key, text } => {
+                let says = environment.notes.get(txn, &key.0)?;
+                if says == text.as_deref() {
+                    Ok(())
+                } else {
+                    Err(StoreError::Changed)
+                }
+            }
             Change::Drop { .. } | Change::Note { .. } | Change::Unnote { .. } => Ok(()),
         };
         if let Err(refusal) = allowed {
@@ -102,7 +110,7 @@ pub(super) fn all(
             Change::Unnote { key } => {
                 environment.notes.delete(txn, &key.0)?;
             }
-            Change::Stays { .. } | Change::Emptied { .. } => {}
+            Change::Stays { .. } | Change::Emptied { .. } | Change::Noted { .. } => {}
         }
     }
     Ok(Ok(revision))

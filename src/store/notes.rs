@@ -91,6 +91,25 @@ mod tests {
     }
 
     #[test]
+    fn changes_that_go_by_what_a_note_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Options::with_map_size(1 << 20)).unwrap();
+        let key = NoteKey::numbered(NoteKind::Journal, 1);
+        let change = |says: Option<&str>, to: &str| {
+            let says = Change::Noted {
+                key: key.clone(),
+                text: says.map(Into::into),
+            };
+            block_on(store.write_all(vec![says, note(&key, to)]))
+        };
+        change(None, "a").unwrap();
+        assert!(matches!(change(None, "b"), Err(StoreError::Changed)));
+        assert!(matches!(change(Some("b"), "c"), Err(StoreError::Changed)));
+        change(Some("a"), "b").unwrap();
+        assert_eq!(store.note(&key).unwrap().unwrap(), b"b");
+    }
+
+    #[test]
     fn long_names_differ_to_their_end() {
         let (mut one, mut other) = (vec![b'x'; 600], vec![b'x'; 600]);
         one.push(b'1');

@@ -72,7 +72,8 @@ impl Operation {
                 Change::Stays { .. }
                 | Change::Emptied { .. }
                 | Change::Note { .. }
-                | Change::Unnote { .. } => false,
+                | Change::Unnote { .. }
+                | Change::Noted { .. } => false,
             }),
             _ => false,
         }

@@ -1,11 +1,13 @@
 //! What goes into the store and comes out of it.
 
 use ring::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
 
 use crate::entity::ActivationId;
 
 /// Which collection an entity is in. All share one key space per namespace (section 1.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Collection {
     /// Actions.
@@ -18,6 +20,19 @@ pub enum Collection {
     Rules = 4,
     /// APIs of the API gateway. Not OpenWhisk's; their paths cannot be those of entities.
     Apis = 5,
+}
+
+impl Collection {
+    /// What stands for it in URLs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Actions => "actions",
+            Self::Packages => "packages",
+            Self::Triggers => "triggers",
+            Self::Rules => "rules",
+            Self::Apis => "apis",
+        }
+    }
 }
 
 /// A list of entities, the last updated first.
@@ -120,6 +135,14 @@ pub enum Change {
         /// Its key.
         key: NoteKey,
     },
+    /// Leaves a note as it is; the others are made only if it says this, or is not there: else
+    /// [`StoreError::Changed`]. For those who change what another process may change, too.
+    Noted {
+        /// Its key.
+        key: NoteKey,
+        /// What it says; none: it is not there.
+        text: Option<Vec<u8>>,
+    },
 }
 
 impl Change {
@@ -136,7 +159,7 @@ impl Change {
             | Change::Stays { path, .. }
             | Change::Emptied { path }
             | Change::Drop { path } => Some(path),
-            Change::Note { .. } | Change::Unnote { .. } => None,
+            Change::Note { .. } | Change::Unnote { .. } | Change::Noted { .. } => None,
         }
     }
 }

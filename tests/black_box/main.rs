@@ -19,6 +19,7 @@ mod invocation;
 mod lifecycle;
 mod limits;
 mod lists;
+mod master;
 mod misbehaving_images;
 mod misbehaving_quickjs;
 mod namespaces;

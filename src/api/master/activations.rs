@@ -12,7 +12,7 @@ use smol::stream::try_unfold;
 
 use super::elements::Elements;
 use super::merge::{Merge, Place, Row, Wants, id_at};
-use super::{Prepared, outgoing, send_as_it_is};
+use super::{Prepared, outgoing, response, send_as_it_is};
 use crate::api::activations::{Asked, counted, own_id, summaries};
 use crate::api::dispatch::Request;
 use crate::api::error::ApiError;
@@ -92,8 +92,10 @@ pub(super) async fn get(
         return Ok(Prepared::Here { offline: false });
     }
     match send_as_it_is(request, master).await? {
-        Ok(response) => Ok(Prepared::Answered(response.into())),
-        Err(_) => Ok(Prepared::Here { offline: true }),
+        Ok(answer) if !answer.status.is_server_error() => {
+            Ok(Prepared::Answered(response(answer).into()))
+        }
+        _ => Ok(Prepared::Here { offline: true }),
     }
 }
 

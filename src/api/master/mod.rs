@@ -7,10 +7,12 @@
 
 mod activations;
 mod elements;
+mod entity;
 mod error;
 pub(super) mod forward;
 mod merge;
 pub(super) mod offline;
+mod passed;
 mod policy;
 pub(super) mod web;
 
@@ -18,14 +20,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_types::{Method, Response};
-use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue};
 
 use super::State;
 use super::dispatch::{Request, resource_answer};
 use super::error::ApiError;
 use super::path::Resource;
 use crate::master::Master;
-use crate::upstream::{Judged, Looped, Outgoing, UpstreamError, VIA};
+use crate::master::copies::{Need, Source};
+use crate::store::Collection;
+use crate::upstream::{Incoming, Judged, Looped, Outgoing, UpstreamError, VIA};
+use entity::Entity;
 use error::upstream_error;
 use policy::{Policy, policy};
 
@@ -70,13 +75,23 @@ async fn prepare(
     method: Method,
     resource: Resource<'_>,
 ) -> Result<Prepared, ApiError> {
+    let here = Ok(Prepared::Here { offline: false });
+    let entity = || Entity::of(resource, &request.identity.namespace);
     match (policy(method, resource), resource) {
-        (Policy::Here | Policy::Run, _) => Ok(Prepared::Here { offline: false }),
-        (Policy::Copied | Policy::Passed, _) => match send_as_it_is(request, master).await? {
-            Ok(response) if !response.status().is_server_error() => {
-                Ok(Prepared::Answered(response.into()))
-            }
-            _ => Ok(Prepared::Here { offline: true }),
+        (Policy::Here, _) => here,
+        (Policy::Copied, _) => match entity() {
+            Some(entity) => copied(request, master, &entity, Need::Read).await,
+            // With names that nothing can have.
+            None => here,
+        },
+        (Policy::Run, _) => match entity() {
+            Some(entity) => copied(request, master, &entity, Need::Run).await,
+            None => here,
+        },
+        (Policy::Passed, _) => passed::pass(request, master, resource).await,
+        (Policy::Written, _) => match entity() {
+            Some(entity) => written(request, master, method, &entity).await,
+            None => here,
         },
         (Policy::Activations, Resource::Activations(namespace)) => {
             activations::list(request, master, namespace).await
@@ -86,38 +101,82 @@ async fn prepare(
         }
         _ => {
             let sent = send_as_it_is(request, master).await?;
-            let response = sent.map_err(|error| upstream_error(&error, method))?;
-            Ok(Prepared::Answered(response.into()))
+            let answer = sent.map_err(|error| upstream_error(&error, method))?;
+            Ok(Prepared::Answered(response(answer).into()))
         }
     }
+}
+
+/// Makes the copy of an entity as fresh as it must be.
+async fn copied(
+    request: &Request,
+    master: &Master,
+    entity: &Entity,
+    need: Need,
+) -> Result<Prepared, ApiError> {
+    let (copies, identity) = (&master.copies, &request.identity);
+    let (namespace, name) = (&*entity.namespace, &*entity.name);
+    let source = match entity.collection {
+        Collection::Actions => {
+            let package = entity.package.as_deref();
+            copies
+                .ensure_action(identity, namespace, package, name, need)
+                .await
+        }
+        Collection::Packages => copies.ensure_package(identity, namespace, name, need).await,
+        Collection::Triggers => copies.ensure_trigger(identity, namespace, name, need).await,
+        Collection::Rules => copies.ensure_rule(identity, namespace, name, need).await,
+        Collection::Apis => return Ok(Prepared::Here { offline: false }),
+    };
+    Ok(Prepared::Here {
+        offline: source? == Source::Offline,
+    })
+}
+
+/// Has the master make a change, and looks at the copy again when it is needed.
+async fn written(
+    request: &mut Request,
+    master: &Master,
+    method: Method,
+    entity: &Entity,
+) -> Result<Prepared, ApiError> {
+    let path = entity.path();
+    let _writing = master.copies.writing(&path);
+    let sent = send_as_it_is(request, master).await?;
+    // Whether it was done or not.
+    master.copies.stale(&path);
+    let answer = sent.map_err(|error| upstream_error(&error, method))?;
+    Ok(Prepared::Answered(response(answer).into()))
 }
 
 /// Has the master answer a request that it answers at once.
 async fn send_as_it_is(
     request: &mut Request,
     master: &Master,
-) -> Result<Result<Response, UpstreamError>, Looped> {
+) -> Result<Result<Incoming, UpstreamError>, Looped> {
     send_on(&mut request.http, master, Judged::ByStatus, Duration::ZERO).await
 }
 
-/// Has the master answer a request, which goes on as it is, and so does the answer.
+/// Has the master answer a request, which goes on as it is.
 async fn send_on(
     request: &mut tide::Request<State>,
     master: &Master,
     judged: Judged,
     patience: Duration,
-) -> Result<Result<Response, UpstreamError>, Looped> {
+) -> Result<Result<Incoming, UpstreamError>, Looped> {
     let via = master.via.onward(via_of(request))?;
     let http = request.as_mut();
-    let sent = forward::send(&master.upstream, http, judged, patience, &via).await;
-    Ok(sent.map(|incoming| {
-        let mut response = forward::response(incoming);
-        response.ext_mut().insert(Unchanged);
-        response
-    }))
+    Ok(forward::send(&master.upstream, http, judged, patience, &via).await)
 }
 
-/// A request to the master that is made for a caller's, with the caller's key.
+/// The master's answer as it is.
+fn response(answer: Incoming) -> Response {
+    let mut response = forward::response(answer);
+    response.ext_mut().insert(Unchanged);
+    response
+}
+
+/// A request to the master that is made for a caller's.
 fn outgoing(
     request: &Request,
     master: &Master,
@@ -125,15 +184,9 @@ fn outgoing(
     target: String,
 ) -> Result<Outgoing, Looped> {
     let via = master.via.onward(via_of(&request.http))?;
-    let mut outgoing = Outgoing::new(method, target);
-    let mut add = |name: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            outgoing.headers.insert(name, value);
-        }
-    };
-    add(HeaderName::from_static(VIA), &via);
-    if let Some(key) = request.http.header(AUTHORIZATION.as_str()) {
-        add(AUTHORIZATION, key.last().as_str());
+    let mut outgoing = Outgoing::by(&request.identity, method, target);
+    if let Ok(via) = HeaderValue::from_str(&via) {
+        outgoing.headers.insert(HeaderName::from_static(VIA), via);
     }
     Ok(outgoing)
 }

@@ -55,9 +55,7 @@ fn by_table(method: Method, resource: Resource<'_>) -> Policy {
             | Resource::Triggers(_)
             | Resource::Rules(_),
             Get,
-        )
-        // `POST .../packages/refresh`, which changes nothing.
-        | (Resource::Package(..), Post) => Policy::Passed,
+        ) => Policy::Passed,
         (
             Resource::Action(..)
             | Resource::PackagedAction(..)
@@ -122,7 +120,7 @@ mod tests {
             (&[Patch], "namespaces/_/actions/a", Policy::Forwarded),
             (&[Get], "namespaces/_/packages", Policy::Passed),
             (&[Get], "namespaces/_/packages/p", Policy::Passed),
-            (&[Post], "namespaces/_/packages/refresh", Policy::Passed),
+            (&[Post], "namespaces/_/packages/refresh", Policy::Forwarded),
             (&[Put, Delete], "namespaces/_/packages/p", Policy::Written),
             (&[Get], "namespaces/_/triggers/t", Policy::Copied),
             (&[Put, Delete], "namespaces/_/triggers/t", Policy::Written),

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use http_types::Response;
 
-use super::{error, send_on};
+use super::error::upstream_error;
+use super::{offline, response, send_on};
 use crate::api::State;
 use crate::api::error::ApiError;
 use crate::api::web::{self, Target};
 use crate::builtin;
+use crate::entity::Identity;
 use crate::master::Master;
+use crate::master::copies::{Need, Source};
 use crate::upstream::Judged;
 
 type Request = tide::Request<State>;
@@ -22,13 +25,54 @@ pub(in crate::api) async fn serve(
     target: Target,
     transaction: &str,
 ) -> Result<Response, ApiError> {
-    // The APIs that the master's clients manage are the master's.
-    let manages_apis =
-        target.namespace == builtin::NAMESPACE && target.package.as_deref() == Some("apimgmt");
-    if manages_apis || web::owner(request.state(), &target).await?.is_none() {
+    if target.namespace == builtin::NAMESPACE {
+        // The APIs that the master's clients manage are the master's.
         return forward(request, master).await;
     }
-    Ok(web::serve(request, target, transaction).await)
+    match web::owner(request.state(), &target).await? {
+        Some(owner) => Ok(run(request, &master, &owner, target, transaction).await),
+        None => forward(request, master).await,
+    }
+}
+
+/// Answers a request for a web action that an API of this gateway leads to.
+pub(in crate::api) async fn serve_behind_api(
+    request: Request,
+    master: Arc<Master>,
+    target: Target,
+    transaction: &str,
+) -> Result<Response, ApiError> {
+    let owner = web::owner(request.state(), &target).await?;
+    let owner = owner.ok_or_else(ApiError::missing)?;
+    Ok(run(request, &master, &owner, target, transaction).await)
+}
+
+/// Runs an action of a namespace whose key is known, when the copy is as fresh as it must be.
+async fn run(
+    request: Request,
+    master: &Master,
+    owner: &Arc<Identity>,
+    target: Target,
+    transaction: &str,
+) -> Response {
+    let (namespace, package) = (&*target.namespace, target.package.as_deref());
+    let copies = &master.copies;
+    let ensured = copies.ensure_action(owner, namespace, package, &target.action, Need::Run);
+    let (mut response, is_offline) = match ensured.await {
+        Ok(source) => {
+            let response = web::serve(request, target, transaction).await;
+            (response, source == Source::Offline)
+        }
+        Err(error) => {
+            let error = ApiError::from(error);
+            let is_offline = error.is_server_error();
+            (error.into_web_response(transaction), is_offline)
+        }
+    };
+    if is_offline {
+        offline::mark(&mut response, &master.upstream);
+    }
+    response
 }
 
 /// Has the master answer a request for a web action or for an API, which nobody here can.
@@ -39,7 +83,8 @@ pub(in crate::api) async fn forward(
     let method = request.method();
     // The action may run as long as any.
     let patience = request.state().settings().longest_blocking;
-    send_on(&mut request, &master, Judged::Not, patience)
-        .await?
-        .map_err(|error| error::upstream_error(&error, method))
+    let sent = send_on(&mut request, &master, Judged::Not, patience).await?;
+    Ok(response(
+        sent.map_err(|error| upstream_error(&error, method))?,
+    ))
 }

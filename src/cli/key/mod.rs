@@ -12,7 +12,6 @@ use std::process::ExitCode;
 use argh::FromArgs;
 use smol::block_on;
 
-use crate::config::default_data_dir;
 use crate::entity::{Identity, NamespaceLimits, names};
 use crate::store::{KeyEntry, Store, StoreError};
 use credentials::Credentials;
@@ -162,12 +161,7 @@ impl KeyCommand {
     }
 
     fn execute(self) -> Result<String, String> {
-        let folder = self.data_dir.unwrap_or_else(|| {
-            let environment =
-                |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-            environment("OWL_DATA_DIR")
-                .map_or_else(|| default_data_dir(&environment), PathBuf::from)
-        });
+        let folder = super::data_dir(self.data_dir);
         let store = || Store::open_shared(&folder).map_err(|error| error.to_string());
         match self.action {
             Action::Create(create) => {

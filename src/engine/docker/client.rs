@@ -1,6 +1,5 @@
 //! One call of the Engine API: address, version, time limit, errors.
 
-use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -228,33 +227,5 @@ pub(super) async fn refused(what: &str, response: Response<Incoming>) -> DockerE
         what: what.to_owned(),
         status,
         message,
-    }
-}
-
-/// Encodes a value for a query.
-pub(super) fn encode(value: &str) -> String {
-    let mut encoded = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(byte.into());
-            }
-            _ => write!(encoded, "%{byte:02X}").expect("writing to a text cannot fail"),
-        }
-    }
-    encoded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn query_values_are_encoded() {
-        assert_eq!(encode("a-b.c_d~9"), "a-b.c_d~9");
-        assert_eq!(
-            encode("{\"label\":[\"a=b c\"]}\u{e9}&"),
-            "%7B%22label%22%3A%5B%22a%3Db%20c%22%5D%7D%C3%A9%26"
-        );
     }
 }

@@ -9,9 +9,10 @@ use serde::Serialize;
 
 use crate::http::client::ResponseStream;
 
-use super::client::{Call, Client, encode};
+use super::client::{Call, Client};
 use super::error::DockerError;
 use super::json::parse;
+use crate::http::percent::encode;
 
 /// What is to be created. Field names are Docker's.
 #[derive(Debug, Serialize)]

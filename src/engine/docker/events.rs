@@ -9,12 +9,13 @@ use hyper::Method;
 use miniserde::{Deserialize, json};
 use smol::Timer;
 
-use super::client::{Call, Client, broken, encode};
+use super::client::{Call, Client, broken};
 use super::containers::ContainerSummary;
 use super::error::DockerError;
 use super::json::Lines;
 use super::registry::Registry;
 use super::{DAEMON_LABEL, remove_unused};
+use crate::http::percent::encode;
 
 /// Pauses before the engine is asked again, in milliseconds; the last one repeats.
 const PAUSES: [u64; 5] = [100, 250, 500, 1000, 2000];

@@ -6,8 +6,9 @@ use hyper::Method;
 use miniserde::Deserialize;
 
 use crate::http::client::{ResponseStream, within};
+use crate::http::percent::encode;
 
-use super::client::{Call, Client, broken, encode};
+use super::client::{Call, Client, broken};
 use super::error::DockerError;
 use super::json::{Lines, parse};
 

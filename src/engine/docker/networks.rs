@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use hyper::Method;
 use miniserde::Deserialize;
 
-use super::client::{Call, Client, encode};
+use super::client::{Call, Client};
 use super::error::DockerError;
 use super::json::parse;
+use crate::http::percent::encode;
 
 /// A network.
 #[derive(Debug, Deserialize)]

@@ -42,6 +42,12 @@ impl Drop for Writing {
     }
 }
 
+/// What [`Copies::forget`] gives, for whoever has no more than the store.
+pub fn forget(path: &str) -> Change {
+    let key = key(path, &Viewer::Owner);
+    Change::Unnote { key }
+}
+
 impl Copies {
     /// To be held from before a write to a path is sent to the master until its answer has been
     /// adopted.
@@ -223,8 +229,7 @@ impl Copies {
     /// The change that takes the mark off a path: to be made in the commit that removes what was
     /// kept there. Call [`Copies::settled`] then.
     pub fn forget(&self, path: &str) -> Change {
-        let key = key(path, &Viewer::Owner);
-        Change::Unnote { key }
+        forget(path)
     }
 
     /// Whoever wants what is at a path asks the master first.

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use smol::lock::Semaphore;
 
-pub use answers::{Shown, Writing};
+pub use answers::{Shown, Writing, forget};
 pub use error::CopyError;
 pub use freshness::Need;
 pub use mark::Base;

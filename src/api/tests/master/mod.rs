@@ -15,6 +15,8 @@ use super::*;
 use crate::clock;
 use crate::entity::GUEST_KEY;
 use crate::master::copies::{self, Copies};
+use crate::master::journal::Journal;
+use crate::master::writes::Writes;
 use crate::master::{Keys, Validity};
 use crate::sync::lock;
 use crate::upstream::{
@@ -111,6 +113,9 @@ impl Exchange for Arc<Scripted> {
     }
 }
 
+/// What the journal may hold.
+const JOURNAL_BYTES: u64 = 1 << 20;
+
 /// Copies that are always compared again before they are shown.
 fn copies(
     upstream: &Upstream,
@@ -145,6 +150,10 @@ fn with_master(play: impl Fn(&Seen) -> Play + Send + Sync + 'static) -> (Api, Ar
             revalidate: Duration::from_secs(3600),
             offline: Duration::from_secs(3600),
         };
+        let copies = copies(&upstream, catalog, executor, script);
+        let mirror = Arc::new(copies.clone());
+        let journal = Journal::open(store.clone(), mirror, JOURNAL_BYTES).unwrap();
+        let (to, kept_in) = (upstream.clone(), journal.clone());
         Some(Arc::new(Master {
             keys: Keys::new(
                 store.clone(),
@@ -153,7 +162,9 @@ fn with_master(play: impl Fn(&Seen) -> Play + Send + Sync + 'static) -> (Api, Ar
                 Via::new(OWN_ID),
                 validity,
             ),
-            copies: copies(&upstream, catalog, executor, script),
+            writes: Writes::new(to, catalog.clone(), copies.clone(), kept_in, true),
+            copies,
+            journal,
             upstream,
             via: Via::new(OWN_ID),
             merge_activations: true,

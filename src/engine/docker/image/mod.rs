@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 
 use tar::{Builder, EntryType, Header};
 
-use super::client::{Client, encode};
+use super::client::Client;
 use super::error::DockerError;
 use super::images::{Image, error_in, name_and_tag, outcome};
 use super::info::go_architecture;
+use crate::http::percent::encode;
 use files::{Needs, SELF};
 
 /// Name of the image unless told otherwise.

@@ -1,0 +1,110 @@
+//! What people decide about entries, in the store itself, whether a daemon has it or not: all goes
+//! by what the entries say, so it and the daemon cannot get in each other's way.
+
+use std::ops::ControlFlow;
+
+use smol::block_on;
+
+use super::book::{self, Book};
+use super::entry::{Base, Entry, State};
+use super::error::JournalError;
+use crate::store::{Change, StoreError};
+
+/// Drops an entry: what the master has is what counts. One that waits is not sent, and with it go
+/// the later ones for the same entity; what was made here is given up for a new copy. With one that
+/// came to nothing goes what was kept of it. `forget` makes the change after which nothing is known
+/// of the master's entity of a path. Gives the numbers of the entries that have gone.
+///
+/// # Errors
+/// There is no such entry; the daemon is just changing it; the store failed.
+pub fn discard(
+    book: &Book,
+    number: u64,
+    forget: &dyn Fn(&str) -> Change,
+) -> Result<Vec<u64>, JournalError> {
+    let entry = match book.entry(number) {
+        Err(JournalError::Damaged(_)) => {
+            write(book, book::unread_removal(number).into())?;
+            return Ok(vec![number]);
+        }
+        entry => entry?.ok_or(JournalError::NoEntry(number))?,
+    };
+    let mut gone = vec![entry.clone()];
+    let mut changes = Vec::new();
+    let mut drop_copy = |path: &str| {
+        changes.push(Change::Drop { path: path.into() });
+        changes.push(forget(path));
+    };
+    if entry.is_open() {
+        gone.extend(
+            open_at(book, &entry.path)?
+                .into_iter()
+                .filter(|other| other.number > number),
+        );
+        // What was opened again has not been made here a second time.
+        if entry.kept.is_none() {
+            drop_copy(&entry.path);
+        }
+        for trigger in &entry.triggers {
+            changes.push(forget(trigger));
+        }
+    } else if let Some(kept) = &entry.kept
+        && !book.keeps(kept, number)?
+    {
+        drop_copy(kept);
+    }
+    for entry in &gone {
+        changes.extend(book::removal(entry));
+    }
+    write(book, changes)?;
+    Ok(gone.iter().map(|entry| entry.number).collect())
+}
+
+/// Opens an entry that came to nothing again: it is sent once more, whatever the master has.
+///
+/// # Errors
+/// There is no such entry, it waits already, or a newer write for the same entity does; the daemon
+/// is just changing it; the store failed.
+pub fn retry(book: &Book, number: u64) -> Result<(), JournalError> {
+    let entry = book.entry(number)?.ok_or(JournalError::NoEntry(number))?;
+    if entry.is_open() {
+        return Err(JournalError::Refused(format!(
+            "entry {number} is {} already: it is sent as soon as the master can be reached",
+            entry.state
+        )));
+    }
+    let newer = open_at(book, &entry.path)?;
+    if let Some(newer) = newer.iter().find(|other| other.base != Base::Any) {
+        return Err(JournalError::Refused(format!(
+            "entry {} for the same entity waits for the master: it would be sent after this one \
+             and not fit any more; drop one of them",
+            newer.number
+        )));
+    }
+    let opened = Entry {
+        state: State::Pending,
+        base: Base::Any,
+        ..entry.clone()
+    };
+    write(book, book::change(&entry, &opened).into())
+}
+
+fn open_at(book: &Book, path: &str) -> Result<Vec<Entry>, JournalError> {
+    let mut open = Vec::new();
+    book.visit(&mut |entry, _| {
+        if entry.is_open() && entry.path == path {
+            open.push(entry);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(open)
+}
+
+fn write(book: &Book, changes: Vec<Change>) -> Result<(), JournalError> {
+    match block_on(book.store().write_all(changes)) {
+        Err(StoreError::Changed) => Err(JournalError::Refused(
+            "the daemon has just changed that entry: look at owl sync status again".to_owned(),
+        )),
+        written => Ok(written.map(drop)?),
+    }
+}

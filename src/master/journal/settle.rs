@@ -1,0 +1,242 @@
+//! Entries end: in one commit with the copy of what the master has then.
+
+use super::Journal;
+use super::book;
+use super::entry::{Base, End, Entry, Operation, State};
+use super::error::JournalError;
+use super::kept;
+use super::machine::{Ending, Theirs};
+use super::stamp::Stamp;
+use crate::clock::now;
+use crate::entity::names::place_and_name;
+use crate::master::copies::Shown;
+use crate::store::{Change, StoreError};
+use crate::sync::lock;
+
+/// How often a settlement is made anew because what it goes by has changed.
+const TRIES: usize = 4;
+
+/// What a commit is to hold, and what is to follow it.
+#[derive(Default)]
+struct Settlement {
+    changes: Vec<Change>,
+    /// Entries that are not open any more, and whether they stay in the journal.
+    closed: Vec<(u64, bool)>,
+    /// Triggers that have changed at the master, too.
+    stale: Vec<String>,
+}
+
+impl Journal {
+    /// Ends an entry. One that somebody else has changed in the meantime is left as it is.
+    ///
+    /// # Errors
+    /// The store failed; the master's document is none: nothing has changed then.
+    pub(super) async fn settle(&self, entry: &Entry, ending: Ending) -> Result<(), JournalError> {
+        let _turn = self.turn().await;
+        let mut tries = 1;
+        loop {
+            let Some(open) = self.book.entry(entry.number)?.filter(Entry::is_open) else {
+                return Ok(());
+            };
+            let settlement = self.settlement(&open, &ending)?;
+            match self.carry_out(&open, settlement).await {
+                // Something that goes along was changed by somebody without the turn.
+                Err(StoreError::Changed | StoreError::Exists) if tries < TRIES => tries += 1,
+                outcome => return Ok(outcome?),
+            }
+        }
+    }
+
+    fn settlement(&self, entry: &Entry, ending: &Ending) -> Result<Settlement, JournalError> {
+        match ending {
+            Ending::Applied(theirs) => self.applied(entry, theirs),
+            Ending::Superseded(theirs) => {
+                let reason = match theirs {
+                    Theirs::Absent => "it has been deleted at the master meanwhile",
+                    _ => "it has been changed at the master meanwhile",
+                };
+                self.in_vain(entry, reason, State::Superseded, theirs)
+            }
+            Ending::Failed(reason, theirs) => self.in_vain(entry, reason, State::Failed, theirs),
+        }
+    }
+
+    /// Notes that an entry may have been sent from now on.
+    pub(super) async fn mark_sending(&self, entry: &Entry) -> Result<Entry, JournalError> {
+        let _turn = self.turn().await;
+        let sending = Entry {
+            state: State::Sending,
+            ..entry.clone()
+        };
+        let changes = book::change(entry, &sending).into();
+        self.book.store().write_all(changes).await?;
+        Ok(sending)
+    }
+
+    async fn carry_out(&self, entry: &Entry, settlement: Settlement) -> Result<(), StoreError> {
+        self.book.store().write_all(settlement.changes).await?;
+        self.mirror.settled(&entry.path);
+        for path in &settlement.stale {
+            self.mirror.stale(path);
+        }
+        let mut known = lock(&self.known);
+        for (number, stays) in settlement.closed {
+            for place in known.open.remove(&number).unwrap_or_default() {
+                self.mirror.release(&place);
+            }
+            known.ended += u64::from(stays);
+        }
+        Ok(())
+    }
+
+    /// The master has done it: what it has now is what the next write to the entity was made on,
+    /// or, if there is none, what is here.
+    fn applied(&self, entry: &Entry, theirs: &Theirs) -> Result<Settlement, JournalError> {
+        let mut settlement = Settlement {
+            changes: book::removal(entry).into(),
+            closed: vec![(entry.number, false)],
+            stale: entry.triggers.clone(),
+        };
+        let base = match theirs {
+            Theirs::Absent => Base::Absent,
+            Theirs::Document(document) => {
+                let stamp = Stamp::of(entry.collection, document);
+                Base::At(stamp.ok_or_else(|| not_an_entity(entry))?)
+            }
+            Theirs::Changed(stamp) => Base::At(stamp.clone()),
+            Theirs::Unknown => Base::Any,
+        };
+        if let Some(next) = self.open_after(entry)?.into_iter().next() {
+            let based = Entry {
+                base,
+                ..next.clone()
+            };
+            settlement.changes.extend(book::change(&next, &based));
+        } else if !self.is_held(&entry.path, &[entry.number]) {
+            let copy = self.copied(entry, Shown::Own, theirs)?;
+            settlement.changes.extend(copy);
+        }
+        if let Some(kept) = &entry.kept
+            && !self.book.keeps(kept, entry.number)?
+        {
+            settlement.changes.push(Change::Drop { path: kept.clone() });
+            settlement.changes.push(self.mirror.forget(kept));
+        }
+        Ok(settlement)
+    }
+
+    /// The master has not done it: what it has comes here, what was here is kept beside it, and
+    /// later writes to the entity, which were made on this one, share its fate.
+    fn in_vain(
+        &self,
+        entry: &Entry,
+        reason: &str,
+        state: fn(End) -> State,
+        theirs: &Theirs,
+    ) -> Result<Settlement, JournalError> {
+        let at = now();
+        let mut settlement = Settlement::default();
+        let mut ended = vec![entry.clone()];
+        ended.extend(self.open_after(entry)?);
+        let kept = self.kept_of(&ended, at)?;
+        for (nth, known) in ended.iter().enumerate() {
+            let reason = match nth {
+                0 => reason.to_owned(),
+                _ => format!(
+                    "it was made on entry {}, which came to nothing",
+                    entry.number
+                ),
+            };
+            let changed = Entry {
+                state: state(End { reason, at }),
+                kept: known.kept.clone().or(kept.as_ref().map(|it| it.0.clone())),
+                ..known.clone()
+            };
+            settlement.changes.extend(book::change(known, &changed));
+            settlement.closed.push((known.number, true));
+            settlement.stale.extend(known.triggers.iter().cloned());
+        }
+        if let Some((path, write)) = kept {
+            settlement.changes.push(write);
+            settlement.changes.push(self.mirror.keep(&path));
+        }
+        let copy = match theirs {
+            // It is asked for again by whoever may see it.
+            Theirs::Unknown | Theirs::Changed(_) => {
+                let mut changes = self.copied(entry, Shown::Merged, &Theirs::Absent)?;
+                changes.push(self.mirror.forget(&entry.path));
+                changes
+            }
+            theirs => self.copied(entry, Shown::Merged, theirs)?,
+        };
+        settlement.changes.extend(copy);
+        Ok(settlement)
+    }
+
+    /// Open entries for the same entity that came after one.
+    fn open_after(&self, entry: &Entry) -> Result<Vec<Entry>, JournalError> {
+        let later = self.open_at(&entry.path).into_iter();
+        let later = later.filter(|number| *number > entry.number);
+        let read = later.map(|number| self.book.entry(number));
+        let open = read.filter_map(Result::transpose);
+        let open = open.filter(|entry| !entry.as_ref().is_ok_and(|entry| !entry.is_open()));
+        open.collect()
+    }
+
+    /// What makes what the master has the copy of an entry's entity.
+    fn copied(
+        &self,
+        entry: &Entry,
+        shown: Shown,
+        theirs: &Theirs,
+    ) -> Result<Vec<Change>, JournalError> {
+        let path = &entry.path;
+        let changes = match theirs {
+            Theirs::Absent => self.mirror.removal(path),
+            Theirs::Document(document) => {
+                let collection = entry.collection;
+                self.mirror.adoption(shown, collection, path, document)
+            }
+            // What is here is what the master has made of it, too.
+            Theirs::Changed(_) | Theirs::Unknown => Ok(Vec::new()),
+        };
+        changes.map_err(|why| JournalError::Copy(format!("cannot make a copy of {path}: {why}")))
+    }
+
+    /// The path and the write of what is kept of an entity, of which these writes came to nothing.
+    /// None if nothing of theirs is here, or it is kept already.
+    fn kept_of(&self, ended: &[Entry], at: u64) -> Result<Option<(String, Change)>, JournalError> {
+        let Some(first) = ended.first().filter(|first| first.kept.is_none()) else {
+            return Ok(None);
+        };
+        let puts = ended.iter().any(|entry| entry.operation == Operation::Put);
+        let store = self.book.store();
+        let stored = match puts {
+            true => store.entity(&first.path)?,
+            false => None,
+        };
+        let Some(stored) = stored else {
+            return Ok(None);
+        };
+        let (place, name) = place_and_name(&first.path);
+        // A package may have gone.
+        let place = match place.split_once('/') {
+            Some((namespace, _)) if store.entity(place)?.is_none() => namespace,
+            _ => place,
+        };
+        // Where that cannot be read, the commit finds it out.
+        let is_taken = |name: &str| matches!(store.entity(&format!("{place}/{name}")), Ok(Some(_)));
+        let code = store.code(&first.path)?;
+        let path = format!("{place}/{}", kept::name(name, at, is_taken));
+        let copy = kept::copy(&stored, code, &path);
+        Ok(copy.map(|write| (path, Change::Put(write))))
+    }
+}
+
+fn not_an_entity(entry: &Entry) -> JournalError {
+    JournalError::Copy(format!(
+        "the master's answer about {} is not a document of its {}",
+        entry.path,
+        entry.collection.name()
+    ))
+}

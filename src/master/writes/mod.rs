@@ -1,0 +1,271 @@
+//! Writes of entities: through to the master while it can be reached; into the journal, or
+//! refused, while it cannot.
+//!
+//! The master decides. What it answers is what the copy here becomes, and what the client gets.
+
+mod turns;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+
+use self::turns::Turns;
+use super::copies::{Copies, CopyError, Shown};
+use super::journal::{Journal, JournalError, MAX_ANSWER, Operation, Recording, Write};
+use crate::catalog::Catalog;
+use crate::entity::{Identity, wanted_status};
+use crate::store::{Change, Collection};
+use crate::upstream::{Outgoing, OutgoingBody, Upstream, UpstreamError, Whole};
+
+/// A client's write.
+#[derive(Debug)]
+pub struct WriteRequest {
+    /// What it does.
+    pub operation: Operation,
+    /// The entity's collection.
+    pub collection: Collection,
+    /// The entity: `ns/[package/]name`.
+    pub path: String,
+    /// Deletes a package with what is in it.
+    pub force: bool,
+    /// The request as it goes on, but for its body.
+    pub outgoing: Outgoing,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// What becomes of a write.
+pub enum Written {
+    /// The master has answered, and the copy here is what it said.
+    Answer(Whole),
+    /// It is made here, and the master gets it later.
+    Record(Record),
+    /// It concerns what only this gateway has: it is made here, and nowhere else.
+    Here(Here),
+    /// It cannot be made now.
+    Unavailable(StatusCode, String),
+}
+
+/// A write that is to be made here, for the master to get later. Nobody else writes to the entity
+/// meanwhile.
+pub struct Record {
+    recording: Recording,
+    _turn: turns::Turn,
+}
+
+impl Record {
+    /// The changes to make in the commit that makes the write here.
+    pub fn companions(&self) -> Vec<Change> {
+        self.recording.companions()
+    }
+
+    /// The write has been made here, or refused.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn end(self) -> Result<(), JournalError> {
+        self.recording.end()
+    }
+}
+
+/// A write of a kept conflict copy.
+pub struct Here {
+    forget: Option<Change>,
+    path: String,
+    copies: Copies,
+}
+
+impl Here {
+    /// The changes to make in the commit that makes the write.
+    pub fn companions(&self) -> Vec<Change> {
+        self.forget.clone().into_iter().collect()
+    }
+
+    /// The write has been made.
+    pub fn end(self) {
+        self.copies.settled(&self.path);
+    }
+}
+
+/// Where writes go.
+pub struct Writes {
+    upstream: Upstream,
+    catalog: Catalog,
+    copies: Copies,
+    journal: Arc<Journal>,
+    /// Whether writes are kept while the master is out of reach.
+    keeps: bool,
+    turns: Arc<Turns>,
+}
+
+impl Writes {
+    /// Writes to the master at `upstream`; with `keep`, those that it cannot get now go into the
+    /// journal.
+    pub fn new(
+        upstream: Upstream,
+        catalog: Catalog,
+        copies: Copies,
+        journal: Arc<Journal>,
+        keep: bool,
+    ) -> Self {
+        Writes {
+            upstream,
+            catalog,
+            copies,
+            journal,
+            keeps: keep,
+            turns: Arc::default(),
+        }
+    }
+
+    /// Makes a write at the master, or says where else.
+    pub async fn write(&self, identity: &Identity, request: WriteRequest) -> Written {
+        // One at a time for an entity: answers are adopted in the order of the writes.
+        let turn = self.turns.take(&request.path).await;
+        match self.copies.is_kept(&request.path) {
+            Ok(false) => {}
+            Ok(true) => return self.here(&request),
+            Err(error) => return failed(&error),
+        }
+        // What waits comes first, else this write would get ahead of it.
+        let waits = self.journal.has_of(&identity.namespace);
+        if waits || self.upstream.is_down() {
+            return self
+                .kept(identity, request, false, &UpstreamError::Down, turn)
+                .await;
+        }
+        let _writing = self.copies.writing(&request.path);
+        let mut outgoing = Outgoing::new(
+            request.outgoing.method.clone(),
+            request.outgoing.target.clone(),
+        );
+        outgoing.headers = request.outgoing.headers.clone();
+        if !request.body.is_empty() {
+            outgoing.body = OutgoingBody::Whole(request.body.clone());
+        }
+        match self.upstream.fetch(outgoing, MAX_ANSWER).await {
+            Ok(answer) if is_no_answer(answer.status) && self.keeps => {
+                let error = UpstreamError::Broken(format!("it answered {}", answer.status));
+                self.kept(identity, request, true, &error, turn).await
+            }
+            Ok(answer) => {
+                self.adopt(identity, &request, &answer).await;
+                Written::Answer(answer)
+            }
+            Err(error) => {
+                let sent = !error.is_without_effect();
+                self.kept(identity, request, sent, &error, turn).await
+            }
+        }
+    }
+
+    fn here(&self, request: &WriteRequest) -> Written {
+        let is_removed = request.operation == Operation::Delete;
+        Written::Here(Here {
+            forget: is_removed.then(|| self.copies.forget(&request.path)),
+            path: request.path.clone(),
+            copies: self.copies.clone(),
+        })
+    }
+
+    /// Keeps a write that the master has not answered to, if that is wanted.
+    async fn kept(
+        &self,
+        identity: &Identity,
+        request: WriteRequest,
+        sent: bool,
+        error: &UpstreamError,
+        turn: turns::Turn,
+    ) -> Written {
+        if sent {
+            self.copies.stale(&request.path);
+        }
+        if !self.keeps {
+            return Written::Unavailable(status_of(error), refusal(self.upstream.url(), error));
+        }
+        let write = Write {
+            uuid: identity.uuid.clone(),
+            collection: request.collection,
+            path: request.path,
+            operation: request.operation,
+            force: request.force,
+            body: request.body,
+            sent,
+        };
+        match self.journal.record(&self.catalog, &write).await {
+            Ok(recording) => Written::Record(Record {
+                recording,
+                _turn: turn,
+            }),
+            Err(error) => failed(&error),
+        }
+    }
+
+    /// Makes the copy here what the master has answered.
+    async fn adopt(&self, identity: &Identity, request: &WriteRequest, answer: &Whole) {
+        let path = &request.path;
+        if !answer.status.is_success() {
+            // The copy may be the reason why the client has asked for what cannot be.
+            if answer.status != StatusCode::UNAUTHORIZED {
+                self.copies.stale(path);
+            }
+            return;
+        }
+        let adopted = match request.operation {
+            Operation::Put => {
+                let collection = request.collection;
+                let document = &answer.body;
+                let shown = Shown::Own;
+                self.copies
+                    .adopt_answer(identity, shown, collection, path, document)
+                    .await
+            }
+            Operation::Delete => self.copies.gone(path).await,
+            Operation::Status => match wanted_status(&request.body) {
+                Ok(status) => self.copies.set_rule_status(path, status).await,
+                Err(_) => Ok(()),
+            },
+        };
+        if let Err(error) = adopted {
+            self.not_adopted(path, &error);
+        }
+    }
+
+    /// The master has done it; that there is no copy of it is not the client's concern.
+    fn not_adopted(&self, path: &str, error: &CopyError) {
+        log::warn!("no copy was made of what the master has at {path} now: {error}");
+        self.copies.stale(path);
+    }
+}
+
+/// Whether somebody between here and the master has answered in its place.
+fn is_no_answer(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+    )
+}
+
+const fn status_of(error: &UpstreamError) -> StatusCode {
+    match error {
+        UpstreamError::Broken(_) => StatusCode::BAD_GATEWAY,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// What a client is told whose write is not kept.
+fn refusal(url: &str, error: &UpstreamError) -> String {
+    if error.is_without_effect() {
+        format!("The change was not made, because the master {url} is needed for it: {error}.")
+    } else {
+        format!(
+            "The master {url} may or may not have made the change: {error}. Look at it again \
+             before you repeat it."
+        )
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Written {
+    Written::Unavailable(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+}

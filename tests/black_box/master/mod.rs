@@ -1,0 +1,43 @@
+//! A gateway in front of a master: a second OWL behind a link that can be cut, or a server that
+//! plays a script.
+
+mod activations;
+mod fake;
+mod forwarding;
+mod link;
+mod running;
+
+use crate::client::Client;
+use crate::daemon::{Daemon, Setup};
+
+pub use fake::{Fake, Reply};
+pub use link::Link;
+
+/// Two OWLs, and the link between them.
+pub struct Both {
+    /// The one that clients speak to.
+    pub gateway: Daemon,
+    /// The one that it has as its master.
+    pub master: Daemon,
+    /// The way from one to the other.
+    pub link: Link,
+}
+
+impl Both {
+    /// A master, and a gateway that is set up so.
+    pub fn start(gateway: Setup) -> Self {
+        let master = Setup::new().start();
+        let link = Link::to(master.address());
+        let gateway = gateway.env("OWL_NEXT_OPENWHISK", link.url()).start();
+        Both {
+            gateway,
+            master,
+            link,
+        }
+    }
+
+    /// A client of the gateway, and one of the master, both with the key of `guest`.
+    pub fn clients(&self) -> (Client, Client) {
+        (self.gateway.client(), self.master.client())
+    }
+}
