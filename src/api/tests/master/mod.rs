@@ -1,6 +1,7 @@
 //! The API with a master that plays a script.
 
 mod activations;
+mod copies_of;
 mod forwarding;
 mod keys;
 mod web;
