@@ -1,4 +1,5 @@
 //! The wire: HTTP/1.1 server and client on hyper and smol.
 
+pub mod bridge;
 pub mod client;
 pub mod server;
