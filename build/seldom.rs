@@ -16,6 +16,17 @@ const SELDOM: &[&str] = &[
     // Containers.
     "owl::engine::docker",
     "miniserde",
+    // Another OpenWhisk.
+    "owl::api::master",
+    "owl::cli::sync",
+    "owl::cli::upstreams",
+    "owl::master",
+    "owl::upstream",
+    "rustls",
+    "rustls_pki_types",
+    "ureq",
+    "ureq_proto",
+    "webpki",
     // Where a panic happened.
     "addr2line",
     "gimli",
