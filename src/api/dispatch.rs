@@ -15,6 +15,7 @@ use super::{
 use crate::catalog::Catalog;
 use crate::entity::Identity;
 use crate::http::server::Beyond;
+use crate::store::Change;
 
 /// A request whose caller is known.
 pub(super) struct Request {
@@ -29,6 +30,11 @@ impl Request {
     /// Where the entities are, for this request.
     pub(super) fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// Has these changes made in the commit of the write that this request makes.
+    pub(super) fn go_along_with(&mut self, companions: Vec<Change>) {
+        self.catalog = self.catalog.along_with(companions);
     }
 }
 

@@ -58,7 +58,7 @@ pub(in crate::api) async fn send(
 }
 
 /// A request without its body.
-fn outgoing(http: &http_types::Request, via: &str) -> Outgoing {
+pub(super) fn outgoing(http: &http_types::Request, via: &str) -> Outgoing {
     let method = http.method();
     let method = Method::from_bytes(method.as_ref().as_bytes()).unwrap_or(Method::GET);
     let url = http.url();

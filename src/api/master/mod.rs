@@ -15,11 +15,13 @@ pub(super) mod offline;
 mod passed;
 mod policy;
 pub(super) mod web;
+mod written;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_types::{Method, Response};
+use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::State;
@@ -33,6 +35,7 @@ use crate::upstream::{Incoming, Judged, Looped, Outgoing, UpstreamError, VIA};
 use entity::Entity;
 use error::upstream_error;
 use policy::{Policy, policy};
+use written::Kept;
 
 /// Says of a response that it is another OpenWhisk's and goes on as it is.
 pub(super) struct Unchanged;
@@ -44,6 +47,8 @@ enum Prepared {
         /// Whether the master was wanted and is out of reach.
         offline: bool,
     },
+    /// It is to be made here, with what goes along with it.
+    Kept(Kept),
     /// It has its answer.
     Answered(Box<Response>),
 }
@@ -61,11 +66,22 @@ pub(super) async fn answer(
         Prepared::Here { offline: true } => {
             let transaction = request.transaction.clone();
             let answer = resource_answer(request, method, resource).await;
-            let mut response = answer.unwrap_or_else(|error| error.into_response(&transaction));
-            offline::mark(&mut response, &master.upstream);
-            Ok(response)
+            Ok(marked(answer, &master, &transaction))
+        }
+        Prepared::Kept(kept) => {
+            let transaction = request.transaction.clone();
+            let answer = resource_answer(request, method, resource).await;
+            kept.end();
+            Ok(marked(answer, &master, &transaction))
         }
     }
+}
+
+/// An answer that was given without the master.
+fn marked(answer: Result<Response, ApiError>, master: &Master, transaction: &str) -> Response {
+    let mut response = answer.unwrap_or_else(|error| error.into_response(transaction));
+    offline::mark(&mut response, &master.upstream);
+    response
 }
 
 /// Does what must be done before a request is answered here, or answers it.
@@ -90,7 +106,7 @@ async fn prepare(
         },
         (Policy::Passed, _) => passed::pass(request, master, resource).await,
         (Policy::Written, _) => match entity() {
-            Some(entity) => written(request, master, method, &entity).await,
+            Some(entity) => written::write(request, master, method, entity).await,
             None => here,
         },
         (Policy::Activations, Resource::Activations(namespace)) => {
@@ -133,28 +149,26 @@ async fn copied(
     })
 }
 
-/// Has the master make a change, and looks at the copy again when it is needed.
-async fn written(
-    request: &mut Request,
-    master: &Master,
-    method: Method,
-    entity: &Entity,
-) -> Result<Prepared, ApiError> {
-    let path = entity.path();
-    let _writing = master.copies.writing(&path);
-    let sent = send_as_it_is(request, master).await?;
-    // Whether it was done or not.
-    master.copies.stale(&path);
-    let answer = sent.map_err(|error| upstream_error(&error, method))?;
-    Ok(Prepared::Answered(response(answer).into()))
-}
-
 /// Has the master answer a request that it answers at once.
 async fn send_as_it_is(
     request: &mut Request,
     master: &Master,
 ) -> Result<Result<Incoming, UpstreamError>, Looped> {
-    send_on(&mut request.http, master, Judged::ByStatus, Duration::ZERO).await
+    let sent = send_on(&mut request.http, master, Judged::ByStatus, Duration::ZERO).await?;
+    if let Ok(answer) = &sent {
+        heed(request, master, answer.status).await;
+    }
+    Ok(sent)
+}
+
+/// Takes from the status of an answer what it says about the caller's key.
+async fn heed(request: &Request, master: &Master, status: StatusCode) {
+    let uuid = &request.identity.uuid;
+    if status == StatusCode::UNAUTHORIZED
+        && let Err(error) = master.keys.forget(uuid).await
+    {
+        log::warn!("the key with the uuid {uuid} counts on though the master refuses it: {error}");
+    }
 }
 
 /// Has the master answer a request, which goes on as it is.

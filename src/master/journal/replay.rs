@@ -66,6 +66,12 @@ impl Replayer {
         }
     }
 
+    /// Goes another way to the master.
+    #[cfg(test)]
+    pub(super) fn reach(&mut self, upstream: Upstream) {
+        self.requests.upstream = upstream;
+    }
+
     /// Replays what is there and what comes. Never ends; dropping it is as good as a crash: what
     /// was begun is found again.
     pub async fn run(mut self) {
@@ -174,7 +180,10 @@ impl Replayer {
     fn later(&mut self, entry: &Entry, delay: &Delay) {
         let (Delay::Unreachable(reason) | Delay::Throttled(reason) | Delay::Error(reason)) = delay;
         log::debug!("entry {} of the journal waits: {reason}", entry.number);
-        self.order.pause(entry.namespace(), Instant::now());
+        // While it is out of reach, all wait for it, and not for a pause of their own.
+        if !self.requests.upstream.is_down() {
+            self.order.pause(entry.namespace(), Instant::now());
+        }
     }
 
     async fn end(&mut self, entry: &Entry, ending: Ending) -> Result<(), JournalError> {

@@ -10,7 +10,7 @@ use super::stamp::Stamp;
 use crate::clock::now;
 use crate::entity::names::place_and_name;
 use crate::master::copies::Shown;
-use crate::store::{Change, StoreError};
+use crate::store::{Change, Collection, StoreError};
 use crate::sync::lock;
 
 /// How often a settlement is made anew because what it goes by has changed.
@@ -22,7 +22,7 @@ struct Settlement {
     changes: Vec<Change>,
     /// Entries that are not open any more, and whether they stay in the journal.
     closed: Vec<(u64, bool)>,
-    /// Triggers that have changed at the master, too.
+    /// Triggers that have changed at the master, too, and packages.
     stale: Vec<String>,
 }
 
@@ -106,6 +106,10 @@ impl Journal {
             Theirs::Changed(stamp) => Base::At(stamp.clone()),
             Theirs::Unknown => Base::Any,
         };
+        // What was in a package may have gone with it.
+        if entry.collection == Collection::Packages {
+            settlement.stale.push(entry.path.clone());
+        }
         if let Some(next) = self.open_after(entry)?.into_iter().next() {
             let based = Entry {
                 base,

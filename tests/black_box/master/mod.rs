@@ -6,6 +6,7 @@ mod fake;
 mod forwarding;
 mod link;
 mod running;
+mod writing;
 
 use crate::client::Client;
 use crate::daemon::{Daemon, Setup};

@@ -45,7 +45,8 @@ pub struct Model {
     pub things: BTreeMap<(&'static str, String), Thing>,
     pub effects: Vec<Effect>,
     pub faults: VecDeque<Fault>,
-    pub requests: Vec<String>,
+    /// Faults are those of something that is no OpenWhisk.
+    pub is_somebody_else: bool,
     clock: u64,
 }
 
@@ -174,15 +175,14 @@ impl Exchange for Cloud {
         Box::pin(async move {
             // One poll on the way there and one on the way back, for those who count them.
             smol::future::yield_now().await;
-            let fault = self.with(|model| {
-                let line = format!("{} {}", request.method, request.target);
-                model.requests.push(line);
-                model.faults.pop_front().unwrap_or(Fault::None)
-            });
+            let fault = self.with(|model| model.faults.pop_front().unwrap_or(Fault::None));
             let lost = || Err(UpstreamError::Broken("cut".into()));
             let (status, body) = match fault {
                 Fault::Unsent => return Err(UpstreamError::Unsent("cut".into())),
                 Fault::LostThere => return lost(),
+                Fault::Status(status) if self.with(|model| model.is_somebody_else) => {
+                    (status, json!("welcome"))
+                }
                 Fault::Status(status) => (status, json!({"error": "trouble", "code": "x"})),
                 Fault::None | Fault::LostBack => self.with(|model| model.answer(&request)),
             };
