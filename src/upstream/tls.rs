@@ -107,7 +107,13 @@ impl Transport for Sealed {
     }
 
     fn is_open(&mut self) -> bool {
-        self.socket.get_mut().is_open()
+        // What nobody has asked for would be taken for the next answer.
+        let is_quiet = match self.connection.process_new_packets() {
+            Ok(state) => state.plaintext_bytes_to_read() == 0 && !state.peer_has_closed(),
+            Err(_) => false,
+        };
+        let socket = self.socket.get_mut();
+        is_quiet && socket.buffers().input().is_empty() && socket.is_open()
     }
 
     fn is_tls(&self) -> bool {

@@ -88,3 +88,21 @@ fn every_form_of_body() {
     assert_eq!(answer.body.length, Some(9));
     assert_eq!(text(answer), "");
 }
+
+#[test]
+fn what_nobody_has_asked_for_is_nobody_s_answer() {
+    let stray = "HTTP/1.1 299 Stray\r\nContent-Length: 0\r\n\r\n";
+    let (url, master) = master(move |listener| {
+        for answer in [OK.to_owned() + stray, OK.to_owned()] {
+            let mut connection = Connection::accept(&listener);
+            connection.request();
+            connection.write(answer);
+        }
+    });
+    let client = client(&url, settings());
+    for _ in 0..2 {
+        let answer = ask(&client, Outgoing::new(Method::GET, "/x")).unwrap();
+        assert_eq!(answer.status, 200);
+    }
+    master.join().unwrap();
+}

@@ -231,6 +231,23 @@ fn secure_connections_are_used_again() {
 }
 
 #[test]
+fn what_nobody_has_asked_for_is_nobody_s_secret() {
+    let (url, master) = secure_master("127.0.0.1", |listener| {
+        for stray in ["HTTP/1.1 299 Stray\r\nContent-Length: 0\r\n\r\n", ""] {
+            let mut secure = accept(&listener).unwrap();
+            secure
+                .write_all((OK.to_owned() + stray).as_bytes())
+                .unwrap();
+        }
+    });
+    let client = client(&url, trusting("authority.pem"));
+    for _ in 0..2 {
+        assert_eq!(ask(&client, get()).unwrap().status, 200);
+    }
+    master.join().unwrap();
+}
+
+#[test]
 fn an_end_that_is_not_told_is_none() {
     for told in [true, false] {
         let (url, master) = secure_master("127.0.0.1", move |listener| {
