@@ -2,6 +2,7 @@
 
 mod activations;
 mod forwarding;
+mod system;
 mod web;
 
 use std::time::Duration;
