@@ -54,6 +54,7 @@ fn with_server(test: impl FnOnce(&Store, std::net::SocketAddr) + Send + 'static)
         docker: Arc::new(AtomicBool::new(false)),
         operations: Operations::default(),
         master: None,
+        tiers: Vec::new(),
     };
     let executor: Executor = Arc::default();
     let app = app(State::new(services, Settings::default()));

@@ -51,6 +51,7 @@ use crate::entity::Identity;
 use crate::invoke::{Throttled, Throttles};
 use crate::master::Master;
 use crate::store::Store;
+use crate::upstream::Upstream;
 
 /// What the API works with. Clones share it.
 #[derive(Clone)]
@@ -79,6 +80,8 @@ pub struct Services {
     pub operations: Operations,
     /// The master; none: this OpenWhisk is its own.
     pub master: Option<Arc<Master>>,
+    /// Those that take over what cannot run here; the master may be one of them.
+    pub tiers: Vec<Upstream>,
 }
 
 impl State {
@@ -105,6 +108,10 @@ impl State {
 
     fn master(&self) -> Option<&Arc<Master>> {
         self.0.services.master.as_ref()
+    }
+
+    fn tiers(&self) -> &[Upstream] {
+        &self.0.services.tiers
     }
 
     fn operations(&self) -> &Operations {

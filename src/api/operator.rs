@@ -10,10 +10,10 @@ use ring::hmac;
 use ring::rand::SystemRandom;
 
 use super::error::ApiError;
-use super::{State, auth, reply};
+use super::{State, auth, reply, upstreams};
 use crate::entity::basic_credentials;
 use crate::metrics::{Kind, Metrics, Readers, Text};
-use crate::upstream;
+use crate::upstream::write_metrics;
 
 /// Name and password of the operator, as a tag that they can be compared with but not read from.
 pub struct Credentials {
@@ -131,8 +131,9 @@ pub(super) fn metrics(state: &State, peer: Option<&str>) -> Result<Response, Api
     operations.metrics.write(&mut text);
     write_pool(state, &mut text);
     write_store(state, &mut text)?;
-    if let Some(master) = state.master() {
-        upstream::write_metrics(&[&master.upstream], &mut text);
+    let upstreams = upstreams::all(state);
+    if !upstreams.is_empty() {
+        write_metrics(&upstreams, &mut text);
     }
     let mut response = reply::text(&text.finish());
     response.insert_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8");

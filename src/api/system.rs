@@ -38,9 +38,7 @@ pub(super) fn info(state: &State) -> Response {
         },
         "runtimes": state.manifest().info(state.docker_answers()),
     });
-    if let Some(master) = state.master() {
-        info["master"] = upstreams::info(&master.upstream);
-    }
+    upstreams::tell(state, &mut info);
     reply::json(StatusCode::Ok, &info)
 }
 

@@ -4,12 +4,37 @@ use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
 
+use super::State;
 use crate::clock::iso_milliseconds;
 use crate::upstream::Upstream;
 
+/// The master and the tiers, each once.
+pub(super) fn all(state: &State) -> Vec<&Upstream> {
+    let master = state.master().map(|master| &master.upstream);
+    master.into_iter().chain(tiers(state)).collect()
+}
+
+/// The tiers that are not the master.
+fn tiers(state: &State) -> impl Iterator<Item = &Upstream> {
+    let master = state.master().map(|master| master.upstream.url());
+    let tiers = state.tiers().iter();
+    tiers.filter(move |tier| Some(tier.url()) != master)
+}
+
+/// Adds them to what `GET /` tells.
+pub(super) fn tell(state: &State, about: &mut Value) {
+    if let Some(master) = state.master() {
+        about["master"] = info(&master.upstream);
+    }
+    let tiers: Vec<Value> = tiers(state).map(info).collect();
+    if !tiers.is_empty() {
+        about["tiers"] = tiers.into();
+    }
+}
+
 /// Where it is, whether it can be reached and since when, and when it last answered. Times are
 /// told by the clock of now, which may have been set since then.
-pub(super) fn info(upstream: &Upstream) -> Value {
+fn info(upstream: &Upstream) -> Value {
     let status = upstream.status();
     json!({
         "url": upstream.url(),

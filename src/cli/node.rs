@@ -206,6 +206,7 @@ impl Node {
                 docker: engines.docker_flag(),
                 operations: api::Operations::new(invoker.metrics(), config.metrics, operator),
                 master,
+                tiers: upstreams.tiers,
             },
             settings,
         );

@@ -149,6 +149,7 @@ impl Api {
             manifest: Arc::new(Manifest::load(&file).unwrap()),
             docker: docker.clone(),
             operations,
+            tiers: Vec::new(),
         };
         Api {
             server: app(State::new(services, settings)),

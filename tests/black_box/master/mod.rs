@@ -5,6 +5,7 @@ mod activations;
 mod fake;
 mod forwarding;
 mod link;
+mod outage;
 mod running;
 mod writing;
 

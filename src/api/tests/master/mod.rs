@@ -4,6 +4,7 @@ mod activations;
 mod copies_of;
 mod forwarding;
 mod keys;
+mod system;
 mod web;
 
 use std::time::Duration;
