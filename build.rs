@@ -1,21 +1,15 @@
-//! Deflates the API's descriptions, so that they take a tenth of their size in the binary.
+//! Prepares what the compiler does not: the API's descriptions, and where the linker puts code.
+
+#[path = "build/descriptions.rs"]
+mod descriptions;
+#[path = "build/seldom.rs"]
+mod seldom;
 
 use std::error::Error;
-use std::fs::File;
-use std::path::{Path, PathBuf};
-
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
+use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    for name in ["api.json", "server.json"] {
-        let source = Path::new("src/api/docs").join(name);
-        println!("cargo::rerun-if-changed={}", source.display());
-        let file = File::create(out.join(name).with_extension("json.z"))?;
-        let mut encoder = ZlibEncoder::new(file, Compression::best());
-        std::io::copy(&mut File::open(source)?, &mut encoder)?;
-        encoder.finish()?;
-    }
-    Ok(())
+    descriptions::deflate(&out)?;
+    seldom::place(&out)
 }

@@ -3,10 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use http_types::headers::HeaderValues;
-
 use super::State;
 use super::error::ApiError;
+use super::master::via_of;
 use crate::entity::{GUEST_KEY, GUEST_UUID, Identity, basic_credentials};
 use crate::master::{self, KeyError};
 
@@ -15,14 +14,12 @@ const KEY_LENGTH: usize = 64;
 
 /// Finds out who calls.
 ///
-/// `peer` is the other end of the connection, never what a header says about it: the guest's key
-/// is known to anybody, so it opens nothing to those who come over a network.
+/// The other end of the connection counts, never what a header says about it: the guest's key is
+/// known to anybody, so it opens nothing to those who come over a network.
 pub(super) async fn authenticate(
-    state: &State,
-    authorization: Option<&HeaderValues>,
-    peer: Option<&str>,
+    request: &tide::Request<State>,
 ) -> Result<Arc<Identity>, ApiError> {
-    let Some(authorization) = authorization else {
+    let Some(authorization) = request.header("Authorization") else {
         return Err(ApiError::unauthenticated(
             "The resource requires authentication, which was not supplied with the request",
         ));
@@ -33,11 +30,12 @@ pub(super) async fn authenticate(
     if key.len() != KEY_LENGTH {
         return Err(invalid());
     }
-    if uuid == GUEST_UUID && key == GUEST_KEY && !is_loopback(peer) {
+    if uuid == GUEST_UUID && key == GUEST_KEY && !is_loopback(request.peer_addr()) {
         return Err(invalid());
     }
+    let state = request.state();
     let keys = state.master().map(|master| &master.keys);
-    let found = master::authenticate(keys, state.store(), uuid, key).await;
+    let found = master::authenticate(keys, state.store(), uuid, key, via_of(request)).await;
     Ok(found?)
 }
 

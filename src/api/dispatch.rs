@@ -120,12 +120,7 @@ async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &s
         Route::ServerDocs => return Ok(docs::server()),
         Route::DocsPage => return Ok(docs::page()),
     };
-    let identity = auth::authenticate(
-        request.state(),
-        request.header("Authorization"),
-        request.peer_addr(),
-    )
-    .await?;
+    let identity = auth::authenticate(&request).await?;
     let request = Request {
         catalog: request.state().catalog().clone(),
         http: request,

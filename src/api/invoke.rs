@@ -1,5 +1,6 @@
 //! Invoking an action (reference section 4).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_types::{Response, StatusCode};
@@ -97,7 +98,7 @@ pub(super) async fn post(mut request: Request, target: Target) -> Result<Respons
     );
     Ok(match state.invoker().invoke(call).await? {
         Outcome::Accepted(id) => accepted(id),
-        Outcome::Finished(activation) => finished(&activation, wanted.result),
+        Outcome::Finished(activation) => finished(activation, wanted.result),
     })
 }
 
@@ -135,18 +136,30 @@ pub(super) fn accepted(id: ActivationId) -> Response {
 
 /// The answer to a blocking caller (reference section 4.5). A result that is an array is answered
 /// bare, whatever was asked for.
-fn finished(activation: &Activation, result: bool) -> Response {
+fn finished(activation: Arc<Activation>, result: bool) -> Response {
     let status = match activation.response.status {
         Status::Success => StatusCode::Ok,
         Status::ApplicationError | Status::DeveloperError => StatusCode::BadGateway,
         Status::InternalError => StatusCode::InternalServerError,
     };
-    let text = match activation.response.result.as_deref() {
-        Some(value) if result || value.get().starts_with('[') => value.get().as_bytes().to_vec(),
-        None if result => b"{}".to_vec(),
-        _ => activation.full_record(),
+    let id = activation.id.to_string();
+    let mut response = match activation.response.result.as_deref() {
+        Some(value) if result || value.get().starts_with('[') => {
+            reply::json_shared(status, ResultOf(activation))
+        }
+        None if result => reply::json_text(status, "{}"),
+        _ => reply::json_shared(status, activation.full_record()),
     };
-    let mut response = reply::json_text(status, text);
-    response.insert_header(ACTIVATION_HEADER, activation.id.to_string());
+    response.insert_header(ACTIVATION_HEADER, id);
     response
+}
+
+/// The result of an activation as a body: the task that stores its record has the same one.
+struct ResultOf(Arc<Activation>);
+
+impl AsRef<[u8]> for ResultOf {
+    fn as_ref(&self) -> &[u8] {
+        let result = self.0.response.result.as_deref();
+        result.map_or(b"", |value| value.get().as_bytes())
+    }
 }

@@ -1,9 +1,11 @@
 //! Answers (reference sections 1.6 and 1.7).
 
+use bytes::Bytes;
 use http_types::{Body, Response, StatusCode, mime};
 use serde::Serialize;
 
 use super::chunks;
+use crate::http::server::InMemory;
 
 /// `Access-Control-Allow-Methods` of the REST API.
 pub(super) const API_METHODS: &str = "GET, DELETE, POST, PUT, HEAD";
@@ -21,6 +23,14 @@ pub(super) fn json_text(status: StatusCode, text: impl Into<Body>) -> Response {
     let mut response = Response::new(status);
     response.set_content_type(mime::JSON);
     response.set_body(text);
+    response
+}
+
+/// A document that is JSON already, in memory that others use as well.
+pub(super) fn json_shared(status: StatusCode, text: impl AsRef<[u8]> + Send + 'static) -> Response {
+    let mut response = Response::new(status);
+    response.set_content_type(mime::JSON);
+    InMemory::set(&mut response, Bytes::from_owner(text));
     response
 }
 

@@ -75,11 +75,17 @@ pub(super) fn master(
         offline: config.master.keys_offline,
     };
     let store = catalog.store();
-    let keys = Keys::new(store.clone(), upstream.clone(), executor.clone(), validity);
     let daemon_id = store
         .daemon_id()
         .map_err(|error| NodeError::new("cannot read the daemon's id", error))?;
     let via = Via::new(daemon_id);
+    let keys = Keys::new(
+        store.clone(),
+        upstream.clone(),
+        executor.clone(),
+        via.clone(),
+        validity,
+    );
     let pool = pool.clone();
     let rooms = copies::Rooms {
         upstream: upstream.clone(),

@@ -41,12 +41,16 @@ impl Activation {
     /// The rest of the record with these logs instead of its own.
     pub fn tail_with(&self, logs: &[String]) -> Vec<u8> {
         let measured = self.duration;
-        to_vec(&Tail {
+        let tail = Tail {
             duration: measured.or_else(|| Some(self.end?.saturating_sub(self.start))),
             subject: &self.subject,
             response: &self.response,
             logs,
-        })
+        };
+        let result = self.response.result.as_ref();
+        let result = result.map_or(0, |result| result.get().len());
+        let logs: usize = logs.iter().map(|line| line.len() + 4).sum();
+        with_room(&tail, 256 + result + logs)
     }
 }
 
@@ -166,7 +170,15 @@ impl Serialize for Annotations<'_> {
 }
 
 fn to_vec(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("texts and numbers are always valid JSON")
+    with_room(value, 0)
+}
+
+/// The text of a value that has at least `room` bytes: memory that grew by doubling would copy a
+/// large result several times.
+fn with_room(value: &impl Serialize, room: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(room);
+    serde_json::to_writer(&mut text, value).expect("texts and numbers are always valid JSON");
+    text
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What an action is given: default parameters under the payload (reference section 4.3), and
 //! the bodies of `/init` and `/run` (sections 7.2 and 7.3).
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
@@ -18,14 +19,15 @@ fn push_string(out: &mut String, text: &str) {
 }
 
 /// Arguments and init parameters of one run.
-pub(super) struct Arguments {
-    /// The JSON object or array that is the action's argument.
-    value: String,
+pub(super) struct Arguments<'a> {
+    /// The JSON object or array that is the action's argument; the payload itself where nothing is
+    /// merged into it.
+    value: Cow<'a, str>,
     /// Init parameters: names and values as texts.
     init: Vec<(String, String)>,
 }
 
-impl Arguments {
+impl<'a> Arguments<'a> {
     /// Merges the payload (an object, or nothing) over the parameters, at the top level only.
     /// Values stay exactly as they were written. An array, which only another action's result can
     /// be, is the whole argument.
@@ -34,15 +36,11 @@ impl Arguments {
     /// The payload is neither a JSON object nor an array.
     pub(super) fn merge(
         parameters: &Parameters,
-        payload: Option<&RawValue>,
+        payload: Option<&'a RawValue>,
     ) -> serde_json::Result<Self> {
         if parameters.0.is_empty() || payload.is_some_and(|p| p.get().starts_with('[')) {
-            let value = match payload {
-                Some(payload) => payload.get().to_string(),
-                None => "{}".to_string(),
-            };
             return Ok(Arguments {
-                value,
+                value: Cow::Borrowed(payload.map_or("{}", RawValue::get)),
                 init: Vec::new(),
             });
         }
@@ -92,7 +90,10 @@ impl Arguments {
             }
         }
         value.push('}');
-        Ok(Arguments { value, init })
+        Ok(Arguments {
+            value: Cow::Owned(value),
+            init,
+        })
     }
 
     /// The arguments as the payload of another call, without init parameters.
@@ -100,14 +101,14 @@ impl Arguments {
     /// # Errors
     /// They are not JSON, which nothing makes them.
     pub(super) fn into_payload(self) -> serde_json::Result<Box<RawValue>> {
-        RawValue::from_string(self.value)
+        RawValue::from_string(self.value.into_owned())
     }
 }
 
-impl From<Arguments> for Box<RawValue> {
+impl From<Arguments<'_>> for Box<RawValue> {
     /// The argument, without what goes to the environment.
-    fn from(arguments: Arguments) -> Self {
-        RawValue::from_string(arguments.value).expect("merged objects are valid JSON")
+    fn from(arguments: Arguments<'_>) -> Self {
+        RawValue::from_string(arguments.value.into_owned()).expect("merged objects are valid JSON")
     }
 }
 
@@ -134,7 +135,7 @@ pub(super) struct Run<'a> {
     /// Transaction id of the request.
     pub(super) transaction_id: &'a str,
     /// The arguments.
-    pub(super) arguments: &'a Arguments,
+    pub(super) arguments: &'a Arguments<'a>,
 }
 
 impl Run<'_> {

@@ -168,7 +168,8 @@ fn the_body_of_init() {
 fn the_body_of_run_and_who_gets_the_key() {
     let identity = identity();
     let id = ActivationId::random();
-    let arguments = Arguments::merge(&Parameters::default(), Some(&raw(r#"{"a":1.0}"#))).unwrap();
+    let payload = raw(r#"{"a":1.0}"#);
+    let arguments = Arguments::merge(&Parameters::default(), Some(&payload)).unwrap();
     let body_for = |action: &Action| -> serde_json::Value {
         let run = Run {
             action,

@@ -186,11 +186,12 @@ fn unlearning(namespace: &str, uuid: &str) -> [Change; 2] {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
     use std::path::Path;
 
     use super::*;
     use crate::entity::{GUEST_KEY, GUEST_UUID, NamespaceLimits};
-    use crate::store::Options;
+    use crate::store::{NoteKind, Options};
     use smol::block_on;
 
     /// A store in which only the keys of a master count.
@@ -265,6 +266,29 @@ mod tests {
         let all = store.learned_keys().unwrap();
         let all: Vec<_> = all.iter().map(|key| &*key.identity.uuid).collect();
         assert_eq!(all, ["uuid-1", "uuid-4", "uuid-3"]);
+        // What another process has forgotten meanwhile may stay in an index.
+        let stale = Change::Note {
+            key: in_index("b", "uuid-4"),
+            text: Vec::new(),
+        };
+        block_on(store.write_all(vec![stale])).unwrap();
+        assert_eq!(of("b"), None);
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_is_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        learn(&store, "a", "uuid-1", 'k', 7);
+        learn(&store, "b", "uuid-1", 'k', 8);
+        block_on(store.forget_key("uuid-1")).unwrap();
+        let mut left = 0;
+        let visit = &mut |_, _: &[u8]| {
+            left += 1;
+            ControlFlow::Continue(())
+        };
+        store.visit_notes(NoteKind::Key, &[], None, visit).unwrap();
+        assert_eq!(left, 0);
     }
 
     #[test]

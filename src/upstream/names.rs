@@ -14,7 +14,10 @@ use crate::sync::lock;
 
 /// The look-ups that are under way.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names(Arc<Mutex<HashMap<(String, u16), Arc<Lookup>>>>);
+pub(super) struct Names(Arc<Mutex<UnderWay>>);
+
+/// By host and port.
+type UnderWay = HashMap<(String, u16), Arc<Lookup>>;
 
 /// A look-up under way.
 #[derive(Debug, Default)]

@@ -30,4 +30,5 @@ mod rules;
 mod runtimes;
 mod store_faults;
 mod together;
+mod upstreams;
 mod web;

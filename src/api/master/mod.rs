@@ -214,6 +214,6 @@ pub(super) fn check_loop(request: &tide::Request<State>, master: &Master) -> Res
 }
 
 /// What a request says about the gateways that it has come through.
-fn via_of(request: &tide::Request<State>) -> Option<&str> {
+pub(super) fn via_of(request: &tide::Request<State>) -> Option<&str> {
     Some(request.header(VIA)?.last().as_str())
 }

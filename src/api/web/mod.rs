@@ -113,7 +113,7 @@ async fn call(
     body::check_length(&request, max, body::TooLarge::Request)?;
     let checked = match request.header("Authorization") {
         None => None,
-        credentials => Some(authenticate(&state, credentials, request.peer_addr()).await),
+        Some(_) => Some(authenticate(&request).await),
     };
     let required = action.annotations.get("require-whisk-auth");
     let secret = header(&request, auth::HEADER);

@@ -56,7 +56,7 @@ async fn authenticated(
     key: &str,
 ) -> Result<Option<Arc<Identity>>, Failure> {
     let keys = services.keys.as_ref();
-    match master::authenticate(keys, &services.store, uuid, key).await {
+    match master::authenticate(keys, &services.store, uuid, key, None).await {
         Ok(identity) => Ok(Some(identity)),
         Err(KeyError::Refused) => Ok(None),
         Err(error @ KeyError::Unavailable(_)) => Err(Failure::unavailable(error.to_string())),

@@ -182,7 +182,11 @@ fn with_error_value(status: Status, error: &RawValue) -> Response {
 
 /// Notes how long the answer was, in characters as OpenWhisk counts.
 fn sized(mut response: Response, answer: &Answer) -> Response {
-    response.size = Some(String::from_utf8_lossy(&answer.body).chars().count() as u64);
+    let characters = match str::from_utf8(&answer.body) {
+        Ok(text) => text.chars().count(),
+        Err(_) => String::from_utf8_lossy(&answer.body).chars().count(),
+    };
+    response.size = Some(characters as u64);
     response
 }
 
@@ -204,6 +208,7 @@ impl Shape {
         };
         match whole.get().as_bytes().first() {
             Some(b'[') => Shape::Array(whole),
+            Some(b'{') if !may_have_error(whole.get()) => Shape::Object { error: None, whole },
             Some(b'{') => {
                 match serde_json::Deserializer::from_str(whole.get()).deserialize_map(ErrorKey) {
                     Ok(error) => Shape::Object { error, whole },
@@ -213,6 +218,13 @@ impl Shape {
             _ => Shape::Other,
         }
     }
+}
+
+/// Whether an object may have the key `error`: as it is, or with escapes for its characters. A
+/// search for the bytes is much quicker than a look at all keys.
+fn may_have_error(object: &str) -> bool {
+    let finds = |bytes: &[u8]| memchr::memmem::find(object.as_bytes(), bytes).is_some();
+    finds(b"error\"") || finds(b"\\u")
 }
 
 /// Finds the value of the key `error` without building the object.

@@ -21,8 +21,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use smol::Async;
-use smol_hyper::rt::FuturesIo;
 
+use crate::http::bridge::Bridge;
 use crate::{BoxFuture, Executor};
 
 /// Bytes that hyper may read ahead of whoever consumes an answer. Its own default, 400 KB, is
@@ -101,7 +101,7 @@ impl Connection {
     pub async fn open(executor: &Executor, wire: Box<dyn Wire>) -> hyper::Result<Self> {
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(READ_AHEAD)
-            .handshake(FuturesIo::new(wire))
+            .handshake(Bridge::new(wire))
             .await?;
         let driver = executor.spawn(async move {
             if let Err(error) = driver.with_upgrades().await {

@@ -9,9 +9,9 @@ use hyper::body::Incoming;
 use hyper::{Response, StatusCode};
 use smol::future::poll_fn;
 use smol::io::AsyncRead;
-use smol_hyper::rt::FuturesIo;
 
 use super::Wire;
+use crate::http::bridge::Bridge;
 
 /// Bytes read at once from an upgraded connection.
 const PIECE: usize = 8 * 1024;
@@ -46,7 +46,7 @@ impl ResponseStream {
                 .await
                 .map_err(io::Error::other)?;
             let parts = upgraded
-                .downcast::<FuturesIo<Box<dyn Wire>>>()
+                .downcast::<Bridge<Box<dyn Wire>>>()
                 .map_err(|_| io::Error::other("the upgraded connection is not of this client"))?;
             Source::Raw {
                 first: parts.read_buf,

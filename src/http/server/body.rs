@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
-use smol::io::{AsyncBufRead, AsyncRead, AsyncReadExt};
+use smol::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead};
 
 use super::refusal::Refusal;
 use super::state::State;
@@ -227,15 +227,19 @@ pub async fn read_request_body(
     }
     let room = announced.and_then(|length| usize::try_from(length).ok());
     let mut bytes = Vec::with_capacity(room.unwrap_or(0));
-    // One byte more than allowed shows that there is more.
-    (&mut body)
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(RequestBodyError::Failed)?;
-    match bytes.len() as u64 {
-        came if came > limit => Err(RequestBodyError::TooLong(came)),
-        _ => Ok(bytes),
+    // Piece by piece: `read_to_end` would zero the memory first, and double it to see the end.
+    loop {
+        let piece = body.fill_buf().await.map_err(RequestBodyError::Failed)?;
+        let came = piece.len();
+        if came == 0 {
+            return Ok(bytes);
+        }
+        if (bytes.len() + came) as u64 > limit {
+            // One byte more than allowed shows that there is more.
+            return Err(RequestBodyError::TooLong(limit.saturating_add(1)));
+        }
+        bytes.extend_from_slice(piece);
+        body.consume(came);
     }
 }
 

@@ -10,7 +10,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use smol::Timer;
 use smol::io::AsyncRead;
-use smol_hyper::rt::FuturesIo;
 
 use super::body::Answer;
 use super::exchange::{self, Ends};
@@ -18,6 +17,7 @@ use super::gate::Gate;
 use super::socket::Socket;
 use super::state::State;
 use super::{Shared, Signals};
+use crate::http::bridge::Bridge;
 use crate::http::client::within;
 
 /// Bytes that hyper may read ahead of a handler, and hold of an answer: its smallest settings
@@ -52,7 +52,7 @@ where
         // A client may close its sending side after a request: it still gets the answer.
         .half_close(true)
         .max_buf_size(BUFFER)
-        .serve_connection(FuturesIo::new(gate), service);
+        .serve_connection(Bridge::new(gate), service);
 
     let mut watch = Watch::new(&state, &shared.signals);
     let ended = smol::future::poll_fn(|cx| {

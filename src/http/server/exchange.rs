@@ -10,6 +10,7 @@ use hyper::{Request, Response, StatusCode};
 
 use super::beyond::Beyond;
 use super::body::{RequestBody, ResponseBody};
+use super::in_memory::InMemory;
 use super::refusal::Refusal;
 use super::state::State;
 
@@ -154,8 +155,12 @@ fn from_tide(mut answer: http_types::Response) -> Response<ResponseBody> {
             append(headers, name, value);
         }
     }
-    // Last, as it makes up a content type for answers that have none.
-    response.map(|()| ResponseBody::from_tide(answer.take_body()))
+    let in_memory = InMemory::take(&mut answer);
+    response.map(|()| match in_memory {
+        Some(bytes) => ResponseBody::whole(bytes),
+        // Last, as it makes up a content type for answers that have none.
+        None => ResponseBody::from_tide(answer.take_body()),
+    })
 }
 
 /// Adds a header, unless it would break the framing of the answer: hyper alone decides that.

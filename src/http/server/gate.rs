@@ -5,7 +5,7 @@
 //! finds the refusal in the [`State`]: so the answer has OpenWhisk's form, and comes behind the
 //! answers to earlier, pipelined requests.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -127,6 +127,22 @@ impl Gate {
     /// The socket itself.
     pub(super) fn into_socket(self) -> Socket {
         self.socket
+    }
+
+    /// Keeps the time of a client that does not read its answer.
+    fn wrote(&mut self, result: &Poll<io::Result<usize>>) {
+        match result {
+            Poll::Pending => {
+                self.state.lock().write_until = Some(self.writing.wait(Instant::now()));
+            }
+            Poll::Ready(Ok(n)) => {
+                // Only a client that was waited for costs a look at the clock.
+                if self.state.lock().write_until.take().is_some() {
+                    self.writing.progress(Instant::now(), *n);
+                }
+            }
+            Poll::Ready(Err(_)) => {}
+        }
     }
 
     /// What follows a checked head.
@@ -366,18 +382,18 @@ impl AsyncWrite for Gate {
     ) -> Poll<io::Result<usize>> {
         let gate = self.get_mut();
         let result = Pin::new(&mut gate.socket).poll_write(cx, bytes);
-        match &result {
-            Poll::Pending => {
-                gate.state.lock().write_until = Some(gate.writing.wait(Instant::now()));
-            }
-            Poll::Ready(Ok(n)) => {
-                // Only a client that was waited for costs a look at the clock.
-                if gate.state.lock().write_until.take().is_some() {
-                    gate.writing.progress(Instant::now(), *n);
-                }
-            }
-            Poll::Ready(Err(_)) => {}
-        }
+        gate.wrote(&result);
+        result
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let gate = self.get_mut();
+        let result = Pin::new(&mut gate.socket).poll_write_vectored(cx, pieces);
+        gate.wrote(&result);
         result
     }
 

@@ -19,13 +19,16 @@ mod connection;
 mod exchange;
 mod gate;
 mod head;
+mod in_memory;
 mod patience;
 mod refusal;
+
 mod socket;
 mod state;
 
 pub use beyond::Beyond;
 pub use body::{RequestBodyError, read_request_body};
+pub use in_memory::InMemory;
 
 use std::future::Future;
 use std::io;

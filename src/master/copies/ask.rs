@@ -1,5 +1,7 @@
 //! Asking the master for an entity, and what its answer means.
 
+use std::fmt;
+
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use serde_json::value::RawValue;
@@ -43,10 +45,7 @@ pub(super) async fn ask(
     path: &str,
     part: Part,
 ) -> Result<Answer, CopyError> {
-    let unavailable = |error: &dyn std::fmt::Display| {
-        let url = upstream.url();
-        CopyError::Unavailable(format!("cannot get {path} of the master {url}: {error}"))
-    };
+    let unavailable = |error: &dyn fmt::Display| CopyError::Unavailable(error.to_string());
     let mut request = Outgoing::by(identity, Method::GET, target(collection, path, part));
     via.mark(&mut request.headers);
     let limit = match (collection, part) {

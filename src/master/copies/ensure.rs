@@ -14,6 +14,7 @@ use crate::clock::now;
 use crate::entity::{Identity, json};
 use crate::store::{Collection, Stored};
 use crate::sync::lock;
+use crate::upstream::UpstreamError;
 
 /// How often something is fetched that writes overtake.
 const TRIES: usize = 3;
@@ -73,6 +74,10 @@ impl Copies {
                 },
                 Known::None => {}
             }
+            if self.upstream().is_down() {
+                // Without a task and a look into the store: so it may be for long.
+                return self.without_master(item, UpstreamError::Down.to_string());
+            }
             match self.begin(item).outcome().await {
                 Ok(Landed::Here) => return Ok(Source::Fresh),
                 Ok(Landed::Absent) => return self.absent(item),
@@ -96,7 +101,11 @@ impl Copies {
     /// The master does not tell: a copy will do, however old it is.
     fn without_master(&self, item: &Item, reason: String) -> Result<Source, CopyError> {
         match self.known(item)? {
-            Known::None => Err(CopyError::Unavailable(reason)),
+            Known::None => Err(CopyError::Unavailable(format!(
+                "there is no copy of {} here, and the master {} does not give one: {reason}",
+                item.path,
+                self.upstream().url(),
+            ))),
             Known::Ours | Known::Copy(_) => Ok(Source::Offline),
         }
     }
@@ -137,7 +146,6 @@ impl Copies {
             return Ok(None);
         }
         let age = now().checked_sub(mark.checked).map(Duration::from_millis);
-        // The clock that ages are told by does not reach back before the start.
         let at = age.and_then(|age| self.now().checked_sub(age));
         Ok(Some(at.map_or(Remembered::Outdated, Remembered::Compared)))
     }

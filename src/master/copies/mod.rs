@@ -43,6 +43,10 @@ use crate::entity::{Identity, Rule};
 use crate::store::{Collection, Store};
 use crate::upstream::{Upstream, Via};
 
+/// How far the clock that ages are told by reaches back before the start: copies that are older are
+/// all the same.
+const BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Actions that are fetched with their code at the same time: each may take some times its size
 /// of memory.
 const LARGE_AT_ONCE: usize = 2;
@@ -78,7 +82,7 @@ struct Inner {
     rooms: Rooms,
     /// How long a copy is fresh.
     revalidate: Duration,
-    /// The beginning of the clock that ages are told by.
+    /// The start of the daemon.
     began: Instant,
     checked: Mutex<Checked>,
     flights: Arc<Flights>,
@@ -270,7 +274,7 @@ impl Copies {
 
     /// The clock that ages are told by.
     fn now(&self) -> Duration {
-        self.0.began.elapsed()
+        BEFORE + self.0.began.elapsed()
     }
 
     fn catalog(&self) -> &Catalog {

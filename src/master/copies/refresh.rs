@@ -81,7 +81,9 @@ impl Copies {
         let remembered = Remembered::Compared(since);
         if is_new {
             lock(&self.0.checked).set_alone(&item.path, &item.viewer, remembered);
-            self.has_changed(&item.path, item.collection);
+            if stored.is_some() {
+                self.has_changed(&item.path, item.collection);
+            }
         } else {
             lock(&self.0.checked).set(&item.path, &item.viewer, remembered);
         }

@@ -1,10 +1,11 @@
 //! Asking the master whose key a key is: `GET /namespaces`, which every key may ask and which
 //! names its namespace (reference section 3.1).
 
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 
 use crate::entity::names;
-use crate::upstream::{Outgoing, UpstreamError, Whole};
+use crate::upstream::{Outgoing, UpstreamError, VIA, Whole};
 
 /// Bytes of an answer that are read. It has one name.
 pub(super) const LONGEST: u64 = 16 << 10;
@@ -20,9 +21,13 @@ pub(super) enum Verdict {
     Unknown(String),
 }
 
-/// The question about a uuid and its key.
-pub(super) fn question(uuid: &str, key: &str) -> Outgoing {
-    Outgoing::with_key(uuid, key, Method::GET, "/api/v1/namespaces")
+/// The question about a uuid and its key. `via` names the daemons that it has come through.
+pub(super) fn question(uuid: &str, key: &str, via: &str) -> Outgoing {
+    let mut request = Outgoing::with_key(uuid, key, Method::GET, "/api/v1/namespaces");
+    if let Ok(via) = HeaderValue::from_str(via) {
+        request.headers.insert(HeaderName::from_static(VIA), via);
+    }
+    request
 }
 
 /// What an answer to the question says.
@@ -96,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_question_hides_the_key() {
-        let question = question("uuid", "a secret");
+        let question = question("uuid", "a secret", "an-id, own");
         assert_eq!(
             question.headers["authorization"],
             "Basic dXVpZDphIHNlY3JldA=="

@@ -29,7 +29,7 @@ use crate::clock;
 use crate::entity::{Identity, Secret};
 use crate::store::{LearnedKey, MAX_SECRET, MAX_UUID, Store, StoreError};
 use crate::sync::lock;
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, Via};
 use answer::Verdict;
 use questions::{Questions, TooMany};
 use seen::Seen;
@@ -57,6 +57,7 @@ struct Inner {
     store: Store,
     upstream: Upstream,
     executor: Executor,
+    via: Via,
     validity: Validity,
     /// Random for each process: prints of keys say nothing about them.
     prints: hmac::Key,
@@ -67,13 +68,20 @@ struct Inner {
     doubtful: Questions<Answer>,
 }
 
-/// Finds out whose a key is: by the master if there is one, else by the store.
+/// Finds out whose a key is: by the master if there is one, else by the store. `via` is what the
+/// request says of the daemons that it has come through.
 ///
 /// # Errors
 /// [`KeyError::Refused`], and what [`Keys::authenticate`] gives.
-pub async fn authenticate(keys: Option<&Keys>, store: &Store, uuid: &str, key: &str) -> Answer {
+pub async fn authenticate(
+    keys: Option<&Keys>,
+    store: &Store,
+    uuid: &str,
+    key: &str,
+    via: Option<&str>,
+) -> Answer {
     match keys {
-        Some(keys) => keys.authenticate(uuid, key).await,
+        Some(keys) => keys.authenticate(uuid, key, via).await,
         None => store.authenticate(uuid, key)?.ok_or(KeyError::Refused),
     }
 }
@@ -81,13 +89,20 @@ pub async fn authenticate(keys: Option<&Keys>, store: &Store, uuid: &str, key: &
 impl Keys {
     /// Those of a master. The store must have been opened for such keys
     /// ([`Options::keys_of_master`](crate::store::Options)).
-    pub fn new(store: Store, upstream: Upstream, executor: Executor, validity: Validity) -> Self {
+    pub fn new(
+        store: Store,
+        upstream: Upstream,
+        executor: Executor,
+        via: Via,
+        validity: Validity,
+    ) -> Self {
         let prints = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
             .expect("the kernel gives random bytes");
         Keys(Arc::new(Inner {
             store,
             upstream,
             executor,
+            via,
             validity,
             prints,
             seen: Mutex::default(),
@@ -99,23 +114,24 @@ impl Keys {
     }
 
     /// Finds out who has this uuid and key (reference section 1.2). For a key that is known this
-    /// costs a few microseconds; others wait for the master's answer.
+    /// costs a few microseconds; others wait for the master's answer. `via` is what the request says
+    /// of the daemons that it has come through: a ring of them must not wait for itself.
     ///
     /// # Errors
     /// [`KeyError::Refused`] if nobody has them, [`KeyError::Unavailable`] if the master cannot be
     /// asked.
-    pub async fn authenticate(&self, uuid: &str, key: &str) -> Answer {
+    pub async fn authenticate(&self, uuid: &str, key: &str, via: Option<&str>) -> Answer {
         if uuid.is_empty() || uuid.len() > MAX_UUID || key.len() > MAX_SECRET {
             return Err(KeyError::Refused);
         }
         match self.0.store.learned_key(uuid)? {
             Some(known) if self.is_key_of(&known, key) => self.vouch(known).await,
-            Some(_) => match self.ask_stranger(uuid, key).await {
+            Some(_) => match self.ask_stranger(uuid, key, via).await {
                 // As far as anybody knows the uuid has another key.
                 Err(KeyError::Unavailable(_)) => Err(KeyError::Refused),
                 answer => answer,
             },
-            None => self.ask_stranger(uuid, key).await,
+            None => self.ask_stranger(uuid, key, via).await,
         }
     }
 
@@ -186,7 +202,7 @@ impl Keys {
             let question = async {
                 // When a master comes back, every key is doubtful.
                 keys.0.upstream.turn().await.map_err(unavailable)?;
-                keys.ask(uuid, key, print).await
+                keys.ask(uuid, key, print, None).await
             };
             let answer = keys.0.doubtful.ask(print, question).await;
             if let Ok(Err(KeyError::Store(error))) = answer {
@@ -201,7 +217,7 @@ impl Keys {
     async fn ask_first(&self, identity: &Identity) -> Answer {
         let (uuid, key) = (&identity.uuid, identity.key.expose());
         let print = self.print(uuid, key);
-        let question = self.ask(uuid, key, print);
+        let question = self.ask(uuid, key, print, None);
         match self.0.expired.ask(print, question).await {
             Ok(Err(KeyError::Unavailable(why))) => Err(unavailable(format_args!(
                 "{why}; the key was accepted longer ago than OWL_KEYS_OFFLINE"
@@ -212,7 +228,9 @@ impl Keys {
     }
 
     /// Asks about a key that is not known, unless that was done lately or too often.
-    async fn ask_stranger(&self, uuid: &str, key: &str) -> Answer {
+    async fn ask_stranger(&self, uuid: &str, key: &str, via: Option<&str>) -> Answer {
+        // Before anybody waits: one that is here again would wait for itself.
+        self.0.via.onward(via).map_err(unavailable)?;
         let print = self.print(uuid, key);
         {
             let (mut wrong, now) = (lock(&self.0.wrong), Instant::now());
@@ -223,15 +241,16 @@ impl Keys {
                 return Err(unavailable("too many wrong keys were tried here lately"));
             }
         }
-        let question = self.ask(uuid, key, print);
+        let question = self.ask(uuid, key, print, via);
         let answer = self.0.strangers.ask(print, question).await;
         answer.unwrap_or_else(|TooMany| {
             Err(unavailable("too many keys wait for the master's answer"))
         })
     }
 
-    async fn ask(&self, uuid: &str, key: &str, print: Print) -> Answer {
-        let question = answer::question(uuid, key);
+    async fn ask(&self, uuid: &str, key: &str, print: Print, via: Option<&str>) -> Answer {
+        let via = self.0.via.onward(via).map_err(unavailable)?;
+        let question = answer::question(uuid, key, &via);
         let answer = self.0.upstream.fetch(question, answer::LONGEST).await;
         match answer::verdict(answer) {
             Verdict::Accepted(namespace) => self.accept(&namespace, uuid, key).await,

@@ -1,7 +1,9 @@
 //! The API with a master that plays a script.
 
 mod activations;
+mod copies_of;
 mod forwarding;
+mod keys;
 mod web;
 
 use std::time::Duration;
@@ -154,7 +156,13 @@ fn with_master(play: impl Fn(&Seen) -> Play + Send + Sync + 'static) -> (Api, Ar
         let journal = Journal::open(store.clone(), mirror, JOURNAL_BYTES).unwrap();
         let (to, kept_in) = (upstream.clone(), journal.clone());
         Some(Arc::new(Master {
-            keys: Keys::new(store.clone(), upstream.clone(), executor.clone(), validity),
+            keys: Keys::new(
+                store.clone(),
+                upstream.clone(),
+                executor.clone(),
+                Via::new(OWN_ID),
+                validity,
+            ),
             writes: Writes::new(to, catalog.clone(), copies.clone(), kept_in, true),
             copies,
             journal,

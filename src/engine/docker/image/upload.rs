@@ -10,9 +10,9 @@ use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use smol::channel::{Receiver, Sender, bounded};
-use smol_hyper::rt::FuturesIo;
 
 use crate::blocking::unblock;
+use crate::http::bridge::Bridge;
 use crate::http::client::{read_body, within};
 
 use super::super::client::{Client, broken, refused};
@@ -40,7 +40,7 @@ pub(super) async fn post(
         let writer = unblock(move || send_all(&sender, write));
         let response = async {
             let wire = client.wire().await?;
-            let (mut connection, driver) = http1::handshake(FuturesIo::new(wire))
+            let (mut connection, driver) = http1::handshake(Bridge::new(wire))
                 .await
                 .map_err(|error| broken(what, &error))?;
             // Ends with this future.

@@ -128,6 +128,36 @@ fn who_waits_in_line_is_told_so() {
 }
 
 #[test]
+fn only_the_own_connection_is_given_up() {
+    let (asked, is_asked) = bounded(1);
+    let (go, goes_on) = bounded::<()>(1);
+    let (url, master) = master(move |listener| {
+        let mut connection = Connection::accept(&listener);
+        connection.request();
+        connection.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst");
+        connection.request();
+        asked.send_blocking(()).unwrap();
+        goes_on.recv_blocking().unwrap();
+        connection.write("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond");
+    });
+    let client = client(&url, settings());
+    let get = || Outgoing::new(Method::GET, "/x");
+    let mut first = ask(&client, get()).unwrap();
+    assert_eq!(block_on(first.body.piece()).unwrap().unwrap(), "first");
+    assert!(block_on(first.body.piece()).unwrap().is_none());
+    let second = client.send(get());
+    let gives_up = async {
+        is_asked.recv().await.unwrap();
+        // Its connection is the second's by now.
+        drop(first);
+        go.send(()).await.unwrap();
+    };
+    let (second, ()) = block_on(future::zip(second, gives_up));
+    assert_eq!(text(second.unwrap()), "second");
+    master.join().unwrap();
+}
+
+#[test]
 fn idle_connections_are_closed_at_rest() {
     let (closed, is_closed) = bounded(1);
     let (url, _) = master(move |listener| {

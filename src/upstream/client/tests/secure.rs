@@ -12,10 +12,12 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use smol::block_on;
+use smol::channel::bounded;
+use smol::future::or;
 
 use super::fake::*;
 use crate::config;
-use crate::upstream::{Client, Network, Outgoing, UpstreamError};
+use crate::upstream::{Client, Exchange as _, Network, Outgoing, UpstreamError};
 
 /// The server's end of a connection.
 type Secure = StreamOwned<ServerConnection, TcpStream>;
@@ -164,6 +166,50 @@ fn somebody_who_does_not_speak_tls() {
     });
     let answer = ask(&client(&url, trusting("authority.pem")), get());
     refused(answer.map(text), "no TLS");
+    master.join().unwrap();
+}
+
+#[test]
+fn a_host_may_have_a_name() {
+    let (url, master) = secure_master("127.0.0.1", |listener| {
+        accept(&listener).unwrap().write_all(OK.as_bytes()).unwrap();
+    });
+    let url = url.replace("127.0.0.1", "localhost");
+    let client = client(&url, trusting("authority.pem"));
+    assert_eq!(ask(&client, get()).unwrap().status, 200);
+    master.join().unwrap();
+}
+
+#[test]
+fn who_does_not_shake_hands_is_not_waited_for() {
+    let (url, master) = secure_master("127.0.0.1", |listener| {
+        let mut connection = Connection::accept(&listener);
+        connection.closed();
+    });
+    let impatient = config::Upstream {
+        connect_timeout: SHORT,
+        ..trusting("authority.pem")
+    };
+    let answer = ask(&client(&url, impatient), get());
+    refused(answer.map(text), "OWL_CONNECT_TIMEOUT");
+    master.join().unwrap();
+
+    // Nor after whoever asked has gone.
+    let (begun, has_begun) = bounded(1);
+    let (url, master) = secure_master("127.0.0.1", move |listener| {
+        let mut connection = Connection::accept(&listener);
+        let mut hello = [0];
+        connection.stream.read_exact(&mut hello).unwrap();
+        begun.try_send(()).unwrap();
+        connection.closed();
+    });
+    let client = client(&url, trusting("authority.pem"));
+    let answered = async {
+        let _ = client.send(get()).await;
+        panic!("nobody has answered");
+    };
+    let begun = async { has_begun.recv().await.unwrap() };
+    block_on(or(begun, answered));
     master.join().unwrap();
 }
 

@@ -1,0 +1,372 @@
+//! Actions and packages: fetched, kept, compared, and served without the master.
+
+use super::*;
+
+#[test]
+fn an_action_is_fetched_once_and_compared_without_its_code() {
+    let world = World::new();
+    let body = json!({"exec": exec("first"), "limits": {"memory": 256},
+        "parameters": [{"key": "n", "value": 1.5}], "publish": true,
+        "annotations": [{"key": "note", "value": "x"}]});
+    let made = world.cloud.api.put(&action("a b"), body).value();
+    let gateway = world.gateway(NEVER_FRESH);
+    let first = gateway.resolve(&world.guest, "guest/a b").unwrap().action;
+    let (copy, code) = gateway.catalog.action_with_code("guest/a b").unwrap();
+    let copy: Value = serde_json::from_slice(&copy.full(code.as_deref())).unwrap();
+    assert_eq!(copy, made);
+    assert_eq!(world.cloud.asked(), ["guest/actions/a%20b"]);
+
+    let second = gateway.resolve(&world.guest, "guest/a b").unwrap().action;
+    // A new revision would cost a cold start.
+    assert_eq!(first.revision, second.revision);
+    assert_eq!(world.cloud.asked(), ["guest/actions/a%20b?code=false"]);
+    assert!(gateway.retired().is_empty());
+
+    later();
+    let path = format!("{}?overwrite=true", action("a b"));
+    world.cloud.api.put(&path, json!({"exec": exec("second")}));
+    let third = gateway.resolve(&world.guest, "guest/a b").unwrap().action;
+    assert_eq!(
+        (third.version.as_str(), values(&third)),
+        ("0.0.2", json!({"n": 1.5}))
+    );
+    assert_eq!(
+        gateway.catalog.code(&third).unwrap().as_deref(),
+        Some("second")
+    );
+    assert_eq!(gateway.retired(), ["guest/a b"]);
+    let base = gateway.copies.base("guest/a b").unwrap().unwrap();
+    assert_eq!(
+        (base.version, base.updated),
+        ("0.0.2".into(), third.updated)
+    );
+
+    world.cloud.api.delete(&action("a b"));
+    assert_eq!(
+        gateway.resolve(&world.guest, "guest/a b").unwrap_err(),
+        MISSING
+    );
+    assert_eq!(gateway.retired(), ["guest/a b"]);
+    assert_eq!(gateway.copies.base("guest/a b").unwrap(), None);
+}
+
+#[test]
+fn made_again_with_the_same_version() {
+    let world = World::new();
+    let gateway = world.gateway(NEVER_FRESH);
+    for code in ["first", "second"] {
+        world
+            .cloud
+            .api
+            .put(&action("a"), json!({"exec": exec(code)}));
+        let copy = gateway.resolve(&world.guest, "guest/a").unwrap().action;
+        assert_eq!(copy.version, "0.0.1");
+        assert_eq!(gateway.catalog.code(&copy).unwrap().as_deref(), Some(code));
+        world.cloud.api.delete(&action("a"));
+        later();
+    }
+}
+
+#[test]
+fn a_fresh_copy_costs_no_question() {
+    let world = World::new();
+    world.cloud.api.create("a");
+    let gateway = world.gateway(FRESH);
+    for _ in 0..3 {
+        gateway.resolve(&world.guest, "guest/a").unwrap();
+    }
+    assert_eq!(world.cloud.asked().len(), 1);
+    // What is not there is asked for each time: it may have been made meanwhile.
+    for _ in 0..2 {
+        assert_eq!(
+            gateway.resolve(&world.guest, "guest/b").unwrap_err(),
+            MISSING
+        );
+    }
+    assert_eq!(world.cloud.asked().len(), 2);
+}
+
+#[test]
+fn a_copy_that_is_not_quite_fresh_runs_while_the_master_is_asked() {
+    let world = World::new();
+    world.cloud.api.create("a");
+    world
+        .gateway(FRESH)
+        .resolve(&world.guest, "guest/a")
+        .unwrap();
+    later();
+    let path = format!("{}?overwrite=true", action("a"));
+    world.cloud.api.put(&path, json!({}));
+    // The copy is two hours old.
+    let key = NoteKey::named(NoteKind::Copy, b"guest/a\0");
+    let mark = world.store.note(&key).unwrap().unwrap();
+    let mut mark: Value = serde_json::from_slice(&mark).unwrap();
+    mark["checked"] = json!(clock::now() - 2 * 3600 * 1000);
+    let text = mark.to_string().into();
+    smol::block_on(world.store.write_all(vec![Change::Note { key, text }])).unwrap();
+
+    let gateway = world.gateway(FRESH);
+    world.cloud.asked();
+    assert_eq!(
+        gateway.to_run(&world.guest, "guest/a").unwrap(),
+        Source::Fresh
+    );
+    assert_eq!(gateway.catalog.action("guest/a").unwrap().version, "0.0.1");
+    gateway.run(async {
+        while gateway.catalog.action("guest/a").unwrap().version != "0.0.2" {
+            smol::future::yield_now().await;
+        }
+    });
+    assert_eq!(world.cloud.asked().len(), 2);
+}
+
+#[test]
+fn without_the_master_copies_serve_also_after_a_restart() {
+    let world = World::new();
+    world.cloud.api.create("a");
+    let gateway = world.gateway(NEVER_FRESH);
+    assert_eq!(
+        gateway.to_run(&world.guest, "guest/a").unwrap(),
+        Source::Fresh
+    );
+    world.cloud.set(Way::Cut);
+    assert_eq!(
+        gateway.to_run(&world.guest, "guest/a").unwrap(),
+        Source::Offline
+    );
+    world.cloud.asked();
+    // From now on it is known to be out of reach.
+    assert_eq!(
+        gateway.to_run(&world.guest, "guest/a").unwrap(),
+        Source::Offline
+    );
+    assert!(world.cloud.asked().is_empty());
+
+    let gateway = world.gateway(NEVER_FRESH);
+    assert_eq!(
+        gateway.to_run(&world.guest, "guest/a").unwrap(),
+        Source::Offline
+    );
+    assert!(
+        gateway
+            .catalog
+            .action_with_code("guest/a")
+            .unwrap()
+            .1
+            .is_some()
+    );
+    let unknown = gateway.to_run(&world.guest, "guest/b").unwrap_err();
+    assert!(matches!(unknown, CopyError::Unavailable(_)), "{unknown:?}");
+}
+
+#[test]
+fn only_an_openwhisk_can_say_that_there_is_nothing() {
+    let world = World::new();
+    world.cloud.api.create("a");
+    let gateway = world.gateway(NEVER_FRESH);
+    gateway.to_run(&world.guest, "guest/a").unwrap();
+    let other = r#"{"namespace":"guest","name":"b","version":"0.0.1","exec":{"kind":"k"}}"#;
+    for (status, body) in [
+        (404, "<html>not found</html>"),
+        (403, "log in first"),
+        (301, ""),
+        (429, r#"{"error":"slow down","code":"x"}"#),
+        (200, "<html>log in</html>"),
+        (200, other),
+        (503, r#"{"error":"starting","code":"x"}"#),
+    ] {
+        world.cloud.set(Way::Answers(status, body));
+        let source = gateway.to_run(&world.guest, "guest/a").unwrap();
+        assert_eq!(source, Source::Offline, "{status} {body}");
+        let unknown = gateway.to_run(&world.guest, "guest/b");
+        if body != other {
+            assert!(
+                matches!(unknown, Err(CopyError::Unavailable(_))),
+                "{status} {body}"
+            );
+        }
+    }
+    assert_eq!(gateway.catalog.action("guest/a").unwrap().version, "0.0.1");
+    let gateway = world.gateway(NEVER_FRESH);
+    world
+        .cloud
+        .set(Way::Answers(401, r#"{"error":"wrong","code":"x"}"#));
+    let refused = gateway.to_run(&world.guest, "guest/a").unwrap_err();
+    assert!(matches!(refused, CopyError::KeyRefused));
+}
+
+#[test]
+fn those_who_want_the_same_wait_for_one_answer() {
+    let world = World::new();
+    world.cloud.api.create("a");
+    let gateway = world.gateway(FRESH);
+    let (made, is_made) = bounded(9);
+    let (go_on, wait) = bounded(9);
+    world.cloud.set(Way::Held(made, wait));
+    gateway.run(async {
+        let ensure = || {
+            let (copies, guest) = (gateway.copies.clone(), world.guest.clone());
+            let ensured = async move {
+                copies
+                    .ensure_action(&guest, "guest", None, "a", Need::Run)
+                    .await
+            };
+            gateway.executor.spawn(ensured)
+        };
+        let all = [ensure(), ensure(), ensure()];
+        is_made.recv().await.unwrap();
+        go_on.send(()).await.unwrap();
+        for one in all {
+            assert_eq!(one.await.unwrap(), Source::Fresh);
+        }
+    });
+    assert_eq!(world.cloud.asked().len(), 1);
+}
+
+#[test]
+fn what_is_inherited_follows_the_package() {
+    let world = World::new();
+    let set = |value: Value| json!({"parameters": value});
+    let cloud = &world.cloud.api;
+    let of_package = json!([{"key": "p", "value": 1}, {"key": "both", "value": 1}]);
+    cloud.package("pkg", set(of_package));
+    let own = json!([{"key": "both", "value": 2}, {"key": "same", "value": 7}]);
+    let body = json!({"exec": exec("x"), "parameters": own});
+    assert_eq!(cloud.put(&action("pkg/a"), body).status, 200);
+    let binding = json!({"binding": {"namespace": "_", "name": "pkg"},
+        "parameters": [{"key": "p", "value": "bound"}, {"key": "both", "value": "bound"}]});
+    assert_eq!(cloud.put(&package("bound"), binding).status, 200);
+    let gateway = world.gateway(NEVER_FRESH);
+    let read = |name: &str| gateway.parameters(&world.guest, name);
+    assert_eq!(read("guest/pkg/a"), json!({"p": 1, "both": 2, "same": 7}));
+    assert_eq!(
+        read("guest/bound/a"),
+        json!({"p": "bound", "both": 2, "same": 7})
+    );
+    let copy = gateway.catalog.action("guest/pkg/a").unwrap();
+    assert_eq!(values(&copy), json!({"both": 2, "same": 7}));
+
+    // What the package has now, and not what it had; the action has not changed.
+    later();
+    let of_package = json!([{"key": "q", "value": 3}, {"key": "same", "value": 7}]);
+    cloud.package("pkg", set(of_package));
+    assert_eq!(read("guest/pkg/a"), json!({"q": 3, "both": 2, "same": 7}));
+    assert_eq!(
+        read("guest/bound/a"),
+        json!({"q": 3, "p": "bound", "both": 2, "same": 7})
+    );
+    assert_eq!(
+        gateway.catalog.action("guest/pkg/a").unwrap().revision,
+        copy.revision
+    );
+    // What was known to be the action's own stays so.
+    later();
+    cloud.package("pkg", set(json!([])));
+    assert_eq!(read("guest/pkg/a"), json!({"both": 2, "same": 7}));
+    let bound = gateway.catalog.package("guest/bound").unwrap();
+    assert_eq!(bound.parameters.0.len(), 2);
+}
+
+#[test]
+fn an_own_value_that_the_package_had_too_is_found_when_that_changes() {
+    let world = World::new();
+    let cloud = &world.cloud.api;
+    cloud.package("pkg", json!({"parameters": [{"key": "x", "value": 1}]}));
+    let body = json!({"exec": exec("x"), "parameters": [{"key": "x", "value": 1}]});
+    cloud.put(&action("pkg/a"), body);
+    let gateway = world.gateway(NEVER_FRESH);
+    assert_eq!(
+        gateway.parameters(&world.guest, "guest/pkg/a"),
+        json!({"x": 1})
+    );
+    later();
+    cloud.package("pkg", json!({"parameters": [{"key": "x", "value": 2}]}));
+    assert_eq!(
+        gateway.parameters(&world.guest, "guest/pkg/a"),
+        json!({"x": 1})
+    );
+}
+
+#[test]
+fn a_package_that_is_gone_takes_its_actions_along() {
+    let world = World::new();
+    let cloud = &world.cloud.api;
+    cloud.package("pkg", json!({}));
+    cloud.create("pkg/a");
+    let gateway = world.gateway(NEVER_FRESH);
+    gateway.resolve(&world.guest, "guest/pkg/a").unwrap();
+    assert_eq!(
+        cloud
+            .delete(&format!("{}?force=true", package("pkg")))
+            .status,
+        200
+    );
+    assert_eq!(
+        gateway.resolve(&world.guest, "guest/pkg/a").unwrap_err(),
+        MISSING
+    );
+    assert!(gateway.catalog.action("guest/pkg/a").is_err());
+    assert_eq!(gateway.copies.base("guest/pkg/a").unwrap(), None);
+}
+
+#[test]
+fn components_come_along_with_their_sequences() {
+    let world = World::new();
+    let cloud = &world.cloud.api;
+    cloud.package("pkg", json!({}));
+    for name in ["a", "pkg/b", "c"] {
+        cloud.create(name);
+    }
+    let sequence = |name: &str, components: &[&str]| {
+        let exec = json!({"kind": "sequence", "components": components});
+        let reply = cloud.put(&action(name), json!({"exec": exec}));
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    };
+    sequence("inner", &["/_/pkg/b", "/_/a"]);
+    sequence("outer", &["/_/inner", "/_/c", "/whisk.system/utils/echo"]);
+    let gateway = world.gateway(FRESH);
+    // To be shown it needs nothing else.
+    gateway.resolve(&world.guest, "guest/outer").unwrap();
+    assert_eq!(world.cloud.asked(), ["guest/actions/outer"]);
+    gateway.to_run(&world.guest, "guest/outer").unwrap();
+    world.cloud.set(Way::Cut);
+    for name in ["guest/inner", "guest/a", "guest/pkg/b", "guest/c"] {
+        assert!(gateway.resolve(&world.guest, name).is_ok(), "{name}");
+    }
+    world.cloud.asked();
+    gateway.to_run(&world.guest, "guest/outer").unwrap();
+    assert!(world.cloud.asked().is_empty());
+}
+
+#[test]
+fn what_is_named_at_run_time_is_fetched_before_it_is_resolved() {
+    let world = World::new();
+    world.cloud.api.create("a");
+    let gateway = world.gateway(FRESH);
+    let prepare = |name: &str| {
+        let name = name.parse().unwrap();
+        gateway.run(gateway.catalog.prepare(&world.guest, &name))
+    };
+    prepare("guest/a").unwrap();
+    assert!(gateway.catalog.action("guest/a").is_ok());
+    prepare("guest/missing").unwrap();
+    world.cloud.set(Way::Cut);
+    prepare("guest/a").unwrap();
+    let unknown = prepare("guest/unknown").unwrap_err();
+    assert!(matches!(
+        unknown,
+        AccessError::Catalog(CatalogError::Unavailable(_))
+    ));
+}
+
+#[test]
+fn what_is_built_in_stays_our_own() {
+    let world = World::new();
+    let gateway = world.gateway(NEVER_FRESH);
+    assert!(
+        gateway
+            .resolve(&world.guest, "whisk.system/utils/echo")
+            .is_ok()
+    );
+    assert!(world.cloud.asked().is_empty());
+}
