@@ -109,7 +109,37 @@ pub(super) fn list_package(
     let page = Query::of(request.http.url()).page("actions")?;
     let catalog = request.catalog();
     let package = catalog.resolve_package(&request.identity, namespace, package)?;
-    page_of(request, EntityList::Package(&package.provider.path()), page)
+    let provider = package.provider.path();
+    let list = EntityList::Package(&provider);
+    let is_own = package.provider.namespace == request.identity.namespace;
+    if is_own || request.http.state().master().is_none() {
+        return page_of(request, list, page);
+    }
+    page_of_shown(request, list, page)
+}
+
+/// A page of those actions of another namespace that the caller's key has fetched of the master.
+fn page_of_shown(
+    request: &Request,
+    list: EntityList<'_>,
+    page: Page,
+) -> Result<Response, ApiError> {
+    let catalog = request.catalog();
+    let mut rows = Rows::new(Action::list_element);
+    let mut number = 0;
+    catalog.each(list, 0, usize::MAX, |action: Action| {
+        if request.shows(&action.path()) {
+            if !page.count && number >= page.skip && number - page.skip < page.limit {
+                rows.add(&action);
+            }
+            number += 1;
+        }
+    })?;
+    if page.count {
+        let count = page.counted(number as u64);
+        return Ok(reply::json(StatusCode::Ok, &json!({"actions": count})));
+    }
+    Ok(rows.answer(catalog))
 }
 
 fn page_of(request: &Request, list: EntityList<'_>, page: Page) -> Result<Response, ApiError> {

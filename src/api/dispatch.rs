@@ -27,6 +27,19 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// Whether an action of a package may be shown that the caller may read: with a master, of
+    /// others' packages what the caller's key has fetched.
+    pub(super) fn shows(&self, action: &str) -> bool {
+        let Some(master) = self.http.state().master() else {
+            return true;
+        };
+        let shows = master.copies.shows(&self.identity, action);
+        shows.unwrap_or_else(|error| {
+            log::error!("{action} is left out of a list: {error}");
+            false
+        })
+    }
+
     /// Where the entities are, for this request.
     pub(super) fn catalog(&self) -> &Catalog {
         &self.catalog

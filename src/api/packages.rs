@@ -61,6 +61,9 @@ pub(super) fn get(request: &Request, target: &Target) -> Result<Response, ApiErr
         0,
         usize::MAX,
         |action: Action| {
+            if !request.shows(&action.path()) {
+                return;
+            }
             if action.is_feed() {
                 feeds.add(&action);
             } else {

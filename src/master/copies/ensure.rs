@@ -89,6 +89,17 @@ impl Copies {
         self.without_master(item, format!("{} is being changed: try again", item.path))
     }
 
+    /// Whether an action that is here may be shown to a caller who has not asked for it by its
+    /// name: of other namespaces only what the caller's own key has fetched.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn shows(&self, identity: &Arc<Identity>, action: &str) -> Result<bool, CopyError> {
+        let item = Item::new(identity, Collection::Actions, action.to_owned());
+        let is_own = item.viewer == Viewer::Owner || builtin::holds(action);
+        Ok(is_own || !matches!(self.known(&item)?, Known::None))
+    }
+
     /// What the catalogue is to be asked that the master has nothing of: only what it does not
     /// have, either. It may have an entity from before there was a master.
     fn absent(&self, item: &Item) -> Result<Source, CopyError> {

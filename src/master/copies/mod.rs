@@ -19,6 +19,7 @@ mod mark;
 mod ours;
 mod refresh;
 mod removal;
+mod room;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};

@@ -13,7 +13,7 @@ use super::mark::{Base, Mark, Viewer, key};
 use crate::catalog::{CatalogError, Entity, creation};
 use crate::clock::now;
 use crate::entity::{Action, Exec, Package, Parameters, Rule, Trigger};
-use crate::store::{Change, CodeChange, Collection, EntityWrite, Expect, Stored};
+use crate::store::{Change, CodeChange, Collection, EntityWrite, Expect, StoreError, Stored};
 use crate::sync::lock;
 
 /// What the master says of an entity, beside what is here.
@@ -73,7 +73,14 @@ impl Copies {
             changes.push(mark.kept_for(&item.viewer));
         }
         if !changes.is_empty() {
+            let bytes = size(&changes);
             match self.catalog().write_all(changes).await {
+                Err(CatalogError::Store(StoreError::Full))
+                    if self.make_room(item, bytes).await? =>
+                {
+                    // To be fetched again: until now it was in memory, and twice would be too much.
+                    return Ok(Landed::Overtaken);
+                }
                 Err(CatalogError::Changed | CatalogError::Exists) => return Ok(Landed::Overtaken),
                 written => written.map_err(not_written)?,
             };
@@ -309,6 +316,18 @@ pub(super) fn code_of(action: &Action, code: Option<String>) -> Option<CodeChang
 
 fn unreadable(item: &Item) -> CopyError {
     CopyError::unreadable(&item.path)
+}
+
+/// Bytes of documents and code.
+fn size(changes: &[Change]) -> usize {
+    let bytes = changes.iter().map(|change| match change {
+        Change::Put(write) => match &write.code {
+            CodeChange::Set(code) => write.document.len() + code.len(),
+            CodeChange::Keep | CodeChange::Remove => write.document.len(),
+        },
+        _ => 0,
+    });
+    bytes.sum()
 }
 
 /// A write of copies has failed.

@@ -370,3 +370,37 @@ fn what_is_built_in_stays_our_own() {
     );
     assert!(world.cloud.asked().is_empty());
 }
+
+#[test]
+fn where_the_store_is_full_the_copies_go_that_nobody_wants() {
+    let world = World::with_store(Options::with_map_size(4 << 20));
+    let cloud = &world.cloud.api;
+    let large = "x".repeat(200 << 10);
+    cloud.package("pkg", json!({}));
+    let names: Vec<String> = (0..40).map(|i| format!("pkg/a{i}")).collect();
+    cloud.create("used");
+    for name in &names {
+        assert_eq!(
+            cloud
+                .put(&action(name), json!({"exec": exec(&large)}))
+                .status,
+            200
+        );
+    }
+    let gateway = world.gateway(NEVER_FRESH);
+    for name in &names {
+        let name = format!("guest/{name}");
+        assert_eq!(
+            gateway.to_run(&world.guest, &name).unwrap(),
+            Source::Fresh,
+            "{name}"
+        );
+        later();
+        gateway.to_run(&world.guest, "guest/used").unwrap();
+    }
+    let has = |name: &str| gateway.catalog.action(&format!("guest/{name}")).is_ok();
+    assert!(has("used") && has("pkg/a39") && !has("pkg/a0"));
+    world.cloud.set(Way::Cut);
+    assert!(gateway.resolve(&world.guest, "guest/pkg/a39").is_ok());
+    assert!(gateway.resolve(&world.guest, "guest/pkg/a0").is_err());
+}

@@ -104,6 +104,11 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with_store(Options::default())
+    }
+
+    /// With a store of the gateway that is made so.
+    fn with_store(options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let api = Api::new();
         let guest = api.store.key_of_namespace("guest").unwrap().unwrap();
@@ -113,7 +118,7 @@ impl World {
                 way: Mutex::new(Way::Open),
                 lines: Mutex::default(),
             }),
-            store: Store::open(dir.path(), Options::default()).unwrap(),
+            store: Store::open(dir.path(), options).unwrap(),
             guest,
             _dir: dir,
         }

@@ -33,6 +33,19 @@ fn what_one_key_has_fetched_is_not_shown_to_another() {
 }
 
 #[test]
+fn lists_show_what_the_callers_key_has_fetched() {
+    let (world, [first, second]) = shared();
+    world.cloud.api.create("pkg/b");
+    let gateway = world.gateway(FRESH);
+    gateway.resolve(&first, "guest/pkg/a").unwrap();
+    gateway.resolve(&second, "guest/pkg/b").unwrap();
+    let shows = |who: &Arc<Identity>, name: &str| gateway.copies.shows(who, name).unwrap();
+    assert!(shows(&first, "guest/pkg/a") && !shows(&first, "guest/pkg/b"));
+    assert!(shows(&second, "guest/pkg/b") && !shows(&second, "guest/pkg/a"));
+    assert!(shows(&world.guest, "guest/pkg/a") && shows(&first, "whisk.system/utils/echo"));
+}
+
+#[test]
 fn nor_is_a_version_that_only_another_has_fetched() {
     let (world, [first, second]) = shared();
     let gateway = world.gateway(NEVER_FRESH);
