@@ -15,7 +15,7 @@ use crate::operator::expect_metric;
 const ECHO: &str = "function main(a) { return a }";
 
 /// Runs `owl key` on a store that a daemon has open, and gives what it prints.
-fn owl_key(folder: &Path, arguments: &[&str], input: &str) -> Result<String, String> {
+pub fn owl_key(folder: &Path, arguments: &[&str], input: &str) -> Result<String, String> {
     let mut owl = Command::new(env!("CARGO_BIN_EXE_owl"))
         .args(["key", "--data-dir"])
         .arg(folder)

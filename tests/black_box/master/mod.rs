@@ -4,6 +4,7 @@
 mod activations;
 mod fake;
 mod forwarding;
+mod keys;
 mod link;
 mod outage;
 mod running;
@@ -28,7 +29,12 @@ pub struct Both {
 impl Both {
     /// A master, and a gateway that is set up so.
     pub fn start(gateway: Setup) -> Self {
-        let master = Setup::new().start();
+        Self::of(Setup::new(), gateway)
+    }
+
+    /// Both set up so.
+    pub fn of(master: Setup, gateway: Setup) -> Self {
+        let master = master.start();
         let link = Link::to(master.address());
         let gateway = gateway.env("OWL_NEXT_OPENWHISK", link.url()).start();
         Both {
