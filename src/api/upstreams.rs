@@ -25,6 +25,10 @@ fn tiers(state: &State) -> impl Iterator<Item = &Upstream> {
 pub(super) fn tell(state: &State, about: &mut Value) {
     if let Some(master) = state.master() {
         about["master"] = info(&master.upstream);
+        about["master"]["journal"] = json!({
+            "waiting": master.journal.waiting(),
+            "came_to_nothing": master.journal.ended(),
+        });
     }
     let tiers: Vec<Value> = tiers(state).map(info).collect();
     if !tiers.is_empty() {
