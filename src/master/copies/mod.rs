@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 use smol::lock::Semaphore;
 
 pub use answers::{Shown, Writing, forget};
+pub(super) use ask::is_error;
 pub use error::CopyError;
 pub use freshness::Need;
 pub use mark::Base;
