@@ -40,6 +40,10 @@ pub(super) fn info(state: &State) -> Response {
     });
     if let Some(master) = state.master() {
         info["master"] = upstreams::info(&master.upstream);
+        info["master"]["journal"] = json!({
+            "waiting": master.journal.waiting(),
+            "came_to_nothing": master.journal.ended(),
+        });
     }
     reply::json(StatusCode::Ok, &info)
 }
