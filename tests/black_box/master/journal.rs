@@ -67,6 +67,15 @@ fn until_replayed(folder: &Path) -> String {
     }
 }
 
+/// Waits until the gateway knows that it can reach the master.
+fn until_up(gateway: &Client) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while gateway.get("/").json()["master"]["state"] != "up" {
+        assert!(Instant::now() < deadline, "the gateway finds its master");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// Expects that both sides show the same of a path.
 fn expect_same(both: &Both, path: &str) {
     let (gateway, master) = both.clients();
@@ -147,6 +156,13 @@ fn writes_of_every_kind_come_to_the_master_in_their_order() {
     both.link.restore();
     let status = until_replayed(folder.path());
     assert!(status.starts_with("the journal is empty"), "{status}");
+    // What has come to the master is known here from then on, without anybody asking for it.
+    both.link.cut();
+    for path in ["triggers/u", "rules/v", "actions/q/b", "packages/bound"] {
+        assert_eq!(gateway.get(path).status, 200, "{path}");
+    }
+    both.link.restore();
+    until_up(&gateway);
     let new = [
         "packages/q",
         "actions/q/b",
