@@ -116,8 +116,13 @@ impl Journal {
                 ..next.clone()
             };
             settlement.changes.extend(book::change(&next, &based));
-        } else if !self.is_held(&entry.path, &[entry.number]) {
-            let copy = self.copied(entry, Shown::Own, theirs)?;
+        } else {
+            let mut copy = self.copied(entry, Shown::Own, theirs)?;
+            if self.is_held(&entry.path, &[entry.number]) {
+                // A trigger, and its rules are still ours: only what is known of it is the
+                // master's.
+                copy.retain(|change| matches!(change, Change::Note { .. }));
+            }
             settlement.changes.extend(copy);
         }
         if let Some(kept) = &entry.kept

@@ -269,3 +269,6 @@ fn refusal(url: &str, error: &UpstreamError) -> String {
 fn failed(error: &dyn std::fmt::Display) -> Written {
     Written::Unavailable(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 mod activations;
 mod fake;
 mod forwarding;
+mod journal;
 mod keys;
 mod link;
 mod outage;
