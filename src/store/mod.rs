@@ -14,6 +14,8 @@ mod key_ring;
 mod keys;
 mod layout;
 mod learned_keys;
+#[cfg(test)]
+mod learned_keys_tests;
 mod learned_records;
 mod lock;
 mod map;

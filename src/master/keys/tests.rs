@@ -12,6 +12,7 @@ use smol::future::{self, poll_once};
 
 use super::*;
 use crate::BoxFuture;
+use crate::entity::Secret;
 use crate::store::Options;
 use crate::upstream::{Exchange, Incoming, IncomingBody, Outgoing, UpstreamError, VIA};
 
