@@ -22,6 +22,8 @@ struct Settlement {
     changes: Vec<Change>,
     /// Entries that are not open any more, and whether they stay in the journal.
     closed: Vec<(u64, bool)>,
+    /// The entity that is kept from now on, or no more.
+    kept: Option<String>,
     /// Triggers that have changed at the master, too, and packages.
     stale: Vec<String>,
 }
@@ -76,6 +78,9 @@ impl Journal {
     async fn carry_out(&self, entry: &Entry, settlement: Settlement) -> Result<(), StoreError> {
         self.book.store().write_all(settlement.changes).await?;
         self.mirror.settled(&entry.path);
+        if let Some(kept) = &settlement.kept {
+            self.mirror.settled(kept);
+        }
         for path in &settlement.stale {
             self.mirror.stale(path);
         }
@@ -96,6 +101,7 @@ impl Journal {
             changes: book::removal(entry).into(),
             closed: vec![(entry.number, false)],
             stale: entry.triggers.clone(),
+            kept: None,
         };
         let base = match theirs {
             Theirs::Absent => Base::Absent,
@@ -130,6 +136,7 @@ impl Journal {
         {
             settlement.changes.push(Change::Drop { path: kept.clone() });
             settlement.changes.push(self.mirror.forget(kept));
+            settlement.kept = Some(kept.clone());
         }
         Ok(settlement)
     }
@@ -168,6 +175,7 @@ impl Journal {
         if let Some((path, write)) = kept {
             settlement.changes.push(write);
             settlement.changes.push(self.mirror.keep(&path));
+            settlement.kept = Some(path);
         }
         let copy = match theirs {
             // It is asked for again by whoever may see it.
