@@ -105,7 +105,7 @@ impl Journal {
         };
         let base = match theirs {
             Theirs::Absent => Base::Absent,
-            Theirs::Document(document) => {
+            Theirs::Shown(document) | Theirs::Written(document) => {
                 let stamp = Stamp::of(entry.collection, document);
                 Base::At(stamp.ok_or_else(|| not_an_entity(entry))?)
             }
@@ -116,20 +116,19 @@ impl Journal {
         if entry.collection == Collection::Packages {
             settlement.stale.push(entry.path.clone());
         }
-        if let Some(next) = self.open_after(entry)?.into_iter().next() {
+        let next = self.open_after(entry)?.into_iter().next();
+        let mut copy = self.copied(entry, theirs)?;
+        if next.is_some() || self.is_held(&entry.path, &[entry.number]) {
+            // What is here is still ours, and only what is known of it the master's.
+            copy.retain(|change| change.path().is_none());
+        }
+        settlement.changes.extend(copy);
+        if let Some(next) = next {
             let based = Entry {
                 base,
                 ..next.clone()
             };
             settlement.changes.extend(book::change(&next, &based));
-        } else {
-            let mut copy = self.copied(entry, Shown::Own, theirs)?;
-            if self.is_held(&entry.path, &[entry.number]) {
-                // A trigger, and its rules are still ours: only what is known of it is the
-                // master's.
-                copy.retain(|change| matches!(change, Change::Note { .. }));
-            }
-            settlement.changes.extend(copy);
         }
         if let Some(kept) = &entry.kept
             && !self.book.keeps(kept, entry.number)?
@@ -180,11 +179,11 @@ impl Journal {
         let copy = match theirs {
             // It is asked for again by whoever may see it.
             Theirs::Unknown | Theirs::Changed(_) => {
-                let mut changes = self.copied(entry, Shown::Merged, &Theirs::Absent)?;
+                let mut changes = self.copied(entry, &Theirs::Absent)?;
                 changes.push(self.mirror.forget(&entry.path));
                 changes
             }
-            theirs => self.copied(entry, Shown::Merged, theirs)?,
+            theirs => self.copied(entry, theirs)?,
         };
         settlement.changes.extend(copy);
         Ok(settlement)
@@ -201,18 +200,16 @@ impl Journal {
     }
 
     /// What makes what the master has the copy of an entry's entity.
-    fn copied(
-        &self,
-        entry: &Entry,
-        shown: Shown,
-        theirs: &Theirs,
-    ) -> Result<Vec<Change>, JournalError> {
-        let path = &entry.path;
+    fn copied(&self, entry: &Entry, theirs: &Theirs) -> Result<Vec<Change>, JournalError> {
+        let (collection, path) = (entry.collection, &entry.path);
         let changes = match theirs {
             Theirs::Absent => self.mirror.removal(path),
-            Theirs::Document(document) => {
-                let collection = entry.collection;
-                self.mirror.adoption(shown, collection, path, document)
+            Theirs::Shown(document) => {
+                self.mirror
+                    .adoption(Shown::Merged, collection, path, document)
+            }
+            Theirs::Written(document) => {
+                self.mirror.adoption(Shown::Own, collection, path, document)
             }
             // What is here is what the master has made of it, too.
             Theirs::Changed(_) | Theirs::Unknown => Ok(Vec::new()),
