@@ -7,7 +7,8 @@ use hyper::{Method, StatusCode};
 use serde_json::value::RawValue;
 
 use super::error::CopyError;
-use crate::entity::{Identity, Members, json, names};
+use crate::entity::{Identity, Members, json};
+use crate::master::resource;
 use crate::store::Collection;
 use crate::upstream::{Outgoing, Upstream, Via};
 
@@ -62,24 +63,7 @@ pub(super) async fn ask(
 
 /// The target of a request for the entity of a path.
 fn target(collection: Collection, path: &str, part: Part) -> String {
-    let (place, name) = names::place_and_name(path);
-    let (namespace, package) = names::namespace_and_package(place);
-    let collection = match collection {
-        Collection::Actions => "actions",
-        Collection::Packages => "packages",
-        Collection::Triggers => "triggers",
-        Collection::Rules => "rules",
-        // Its paths are none of entities.
-        Collection::Apis => "apis",
-    };
-    let mut target = format!("/api/v1/namespaces/{namespace}/{collection}/");
-    if let Some(package) = package {
-        target.push_str(package);
-        target.push('/');
-    }
-    target.push_str(name);
-    // Nothing else that a name may have needs this.
-    let mut target = target.replace(' ', "%20");
+    let mut target = resource::target(collection, path);
     if part == Part::WithoutCode {
         target.push_str("?code=false");
     }
@@ -139,7 +123,7 @@ mod tests {
             ),
             (Collection::Packages, "ns/p", Part::Whole, "ns/packages/p"),
             (Collection::Triggers, "ns/t", Part::Whole, "ns/triggers/t"),
-            (Collection::Rules, "ns/r@x", Part::Whole, "ns/rules/r@x"),
+            (Collection::Rules, "ns/r", Part::Whole, "ns/rules/r"),
         ] {
             let target = target(collection, path, part);
             assert_eq!(target, format!("/api/v1/namespaces/{expected}"));

@@ -56,8 +56,10 @@ pub enum Ending {
 pub enum Theirs {
     /// Nothing.
     Absent,
-    /// This document, with code.
-    Document(Bytes),
+    /// This document, with code, as it is shown to those who ask: with what it inherits.
+    Shown(Bytes),
+    /// This document, with code, as the answer to the write has it.
+    Written(Bytes),
     /// What it had, with the change asked for: no document came with the answer.
     Changed(Stamp),
     /// Nobody may see it.
@@ -165,7 +167,7 @@ impl Replay {
         if !self.fully {
             return self.look(true);
         }
-        let theirs = Theirs::Document(document);
+        let theirs = Theirs::Shown(document);
         Step::End(match self.refused.take() {
             _ if compare && same => Ending::Applied(theirs),
             Some(reason) if at_base => Ending::Failed(reason, theirs),
@@ -197,7 +199,7 @@ impl Replay {
             Answer::Done(_) if self.operation == Operation::Delete => {
                 Step::End(Ending::Applied(Theirs::Absent))
             }
-            Answer::Done(document) => Step::End(Ending::Applied(Theirs::Document(document))),
+            Answer::Done(document) => Step::End(Ending::Applied(Theirs::Written(document))),
             Answer::DoneSilently => {
                 let theirs = match (self.operation, self.seen.take()) {
                     (Operation::Delete, _) => Theirs::Absent,

@@ -18,7 +18,7 @@ fn present(updated: u64, same: bool) -> Sight {
 }
 
 fn theirs() -> Theirs {
-    Theirs::Document(Bytes::from_static(b"theirs"))
+    Theirs::Shown(Bytes::from_static(b"theirs"))
 }
 
 const LIGHTLY: Step = Step::Look { fully: false };
@@ -63,7 +63,7 @@ fn what_can_be_done_is_marked_and_sent() {
         let answer = replay.answered(Answer::Done(Bytes::from_static(b"theirs")));
         let ending = match operation {
             Operation::Delete => Theirs::Absent,
-            _ => theirs(),
+            _ => Theirs::Written(Bytes::from_static(b"theirs")),
         };
         assert_eq!(answer, Step::End(Ending::Applied(ending)));
     }

@@ -161,6 +161,12 @@ impl Journal {
         for path in known.open.values().flatten().chain(&known.unsure) {
             self.mirror.release(path);
         }
+        // What a tool has given up is not here any more.
+        let given_up = known.open.iter();
+        let given_up = given_up.filter(|(number, _)| !now.open.contains_key(number));
+        for path in given_up.flat_map(|(_, places)| places) {
+            self.mirror.stale(path);
+        }
         *known = now;
         Ok(())
     }

@@ -56,15 +56,17 @@ impl Journal {
         write: &Write,
     ) -> Result<Recording, JournalError> {
         let turn = self.turn().await;
-        if !lock(&self.known).unsure.is_empty() {
+        let bytes = write.body.len() as u64 + PLACE;
+        let has_room = || lock(&self.known).bytes + bytes <= self.limit;
+        // What has ended, or was dropped by a tool, has made room.
+        if !lock(&self.known).unsure.is_empty() || !has_room() {
             self.refresh_in(&turn).await?;
         }
-        let bytes = write.body.len() as u64 + PLACE;
+        if !has_room() {
+            return Err(JournalError::Full(self.limit));
+        }
         let number = {
             let mut known = lock(&self.known);
-            if known.bytes + bytes > self.limit {
-                return Err(JournalError::Full(self.limit));
-            }
             known.last += 1;
             known.last
         };

@@ -22,6 +22,8 @@ struct Settlement {
     changes: Vec<Change>,
     /// Entries that are not open any more, and whether they stay in the journal.
     closed: Vec<(u64, bool)>,
+    /// The entity that is kept from now on, or no more.
+    kept: Option<String>,
     /// Triggers that have changed at the master, too, and packages.
     stale: Vec<String>,
 }
@@ -76,6 +78,9 @@ impl Journal {
     async fn carry_out(&self, entry: &Entry, settlement: Settlement) -> Result<(), StoreError> {
         self.book.store().write_all(settlement.changes).await?;
         self.mirror.settled(&entry.path);
+        if let Some(kept) = &settlement.kept {
+            self.mirror.settled(kept);
+        }
         for path in &settlement.stale {
             self.mirror.stale(path);
         }
@@ -96,10 +101,11 @@ impl Journal {
             changes: book::removal(entry).into(),
             closed: vec![(entry.number, false)],
             stale: entry.triggers.clone(),
+            kept: None,
         };
         let base = match theirs {
             Theirs::Absent => Base::Absent,
-            Theirs::Document(document) => {
+            Theirs::Shown(document) | Theirs::Written(document) => {
                 let stamp = Stamp::of(entry.collection, document);
                 Base::At(stamp.ok_or_else(|| not_an_entity(entry))?)
             }
@@ -110,26 +116,26 @@ impl Journal {
         if entry.collection == Collection::Packages {
             settlement.stale.push(entry.path.clone());
         }
-        if let Some(next) = self.open_after(entry)?.into_iter().next() {
+        let next = self.open_after(entry)?.into_iter().next();
+        let mut copy = self.copied(entry, theirs)?;
+        if next.is_some() || self.is_held(&entry.path, &[entry.number]) {
+            // What is here is still ours, and only what is known of it the master's.
+            copy.retain(|change| change.path().is_none());
+        }
+        settlement.changes.extend(copy);
+        if let Some(next) = next {
             let based = Entry {
                 base,
                 ..next.clone()
             };
             settlement.changes.extend(book::change(&next, &based));
-        } else {
-            let mut copy = self.copied(entry, Shown::Own, theirs)?;
-            if self.is_held(&entry.path, &[entry.number]) {
-                // A trigger, and its rules are still ours: only what is known of it is the
-                // master's.
-                copy.retain(|change| matches!(change, Change::Note { .. }));
-            }
-            settlement.changes.extend(copy);
         }
         if let Some(kept) = &entry.kept
             && !self.book.keeps(kept, entry.number)?
         {
             settlement.changes.push(Change::Drop { path: kept.clone() });
             settlement.changes.push(self.mirror.forget(kept));
+            settlement.kept = Some(kept.clone());
         }
         Ok(settlement)
     }
@@ -168,15 +174,16 @@ impl Journal {
         if let Some((path, write)) = kept {
             settlement.changes.push(write);
             settlement.changes.push(self.mirror.keep(&path));
+            settlement.kept = Some(path);
         }
         let copy = match theirs {
             // It is asked for again by whoever may see it.
             Theirs::Unknown | Theirs::Changed(_) => {
-                let mut changes = self.copied(entry, Shown::Merged, &Theirs::Absent)?;
+                let mut changes = self.copied(entry, &Theirs::Absent)?;
                 changes.push(self.mirror.forget(&entry.path));
                 changes
             }
-            theirs => self.copied(entry, Shown::Merged, theirs)?,
+            theirs => self.copied(entry, theirs)?,
         };
         settlement.changes.extend(copy);
         Ok(settlement)
@@ -193,18 +200,16 @@ impl Journal {
     }
 
     /// What makes what the master has the copy of an entry's entity.
-    fn copied(
-        &self,
-        entry: &Entry,
-        shown: Shown,
-        theirs: &Theirs,
-    ) -> Result<Vec<Change>, JournalError> {
-        let path = &entry.path;
+    fn copied(&self, entry: &Entry, theirs: &Theirs) -> Result<Vec<Change>, JournalError> {
+        let (collection, path) = (entry.collection, &entry.path);
         let changes = match theirs {
             Theirs::Absent => self.mirror.removal(path),
-            Theirs::Document(document) => {
-                let collection = entry.collection;
-                self.mirror.adoption(shown, collection, path, document)
+            Theirs::Shown(document) => {
+                self.mirror
+                    .adoption(Shown::Merged, collection, path, document)
+            }
+            Theirs::Written(document) => {
+                self.mirror.adoption(Shown::Own, collection, path, document)
             }
             // What is here is what the master has made of it, too.
             Theirs::Changed(_) | Theirs::Unknown => Ok(Vec::new()),

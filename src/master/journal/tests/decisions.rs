@@ -99,6 +99,12 @@ fn what_waits_can_be_taken_back() {
             .any(|(_, token)| token.as_deref() == Some("two"))
     );
     assert!(gateway.entries().iter().all(|entry| !entry.is_open()));
+    let stale = crate::sync::lock(&gateway.copies.stale).clone();
+    assert_eq!(
+        stale,
+        ["ns/a", "ns/a"],
+        "what was given up is looked at again"
+    );
 }
 
 #[test]

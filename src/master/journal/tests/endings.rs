@@ -203,7 +203,7 @@ fn something_between_that_is_no_openwhisk_changes_nothing() {
 #[test]
 fn a_full_journal_takes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let gateway = Gateway::with_limit(dir.path(), 3000);
+    let (cloud, gateway) = (Cloud::default(), Gateway::with_limit(dir.path(), 3000));
     put(&gateway, "ns/a", "one");
     put(&gateway, "ns/b", "two");
     let third = block_on(gateway.write(Operation::Put, ACTIONS, "ns/c", "three"));
@@ -213,6 +213,10 @@ fn a_full_journal_takes_nothing() {
         (None, 2)
     );
     assert_eq!(lock(&gateway.copies.held).len(), 2);
+    // What is at the master makes room.
+    replay(&gateway, &cloud);
+    put(&gateway, "ns/c", "three");
+    assert_eq!(gateway.journal.waiting(), 1);
 }
 
 #[test]
