@@ -2,6 +2,7 @@
 //! plays a script.
 
 mod activations;
+mod composing;
 mod fake;
 mod forwarding;
 mod journal;
