@@ -24,11 +24,12 @@ fn tiers(state: &State) -> impl Iterator<Item = &Upstream> {
 /// Adds them to what `GET /` tells.
 pub(super) fn tell(state: &State, about: &mut Value) {
     if let Some(master) = state.master() {
-        about["master"] = info(&master.upstream);
-        about["master"]["journal"] = json!({
+        let mut told = info(&master.upstream);
+        told["journal"] = json!({
             "waiting": master.journal.waiting(),
             "came_to_nothing": master.journal.ended(),
         });
+        about["master"] = told;
     }
     let tiers: Vec<Value> = tiers(state).map(info).collect();
     if !tiers.is_empty() {

@@ -67,7 +67,6 @@ fn a_master_that_is_not_well_is_left_alone() {
     let fake = Fake::start(|_| Reply::Json(503, json!({"error": "busy", "code": "1"})));
     let gateway = Setup::new().env("OWL_NEXT_OPENWHISK", fake.url()).start();
     let client = gateway.client();
-    let path = "/api/v1/namespaces/_/strange";
     let up = format!("owl_upstream_up{{upstream=\"{}\"}}", fake.url());
     let outages = format!("owl_upstream_outages_total{{upstream=\"{}\"}}", fake.url());
     let metric = |name: &str| {
