@@ -153,14 +153,7 @@ pub(super) async fn resource_answer(
     method: Method,
     resource: Resource<'_>,
 ) -> Answer {
-    // What cannot be told is not done either.
-    let accept = request.http.header("Accept");
-    if accept.is_some_and(|accept| !body::accepts(accept.last().as_str(), "application/json")) {
-        return Err(ApiError::rejection(
-            StatusCode::NotAcceptable,
-            "Resource representation is only available with these types:\napplication/json",
-        ));
-    }
+    check_accept(&request)?;
     let own = &*request.identity.namespace;
     match resource {
         Resource::Unknown => Err(ApiError::no_route()),
@@ -275,6 +268,18 @@ pub(super) async fn resource_answer(
             }
         }
     }
+}
+
+/// Refuses a request whose answer could not be told: what cannot be told is not done either.
+pub(super) fn check_accept(request: &Request) -> Result<(), ApiError> {
+    let accept = request.http.header("Accept");
+    if accept.is_some_and(|accept| !body::accepts(accept.last().as_str(), "application/json")) {
+        return Err(ApiError::rejection(
+            StatusCode::NotAcceptable,
+            "Resource representation is only available with these types:\napplication/json",
+        ));
+    }
+    Ok(())
 }
 
 /// Answers a request about one action, in a package or not.

@@ -14,7 +14,7 @@ use super::elements::Elements;
 use super::merge::{Merge, Place, Row, Wants, id_at};
 use super::{Prepared, outgoing, response, send_as_it_is};
 use crate::api::activations::{Asked, counted, own_id, summaries};
-use crate::api::dispatch::Request;
+use crate::api::dispatch::{Request, check_accept};
 use crate::api::error::ApiError;
 use crate::api::path::Encoded;
 use crate::api::query::MAX_LIMIT;
@@ -40,6 +40,7 @@ pub(super) async fn list(
     master: &Master,
     namespace: Encoded<'_>,
 ) -> Result<Prepared, ApiError> {
+    check_accept(request)?;
     let namespace = namespace.namespace(&request.identity.namespace)?;
     let asked = Asked::of(request, &namespace)?;
     if !master.merge_activations {

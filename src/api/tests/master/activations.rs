@@ -132,6 +132,8 @@ fn what_a_list_may_be_asked() {
         .refused(400, both);
     let other = "/api/v1/namespaces/other/activations";
     assert_eq!(api.get(other).status, 403);
+    let text = Ask::new(Method::Get, LIST).header("Accept", "text/plain");
+    assert_eq!(text.send(&api).status, 406);
     assert_eq!(master.lines(), [""; 0]);
 }
 

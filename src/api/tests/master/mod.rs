@@ -6,6 +6,7 @@ mod forwarding;
 mod keys;
 mod system;
 mod web;
+mod writing;
 
 use std::time::Duration;
 
