@@ -29,7 +29,7 @@ use super::dispatch::{Request, resource_answer};
 use super::error::ApiError;
 use super::path::Resource;
 use crate::master::Master;
-use crate::master::copies::{Need, Source};
+use crate::master::copies::{CopyError, Need, Source};
 use crate::store::Collection;
 use crate::upstream::{Incoming, Judged, Looped, Outgoing, UpstreamError, VIA};
 use entity::Entity;
@@ -144,6 +144,9 @@ async fn copied(
         Collection::Rules => copies.ensure_rule(identity, namespace, name, need).await,
         Collection::Apis => return Ok(Prepared::Here { offline: false }),
     };
+    if let Err(CopyError::KeyRefused) = source {
+        master.keys.doubt(&identity.uuid);
+    }
     Ok(Prepared::Here {
         offline: source? == Source::Offline,
     })
@@ -156,18 +159,15 @@ async fn send_as_it_is(
 ) -> Result<Result<Incoming, UpstreamError>, Looped> {
     let sent = send_on(&mut request.http, master, Judged::ByStatus, Duration::ZERO).await?;
     if let Ok(answer) = &sent {
-        heed(request, master, answer.status).await;
+        heed(request, master, answer.status);
     }
     Ok(sent)
 }
 
 /// Takes from the status of an answer what it says about the caller's key.
-async fn heed(request: &Request, master: &Master, status: StatusCode) {
-    let uuid = &request.identity.uuid;
-    if status == StatusCode::UNAUTHORIZED
-        && let Err(error) = master.keys.forget(uuid).await
-    {
-        log::warn!("the key with the uuid {uuid} counts on though the master refuses it: {error}");
+fn heed(request: &Request, master: &Master, status: StatusCode) {
+    if status == StatusCode::UNAUTHORIZED {
+        master.keys.doubt(&request.identity.uuid);
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) async fn write(
     };
     let kept = match master.writes.write(&request.identity, write).await {
         Written::Answer(answer) => {
-            heed(request, master, answer.status).await;
+            heed(request, master, answer.status);
             let answer = Incoming {
                 status: answer.status,
                 headers: answer.headers,

@@ -112,7 +112,7 @@ fn meaning(status: StatusCode, body: Bytes, path: &str) -> Result<Answer, Meanin
 }
 
 /// Whether a body is that of an OpenWhisk's error (reference section 1.6).
-fn is_error(body: &[u8]) -> bool {
+pub(in crate::master) fn is_error(body: &[u8]) -> bool {
     let error: Option<&RawValue> = json::stored(body);
     let members = error.and_then(|error| Members::of(error).ok());
     members.is_some_and(|members| members.get("error").is_some())

@@ -5,6 +5,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 
 use crate::entity::names;
+use crate::master::copies::is_error;
 use crate::upstream::{Outgoing, UpstreamError, VIA, Whole};
 
 /// Bytes of an answer that are read. It has one name.
@@ -38,7 +39,10 @@ pub(super) fn verdict(answer: Result<Whole, UpstreamError>) -> Verdict {
     };
     match answer.status {
         StatusCode::OK => {}
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Verdict::Refused,
+        // Believed only in OpenWhisk's form: what is on the way refuses, too.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if is_error(&answer.body) => {
+            return Verdict::Refused;
+        }
         status => {
             return Verdict::Unknown(format!(
                 "it answered GET /api/v1/namespaces with status {status}"
@@ -77,7 +81,7 @@ mod tests {
     fn only_a_real_answer_says_anything() {
         assert_eq!(of(200, r#" ["ns 1"]"#), Verdict::Accepted("ns 1".into()));
         assert_eq!(of(401, r#"{"error":"x"}"#), Verdict::Refused);
-        assert_eq!(of(403, ""), Verdict::Refused);
+        assert_eq!(of(403, r#"{"error":"x","code":"y"}"#), Verdict::Refused);
         for (status, body) in [
             (200, "[]"),
             (200, r#"["a","b"]"#),
@@ -86,6 +90,9 @@ mod tests {
             (200, "<html>log in here</html>"),
             (204, ""),
             (302, ""),
+            (401, ""),
+            (403, "<html>not from here</html>"),
+            (407, r#"{"error":"x"}"#),
             (404, r#"{"error":"x"}"#),
             (429, r#"{"error":"x"}"#),
             (500, ""),

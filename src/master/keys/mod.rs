@@ -158,12 +158,18 @@ impl Keys {
         Ok(known.map(|known| known.identity))
     }
 
-    /// Forgets a key, because the master has answered a request that came with it with 401: it is
-    /// asked about it again before the key counts again. Done when that is durable.
-    ///
-    /// # Errors
-    /// The store fails; the key counts on then.
-    pub async fn forget(&self, uuid: &str) -> Result<(), StoreError> {
+    /// Shows a key to the master, because a request that came with it was answered with 401. It
+    /// counts on until the master refuses it, too: the answer may be that of something on the way,
+    /// which must not cost the gateway its keys.
+    pub fn doubt(&self, uuid: &str) {
+        match self.0.store.learned_key(uuid) {
+            Ok(Some(known)) => self.ask_beside(&known.identity),
+            Ok(None) => {}
+            Err(error) => log::error!("the key with the uuid {uuid} cannot be checked: {error}"),
+        }
+    }
+
+    async fn forget(&self, uuid: &str) -> Result<(), StoreError> {
         self.0.store.forget_key(uuid).await?;
         lock(&self.0.seen).forget(uuid);
         log::info!("the key with the uuid {uuid} is forgotten: the master refuses it");

@@ -330,14 +330,39 @@ fn not_good_for_ever() {
 fn forgotten_means_asked_again() {
     let bench = Bench::new([accept("ns")]);
     assert_eq!(bench.show("uuid", "key"), ok("ns"));
-    bench.run(bench.keys.forget("uuid")).unwrap();
-    assert!(bench.keys.known("uuid").unwrap().is_none());
+    // As by `owl key delete`.
+    bench.run(bench.store.forget_key("uuid")).unwrap();
     assert_eq!(bench.show("uuid", "key"), ok("ns"));
     assert_eq!(bench.asked(), 2);
-    // By `owl key delete` likewise.
     bench.run(bench.store.forget_key("uuid")).unwrap();
     bench.play([refuse()]);
     assert_eq!(bench.show("uuid", "key"), refused());
+}
+
+#[test]
+fn a_key_in_doubt_is_asked_about_at_once() {
+    let portal = Play::Answer(401, "<html>who are you?</html>".into());
+    let bench = Bench::new([accept("ns"), portal]);
+    assert_eq!(bench.show("uuid", "key"), ok("ns"));
+    for _ in 0..3 {
+        bench.keys.doubt("uuid");
+        bench.settle();
+    }
+    assert_eq!(bench.asked(), 2, "not at every doubt");
+    assert_eq!(
+        bench.show("uuid", "key"),
+        ok("ns"),
+        "the master has not said anything"
+    );
+
+    let bench = Bench::new([accept("ns"), refuse()]);
+    assert_eq!(bench.show("uuid", "key"), ok("ns"));
+    bench.keys.doubt("uuid");
+    bench.settle();
+    assert_eq!(bench.show("uuid", "key"), refused());
+    bench.keys.doubt("uuid");
+    bench.settle();
+    assert_eq!(bench.asked(), 2, "what is not known is in no doubt");
 }
 
 #[test]

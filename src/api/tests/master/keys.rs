@@ -156,3 +156,42 @@ fn web_actions_that_take_a_key() {
         unknown.body
     );
 }
+
+/// Whether the guest's key comes to open nothing after a request.
+fn forgets(api: &Api) -> bool {
+    (0..1000).any(|_| {
+        smol::block_on(api.executor.run(smol::future::yield_now()));
+        let status = api.get(LIMITS).status;
+        assert!(status == 200 || status == 401);
+        status == 401
+    })
+}
+
+#[test]
+fn a_refusal_of_a_request_is_looked_into() {
+    let portal = || Play::Answer(401, vec![], "<html>who are you?</html>".into());
+    let refused = || answer(401, json!({"error": "no", "code": "x"}));
+    let requests: [fn(&Api) -> Reply; 3] = [
+        |api| api.put(&action("a"), json!({"exec": exec("1")})),
+        |api| api.get(&action("a")),
+        |api| api.get("/api/v1/namespaces/_/packages"),
+    ];
+    for request in requests {
+        let (api, master) = with_master(move |_| refused());
+        assert_eq!(request(&api).status, 401);
+        assert!(forgets(&api), "{:?}", master.lines());
+        // What comes from something on the way changes nothing.
+        let (api, master) = with_master(move |_| portal());
+        request(&api);
+        let is_question = |line: &String| line == "GET /api/v1/namespaces";
+        assert!(!forgets(&api), "{:?}", master.lines());
+        assert!(
+            master
+                .lines()
+                .iter()
+                .filter(|line| is_question(line))
+                .count()
+                <= 1
+        );
+    }
+}

@@ -1,5 +1,6 @@
 //! Copies of the entities of a master that is the API itself, over a store of its own.
 
+mod around;
 mod fetching;
 mod rules;
 mod strangers;
