@@ -64,7 +64,9 @@ impl Limits {
                 self.reserve
             }
             Operation::Changes(changes) if changes.iter().any(Change::puts) => self.reserve,
-            Operation::Accept(..) | Operation::NoteRunning(..) | Operation::PutActivation(_) => {
+            Operation::Accept(..)
+            | Operation::AcceptNew(..)
+            | Operation::NoteRunning(..) | Operation::PutActivation(_) => {
                 self.reserve / 2
             }
             Operation::MarkStarted(_)
