@@ -117,7 +117,10 @@ fn given_id(request: &Request) -> Result<Option<ActivationId>, ApiError> {
         return Ok(None);
     };
     let mut given = values.iter();
-    match (given.next().map(|value| value.as_str().parse()), given.next()) {
+    match (
+        given.next().map(|value| value.as_str().parse()),
+        given.next(),
+    ) {
         (Some(Ok(id)), None) => Ok(Some(id)),
         _ => Err(ApiError::rejection(
             StatusCode::BadRequest,

@@ -72,7 +72,9 @@ pub enum InvokeError {
 impl fmt::Display for InvokeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Overloaded(text) | Self::Unavailable(text) | Self::Taken(text) => f.write_str(text),
+            Self::Overloaded(text) | Self::Unavailable(text) | Self::Taken(text) => {
+                f.write_str(text)
+            }
         }
     }
 }

@@ -66,9 +66,8 @@ impl Limits {
             Operation::Changes(changes) if changes.iter().any(Change::puts) => self.reserve,
             Operation::Accept(..)
             | Operation::AcceptNew(..)
-            | Operation::NoteRunning(..) | Operation::PutActivation(_) => {
-                self.reserve / 2
-            }
+            | Operation::NoteRunning(..)
+            | Operation::PutActivation(_) => self.reserve / 2,
             Operation::MarkStarted(_)
             | Operation::DeleteEntity(..)
             | Operation::DeleteKey(_)

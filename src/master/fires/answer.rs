@@ -52,9 +52,7 @@ pub fn judge(answer: Result<Whole, UpstreamError>) -> Judged {
         {
             Judged::Later(Delay::Trouble(reason(&answer)))
         }
-        StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            Judged::Later(Delay::Trouble(reason(&answer)))
-        }
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => Judged::Later(Delay::Trouble(reason(&answer))),
         status if status.is_client_error() || is_final(status) => {
             Judged::Final(Stage::Refused(reason(&answer)))
         }
@@ -131,11 +129,17 @@ mod tests {
         assert_eq!(of(404, r#"{"error":"no"}"#), Judged::Final(refused));
         for status in [400, 413, 501, 508] {
             let judged = of(status, "");
-            assert!(matches!(judged, Judged::Final(Stage::Refused(_))), "{status}");
+            assert!(
+                matches!(judged, Judged::Final(Stage::Refused(_))),
+                "{status}"
+            );
         }
         for status in [200, 301, 401, 403, 404, 407, 500, 502, 503] {
             let judged = of(status, "<html>");
-            assert!(matches!(judged, Judged::Later(Delay::Trouble(_))), "{status}");
+            assert!(
+                matches!(judged, Judged::Later(Delay::Trouble(_))),
+                "{status}"
+            );
         }
         let throttled = of(429, r#"{"error":"Too many"}"#);
         assert!(matches!(throttled, Judged::Later(Delay::Throttled(_))));

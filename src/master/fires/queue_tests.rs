@@ -155,9 +155,8 @@ impl Model {
         let mut going = Vec::new();
         let sum = |left: &[Entry]| left.iter().map(|entry| entry.bytes).sum::<u64>();
         while sum(&left) + entry.bytes > 100 {
-            let may_go = |other: &&Entry| {
-                other.priority <= priority && Some(other.number) != self.under_way
-            };
+            let may_go =
+                |other: &&Entry| other.priority <= priority && Some(other.number) != self.under_way;
             let goes = left.iter().filter(may_go);
             let goes = goes.min_by_key(|other| (other.priority, other.number));
             let Some(goes) = goes.map(|goes| goes.number) else {
@@ -195,7 +194,9 @@ impl Model {
         }
         match random.below(4) {
             0 => self.queue.pause(&trigger, self.now),
-            1 => self.queue.pause(names::place_and_name(&trigger).0, self.now),
+            1 => self
+                .queue
+                .pause(names::place_and_name(&trigger).0, self.now),
             _ => {
                 self.queue.remove(number);
                 self.list.retain(|entry| entry.number != number);

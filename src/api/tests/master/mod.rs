@@ -2,6 +2,7 @@
 
 mod activations;
 mod copies_of;
+mod fired;
 mod forwarding;
 mod keys;
 mod system;
