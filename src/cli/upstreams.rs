@@ -110,7 +110,7 @@ pub(super) fn master(
         store: store.clone(),
         upstream: upstream.clone(),
         executor: executor.clone(),
-        keys: Arc::new(keys.clone()),
+        keys: keys.clone(),
         journal: journal.clone(),
     };
     let limits = fires::Limits {

@@ -58,7 +58,7 @@ pub(super) async fn fire(
     };
     let response = match master.fires.fire(new).await? {
         Outcome::Answered(answer) => {
-            heed(request, master, answer.status).await;
+            heed(request, master, answer.status);
             response(Incoming {
                 status: answer.status,
                 headers: answer.headers,
@@ -89,7 +89,7 @@ async fn known(
         Err(CopyError::Unavailable(_)) => return Ok((None, true)),
         Err(error) => {
             if matches!(error, CopyError::KeyRefused) {
-                heed(request, master, StatusCode::UNAUTHORIZED).await;
+                heed(request, master, StatusCode::UNAUTHORIZED);
             }
             return Err(error.into());
         }

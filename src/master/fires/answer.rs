@@ -25,6 +25,8 @@ pub enum Judged {
 /// Why one waits on.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Delay {
+    /// The master does not take the key.
+    Key(String),
     /// The namespace has fired too much there.
     Throttled(String),
     /// The master, or what is on the way to it, has trouble.
@@ -52,6 +54,8 @@ pub fn judge(answer: Result<Whole, UpstreamError>) -> Judged {
         {
             Judged::Later(Delay::Trouble(reason(&answer)))
         }
+        // It may be another's, too: whether the key is good is asked on its own.
+        StatusCode::UNAUTHORIZED => Judged::Later(Delay::Key(reason(&answer))),
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => Judged::Later(Delay::Trouble(reason(&answer))),
         status if status.is_client_error() || is_final(status) => {
             Judged::Final(Stage::Refused(reason(&answer)))
@@ -141,6 +145,8 @@ mod tests {
                 "{status}"
             );
         }
+        let key = of(401, r#"{"error":"no"}"#);
+        assert!(matches!(key, Judged::Later(Delay::Key(_))));
         let throttled = of(429, r#"{"error":"Too many"}"#);
         assert!(matches!(throttled, Judged::Later(Delay::Throttled(_))));
         let lost = judge(Err(UpstreamError::Broken("x".into())));

@@ -122,6 +122,11 @@ impl Fires {
     fn later(&self, fire: &StoredFire, delay: &Delay) {
         let path = fire.path();
         let (of, reason) = match delay {
+            Delay::Key(reason) => {
+                // If it is refused, it is not known when this one comes again.
+                self.0.rooms.keys.doubt(&fire.uuid);
+                (&path, reason)
+            }
             Delay::Throttled(reason) => (&fire.namespace, reason),
             Delay::Trouble(reason) => (&path, reason),
         };

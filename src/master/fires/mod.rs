@@ -31,7 +31,8 @@ pub use fire::{StoredFire, priority};
 use self::answer::{MAX_ANSWER, is_for_caller, reason};
 use self::queue::{Entry, Queue};
 use self::record::{Cause, Stage, row};
-use super::journal::{Credentials, Journal};
+use super::Keys;
+use super::journal::Journal;
 use crate::Executor;
 use crate::clock::now;
 use crate::entity::{ActivationId, Identity};
@@ -48,8 +49,8 @@ pub struct Rooms {
     pub upstream: Upstream,
     /// Where they are stored: whoever has fired one may go away.
     pub executor: Executor,
-    /// Keys by their uuids.
-    pub keys: Arc<dyn Credentials>,
+    /// The keys that the master accepts.
+    pub keys: Keys,
     /// Writes that the master has not got yet: a trigger may be among them.
     pub journal: Arc<Journal>,
 }

@@ -47,7 +47,7 @@ fn restarted(api: &Api, master: &Arc<Scripted>) -> Fires {
         store: api.store.clone(),
         upstream: Upstream::new(URL, master.clone()),
         executor: api.executor.clone(),
-        keys: Arc::new(before.keys.clone()),
+        keys: before.keys.clone(),
         journal: before.journal.clone(),
     };
     Fires::open(rooms, FIRES).unwrap()
@@ -260,7 +260,7 @@ fn what_has_waited_too_long_is_given_up() {
         store: api.store.clone(),
         upstream: Upstream::new(URL, master.clone()),
         executor: api.executor.clone(),
-        keys: Arc::new(before.keys.clone()),
+        keys: before.keys.clone(),
         journal: before.journal.clone(),
     };
     let at_once = fires::Limits {

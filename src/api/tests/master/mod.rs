@@ -176,7 +176,7 @@ fn with_master(play: impl Fn(&Seen) -> Play + Send + Sync + 'static) -> (Api, Ar
             store: store.clone(),
             upstream: upstream.clone(),
             executor: executor.clone(),
-            keys: Arc::new(keys.clone()),
+            keys: keys.clone(),
             journal: journal.clone(),
         };
         Some(Arc::new(Master {
