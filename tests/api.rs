@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use owl::api::{Invoke, Operations, Services, Settings, State, app};
 use owl::catalog::{Catalog, Manifest};
-use owl::entity::{Activation, ActivationId, GUEST_KEY, GUEST_UUID, Response, Status};
+use owl::entity::{Action, Activation, ActivationId, GUEST_KEY, GUEST_UUID, Response, Status};
 use owl::http::server::{Server, ServerOptions};
 use owl::invoke::{Call, Figures, Fire, InvokeError, Outcome};
 use owl::store::{ActivationRow, Options, Store};
@@ -32,6 +32,10 @@ impl Invoke for Accepting {
 
     fn in_flight(&self, _namespace: &str) -> usize {
         0
+    }
+
+    fn leads_away(&self, _action: &Action) -> bool {
+        false
     }
 
     fn retire(&self, _path: &str) {}

@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 
 use super::{Invoke, Operations, Services, Settings, State, app};
 use crate::catalog::{Catalog, Manifest};
-use crate::entity::{ActivationId, GUEST_KEY, GUEST_UUID, Secret};
+use crate::entity::{Action, ActivationId, GUEST_KEY, GUEST_UUID, Secret};
 use crate::http::server::Beyond;
 use crate::invoke::{Call, Figures, Fire, InvokeError, Outcome, Rates, Throttles};
 use crate::master::Master;
@@ -65,6 +65,10 @@ impl Invoke for Script {
 
     fn in_flight(&self, _namespace: &str) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    fn leads_away(&self, action: &Action) -> bool {
+        action.annotations.get("owl-placement").is_some()
     }
 
     fn retire(&self, path: &str) {

@@ -228,6 +228,7 @@ impl Bench {
                 manifest: Arc::new(Manifest::built_in()),
                 throttles: Arc::new(Throttles::default()),
                 builtins: Arc::new(Services::new(store.clone(), None, "http://127.0.0.1:3000")),
+                tiers: None,
             },
             settings,
         );
@@ -265,6 +266,7 @@ impl Bench {
             payload: Some(RawValue::from_string(r#"{"n":1.50}"#.into()).unwrap()),
             transaction_id: "tid".into(),
             wait,
+            via: None,
             held: None,
         }
     }
