@@ -392,7 +392,7 @@ fn of_record(
     elsewhere: Elsewhere,
 ) -> Finished {
     let all = begun.elapsed().as_millis() as u64;
-    let duration = record.duration.unwrap_or(all).min(all);
+    let duration = record.duration.unwrap_or(all);
     let end = now();
     let since_received = errant.received.elapsed().as_millis() as u64;
     let executed = Executed {
