@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use owl::api::{Invoke, Operations, Services, Settings, State, app};
 use owl::catalog::{Catalog, Manifest};
 use owl::entity::{
-    Activation, ActivationId, FullName, GUEST_KEY, GUEST_UUID, Identity, Response, Status,
+    Action, Activation, ActivationId, FullName, GUEST_KEY, GUEST_UUID, Identity, Response, Status,
 };
 use owl::http::server::{Server, ServerOptions};
 use owl::invoke::{Call, Figures, Fire, InvokeError, Outcome};
@@ -38,6 +38,10 @@ impl Invoke for Accepting {
 
     fn in_flight(&self, _namespace: &str) -> usize {
         0
+    }
+
+    fn leads_away(&self, _action: &Action) -> bool {
+        false
     }
 
     fn retire(&self, _path: &str) {}

@@ -10,9 +10,9 @@ use super::actions::Target;
 use super::dispatch::Request;
 use super::error::ApiError;
 use super::query::Query;
-use super::{body, reply};
+use super::{body, master, reply};
 use crate::BoxFuture;
-use crate::entity::{Activation, ActivationId, FullName, Identity, Status, json};
+use crate::entity::{Action, Activation, ActivationId, FullName, Identity, Status, json};
 use crate::invoke::{Call, Figures, Fire, InvokeError, Invoker, Outcome, admission};
 
 /// The header that names the activation.
@@ -31,6 +31,9 @@ pub trait Invoke: Send + Sync {
 
     /// How many activations of a namespace are queued or running.
     fn in_flight(&self, namespace: &str) -> usize;
+
+    /// Whether an action may run on another OpenWhisk, if it cannot run here.
+    fn leads_away(&self, action: &Action) -> bool;
 
     /// The action of a path was changed or deleted: its sandboxes are of no more use.
     fn retire(&self, path: &str);
@@ -54,6 +57,10 @@ impl Invoke for Invoker {
 
     fn in_flight(&self, namespace: &str) -> usize {
         Invoker::in_flight(self, namespace)
+    }
+
+    fn leads_away(&self, action: &Action) -> bool {
+        Invoker::leads_away(self, action)
     }
 
     fn retire(&self, path: &str) {
@@ -95,14 +102,17 @@ pub(super) async fn post(mut request: Request, target: Target) -> Result<Respons
         &identity,
         &resolved.action,
         payload.as_deref(),
+        || state.invoker().leads_away(&resolved.action),
     )?;
-    let call = Call::new(
+    let via = master::via_of(&request.http).map(Into::into);
+    let mut call = Call::new(
         identity,
         resolved,
         payload,
         request.transaction,
         wanted.wait,
     );
+    call.via = via;
     Ok(match state.invoker().invoke(call).await? {
         Outcome::Accepted(id) => accepted(id),
         Outcome::Finished(activation) => finished(activation, wanted.result),

@@ -166,6 +166,7 @@ impl Node {
             Some(master) => catalog.supplied_by(Arc::new(master.copies.clone())),
             None => catalog,
         };
+        let tiers = upstreams::tiers(upstreams.tiers.clone(), &config, &store)?;
         let keys = master.as_ref().map(|master| master.keys.clone());
         let replayer = master.as_ref().map(|master| master.replayer());
         let fires = master.as_ref().map(|master| master.fires.clone());
@@ -187,6 +188,7 @@ impl Node {
                 manifest: manifest.clone(),
                 throttles: throttles.clone(),
                 builtins,
+                tiers,
             },
             invoke::Settings {
                 longest_wait: config.longest_wait,

@@ -7,12 +7,14 @@ use super::node::NodeError;
 use crate::Executor;
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::invoke::Tiers;
 use crate::master::copies::{self, Copies};
 use crate::master::fires::{self, Fires};
 use crate::master::journal::Journal;
 use crate::master::writes::Writes;
 use crate::master::{Keys, Master, Validity};
 use crate::pool::Driver;
+use crate::store::Store;
 use crate::upstream::{Network, Upstream, Via};
 
 /// The master and the tiers. A tier that is the master, too, is the same [`Upstream`], so that one
@@ -76,10 +78,7 @@ pub(super) fn master(
         offline: config.master.keys_offline,
     };
     let store = catalog.store();
-    let daemon_id = store
-        .daemon_id()
-        .map_err(|error| NodeError::new("cannot read the daemon's id", error))?;
-    let via = Via::new(daemon_id);
+    let via = via(store)?;
     let keys = Keys::new(
         store.clone(),
         upstream.clone(),
@@ -129,6 +128,30 @@ pub(super) fn master(
         via,
         merge_activations: config.master.merge_activations,
     })
+}
+
+/// What takes over what cannot run here; none without tiers.
+pub(super) fn tiers(
+    upstreams: Vec<Upstream>,
+    config: &Config,
+    store: &Store,
+) -> Result<Option<Tiers>, NodeError> {
+    if upstreams.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Tiers {
+        upstreams,
+        via: via(store)?,
+        on_failure: config.delegate_on_failure,
+    }))
+}
+
+/// How this gateway marks what it sends on.
+fn via(store: &Store) -> Result<Via, NodeError> {
+    let daemon_id = store.daemon_id();
+    let daemon_id =
+        daemon_id.map_err(|error| NodeError::new("cannot read the daemon's id", error))?;
+    Ok(Via::new(daemon_id))
 }
 
 #[cfg(test)]

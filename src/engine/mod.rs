@@ -53,6 +53,8 @@ pub enum StartError {
         /// The image as the action names it.
         image: String,
     },
+    /// An image of the runtimes manifest is not there, and cannot be pulled: what the engine said.
+    Missing(String),
     /// The engine does not answer.
     Unavailable(String),
     /// Anything else.
@@ -66,6 +68,7 @@ impl fmt::Display for StartError {
             Self::NotExecutable { image } => {
                 write!(f, "executable file not found in image {image}")
             }
+            Self::Missing(reason) => write!(f, "there is no image: {reason}"),
             Self::Unavailable(reason) => write!(f, "the engine does not answer: {reason}"),
             Self::Failed(reason) => write!(f, "cannot start a sandbox: {reason}"),
         }

@@ -44,7 +44,8 @@ impl From<AccessError> for Refused {
 }
 
 /// Whether an action that a caller has reached, with all its parameters merged, may be invoked
-/// with a payload.
+/// with a payload. `elsewhere` tells whether another OpenWhisk may run what this one has no runtime
+/// for.
 ///
 /// # Errors
 /// [`Refused::Access`], [`Refused::Reserved`] and [`Refused::Unsupported`], in this order; the
@@ -55,6 +56,7 @@ pub fn check(
     identity: &Identity,
     action: &Action,
     payload: Option<&RawValue>,
+    elsewhere: impl FnOnce() -> bool,
 ) -> Result<(), Refused> {
     if let Some(components) = action.exec.components() {
         catalog.check_access(identity, components)?;
@@ -65,7 +67,10 @@ pub fn check(
     {
         return Err(Refused::Reserved);
     }
-    supported(manifest, &action.exec)
+    match supported(manifest, &action.exec) {
+        Err(_) if elsewhere() => Ok(()),
+        checked => checked,
+    }
 }
 
 /// Whether actions that run this may be changed and invoked.
@@ -91,8 +96,15 @@ mod tests {
         let guest = store.key_of_namespace("guest").unwrap().unwrap();
         let payload = payload.map(|text| RawValue::from_string(text.into()).unwrap());
         let (catalog, manifest) = (Catalog::new(store), Manifest::built_in());
-        check(&catalog, &manifest, &guest, action, payload.as_deref())
-            .map_err(|refused| refused.to_string())
+        check(
+            &catalog,
+            &manifest,
+            &guest,
+            action,
+            payload.as_deref(),
+            || false,
+        )
+        .map_err(|refused| refused.to_string())
     }
 
     fn action(parameters: &str, annotations: &str) -> Action {

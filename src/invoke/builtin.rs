@@ -57,6 +57,7 @@ impl Inner {
         Finished {
             executed,
             printed: Printed::Lines(logs),
+            place: None,
         }
     }
 }

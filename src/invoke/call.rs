@@ -9,6 +9,7 @@ use smol::lock::SemaphoreGuardArc;
 
 use crate::catalog::Resolved;
 use crate::entity::{Action, Activation, ActivationId, Identity};
+use crate::pool::Refusal;
 
 /// What the API asks for, after its own checks: rights, throttles, sizes, final parameters.
 pub struct Call {
@@ -24,6 +25,9 @@ pub struct Call {
     pub transaction_id: String,
     /// How long the caller waits for the result; none for a non-blocking call.
     pub wait: Option<Duration>,
+    /// The OWLs that the request has come through, as its header `X-Owl-Via` names them. After a
+    /// restart nobody knows; a circle is cut a round later then.
+    pub via: Option<Box<str>>,
     /// Given back when the activation has ended, by whoever bounds how many are under way.
     pub held: Option<SemaphoreGuardArc>,
 }
@@ -44,6 +48,7 @@ impl Call {
             payload,
             transaction_id,
             wait,
+            via: None,
             held: None,
         }
     }
@@ -80,3 +85,13 @@ impl fmt::Display for InvokeError {
 }
 
 impl std::error::Error for InvokeError {}
+
+impl From<Refusal> for InvokeError {
+    fn from(refusal: Refusal) -> Self {
+        let text = refusal.to_string();
+        match refusal {
+            Refusal::Stopping | Refusal::NoCapacity => InvokeError::Unavailable(text),
+            Refusal::QueueFull(_) => InvokeError::Overloaded(text),
+        }
+    }
+}

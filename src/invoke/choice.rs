@@ -7,20 +7,40 @@ use crate::catalog::EngineKind;
 use crate::engine::process::interpreter;
 use crate::engine::{Engine, SandboxSpec};
 use crate::entity::{Action, Exec};
+use crate::runtime::kind::Language;
+
+/// What an action runs in.
+pub(super) enum Home<'a> {
+    /// A process of this machine.
+    Process(Language),
+    /// A container.
+    Image {
+        /// Its image.
+        name: &'a str,
+        /// Whether that is a user's, rather than one of the runtimes manifest.
+        blackbox: bool,
+    },
+}
+
+impl<'a> Home<'a> {
+    /// The image that it needs.
+    pub(super) const fn image(&self) -> Option<&'a str> {
+        match self {
+            Home::Process(_) => None,
+            Home::Image { name, .. } => Some(name),
+        }
+    }
+}
 
 impl Inner {
-    /// Which engine runs a call's action, and in what.
-    pub(super) fn choose(
-        &self,
-        call: &Call,
-        action: &Action,
-    ) -> Result<(Arc<dyn Engine>, SandboxSpec), String> {
-        let kind = action.exec.kind();
-        let (image, blackbox) = match &action.exec {
-            Exec::Blackbox { image, .. } => (
-                Some(image.clone()),
-                !self.manifest.is_native_blackbox(image),
-            ),
+    /// What an action runs in, if that is to be had on this gateway.
+    pub(super) fn home<'a>(&'a self, exec: &'a Exec) -> Result<Home<'a>, String> {
+        let kind = exec.kind();
+        let home = match exec {
+            Exec::Blackbox { image, .. } => Home::Image {
+                name: image,
+                blackbox: !self.manifest.is_native_blackbox(image),
+            },
             Exec::Sequence { .. } | Exec::Builtin => {
                 return Err(format!("Actions of kind '{kind}' do not run in a sandbox."));
             }
@@ -28,12 +48,39 @@ impl Inner {
                 let runtime = self.manifest.kind(kind).ok_or_else(|| {
                     format!("The kind '{kind}' is not in this gateway's runtimes manifest.")
                 })?;
-                match runtime.engine {
-                    EngineKind::Process => (None, false),
-                    EngineKind::Docker => (runtime.image.clone(), false),
+                match (runtime.engine, &runtime.image) {
+                    (EngineKind::Docker, Some(image)) => Home::Image {
+                        name: image,
+                        blackbox: false,
+                    },
+                    (EngineKind::Process, _) | (EngineKind::Docker, None) => {
+                        Home::Process(interpreter::language(kind).map_err(|_| {
+                            format!(
+                                "The kind '{kind}' needs an image in this gateway's runtimes \
+                                 manifest: only quickjs, nodejs and python kinds run as processes."
+                            )
+                        })?)
+                    }
                 }
             }
         };
+        if home.image().is_some() && !self.engines.has_docker() {
+            return Err(format!(
+                "The kind '{kind}' needs a Docker Engine, and none answers on this gateway."
+            ));
+        }
+        Ok(home)
+    }
+
+    /// Which engine runs a call's action, and in what.
+    pub(super) fn choose(
+        &self,
+        call: &Call,
+        action: &Action,
+    ) -> Result<(Arc<dyn Engine>, SandboxSpec), String> {
+        let kind = action.exec.kind();
+        let home = self.home(&action.exec)?;
+        let blackbox = matches!(home, Home::Image { blackbox: true, .. });
         let memory = action.limits.memory;
         let mut spec = SandboxSpec {
             kind: kind.to_string(),
@@ -49,15 +96,9 @@ impl Inner {
             memory,
             cpu_shares: (1024 / (self.settings.pool_memory / memory.max(1)).max(1)).max(2),
             env: Vec::new(),
-            image,
+            image: home.image().map(ToOwned::to_owned),
         };
-        if spec.image.is_none() {
-            let language = interpreter::language(kind).map_err(|_| {
-                format!(
-                    "The kind '{kind}' needs an image in this gateway's runtimes manifest: only \
-                     quickjs, nodejs and python kinds run as processes."
-                )
-            })?;
+        if let Home::Process(language) = home {
             if language.interpreter().is_some() {
                 let host = self.engines.host_api().to_string();
                 spec.env.push(("__OW_API_HOST".to_string(), host));

@@ -140,14 +140,10 @@ impl Composite {
 
     fn child_call(&self, resolved: Resolved, payload: Option<Box<RawValue>>) -> Call {
         let call = &self.flown.call;
-        let identity = call.identity.clone();
-        Call::new(
-            identity,
-            resolved,
-            payload,
-            call.transaction_id.clone(),
-            None,
-        )
+        let (identity, transaction) = (call.identity.clone(), call.transaction_id.clone());
+        let mut child = Call::new(identity, resolved, payload, transaction, None);
+        child.via = call.via.clone();
+        child
     }
 
     async fn run(

@@ -1,17 +1,61 @@
 //! Activations that end without a run.
 
+use super::InvokeError;
+use super::burst::Reason;
 use super::execute::{Attempt, Finished, Printed};
 use super::record::{Executed, Reached};
 use crate::clock::now;
 use crate::engine::StartError;
 use crate::entity::{Response, Status};
+use crate::pool::Refusal;
 
-/// An activation that this gateway will not come to run.
-pub(super) fn not_run(message: &str) -> Finished {
-    ended(
-        Reached::Action,
-        Response::error(Status::InternalError, message),
-    )
+/// Why an activation cannot be run here. Nothing of it has been run: it may run elsewhere.
+#[derive(Debug)]
+pub(super) struct Unable {
+    /// In short.
+    pub(super) reason: Reason,
+    /// How the activation ends if it does not run elsewhere.
+    pub(super) status: Status,
+    /// What its record says then.
+    pub(super) message: String,
+}
+
+impl Unable {
+    /// Nothing to run it in is to be had.
+    pub(super) fn unprovided(reason: Reason, message: impl Into<String>) -> Self {
+        Unable {
+            reason,
+            status: Status::InternalError,
+            message: message.into(),
+        }
+    }
+}
+
+impl From<Refusal> for Unable {
+    fn from(refusal: Refusal) -> Self {
+        let reason = match refusal {
+            Refusal::NoCapacity => Reason::NoCapacity,
+            Refusal::QueueFull(_) => Reason::QueueFull,
+            Refusal::Stopping => Reason::Start,
+        };
+        Self::unprovided(reason, refusal.to_string())
+    }
+}
+
+impl From<Unable> for InvokeError {
+    fn from(unable: Unable) -> Self {
+        match unable.reason {
+            Reason::QueueFull => InvokeError::Overloaded(unable.message),
+            _ => InvokeError::Unavailable(unable.message),
+        }
+    }
+}
+
+impl From<Unable> for Finished {
+    fn from(unable: Unable) -> Self {
+        let response = Response::error(unable.status, &unable.message);
+        ended(Reached::Action, response)
+    }
 }
 
 /// An activation that ends without a run.
@@ -19,6 +63,7 @@ pub(super) fn ended(reached: Reached, response: Response) -> Finished {
     Finished {
         executed: Executed::not_run(now(), reached, response),
         printed: Printed::Nothing,
+        place: None,
     }
 }
 
@@ -27,12 +72,6 @@ pub(super) fn bad_arguments(error: &serde_json::Error) -> Finished {
     let message = format!("The arguments are not a JSON object: {error}");
     let response = Response::error(Status::ApplicationError, &message);
     ended(Reached::Action, response)
-}
-
-/// An attempt that did not come to a run.
-pub(super) fn failed(status: Status, message: &str) -> Attempt {
-    let response = Response::error(status, message);
-    Attempt::Finished(Box::new(ended(Reached::Action, response)))
 }
 
 /// An attempt whose action could not be got (reference section 4.6).
@@ -44,18 +83,24 @@ pub(super) fn unfetched(status: Status, message: &str) -> Attempt {
 /// What a sandbox that could not be started means for the activation (reference section 7.8).
 pub(super) fn start_failed(action: &str, error: StartError) -> Attempt {
     log::warn!("{action}: {error}");
-    match error {
-        StartError::Pull { image, .. } => failed(
-            Status::DeveloperError,
-            &format!("Failed to pull container image '{image}'."),
-        ),
-        StartError::NotExecutable { image } => failed(
-            Status::DeveloperError,
-            &format!("executable file not found in image {image}"),
-        ),
-        StartError::Unavailable(_) | StartError::Failed(_) => failed(
-            Status::InternalError,
-            "Failed to provision resources to run the action.",
-        ),
-    }
+    let unable = match error {
+        StartError::Pull { image, .. } => Unable {
+            reason: Reason::Image,
+            status: Status::DeveloperError,
+            message: format!("Failed to pull container image '{image}'."),
+        },
+        StartError::NotExecutable { image } => {
+            let text = format!("executable file not found in image {image}");
+            let response = Response::error(Status::DeveloperError, &text);
+            return Attempt::Finished(Box::new(ended(Reached::Action, response)));
+        }
+        StartError::Missing(_) => Unable::unprovided(Reason::Image, UNPROVIDED),
+        StartError::Unavailable(_) | StartError::Failed(_) => {
+            Unable::unprovided(Reason::Start, UNPROVIDED)
+        }
+    };
+    Attempt::Unable(unable)
 }
+
+/// What a record says where no sandbox could be started, whatever the reason.
+pub(super) const UNPROVIDED: &str = "Failed to provision resources to run the action.";

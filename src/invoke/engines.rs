@@ -46,6 +46,11 @@ impl Engines {
         self.has_docker.clone()
     }
 
+    /// Whether a Docker Engine has answered.
+    pub fn has_docker(&self) -> bool {
+        self.has_docker.load(Ordering::Relaxed)
+    }
+
     /// The Docker Engine and the URL under which its containers reach the API.
     pub fn docker_engine(&self) -> Option<(Arc<dyn Engine>, String)> {
         self.docker().map(|docker| (docker.engine, docker.api_host))

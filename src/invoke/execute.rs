@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
-use super::ended::{bad_arguments, failed, start_failed, unfetched};
+use super::burst::{Elsewhere, Reason};
+use super::ended::{Unable, bad_arguments, start_failed, unfetched};
 use super::record::{Executed, Reached, Timing};
 use super::{Arguments, Call, Inner, arguments};
 use crate::catalog::CatalogError;
@@ -22,6 +24,8 @@ pub(super) const MOST_ATTEMPTS: usize = 3;
 pub(super) enum Attempt {
     /// It ran, or failed for good. The sandbox, if there is one, still holds its logs.
     Finished(Box<Finished>),
+    /// It cannot be run here.
+    Unable(Unable),
     /// The sandbox was dead or going down before it took the activation: try another.
     Again,
 }
@@ -32,6 +36,8 @@ pub(super) struct Finished {
     pub(super) executed: Executed,
     /// What it has printed.
     pub(super) printed: Printed,
+    /// The annotation that says where it has run, if a choice was made.
+    pub(super) place: Option<(&'static str, Box<RawValue>)>,
 }
 
 /// What an activation has printed.
@@ -42,6 +48,8 @@ pub(super) enum Printed {
     Lines(Vec<String>),
     /// What the sandbox that it used has or will get.
     Sandbox(Used),
+    /// What the tier has that has run it.
+    Elsewhere(Elsewhere),
 }
 
 /// The sandbox that ran an activation.
@@ -115,7 +123,9 @@ impl Inner {
                 };
                 let (engine, spec) = match self.choose(call, &action) {
                     Ok(chosen) => chosen,
-                    Err(message) => return failed(Status::InternalError, &message),
+                    Err(message) => {
+                        return Attempt::Unable(Unable::unprovided(Reason::Kind, message));
+                    }
                 };
                 let sandbox = match engine.start(&spec).await {
                     Ok(sandbox) => Arc::from(sandbox),
@@ -225,6 +235,7 @@ impl Inner {
         Attempt::Finished(Box::new(Finished {
             executed,
             printed: Printed::Sandbox(used),
+            place: None,
         }))
     }
 

@@ -11,6 +11,7 @@ mod arguments;
 mod bar;
 mod budget;
 mod builtin;
+mod burst;
 mod call;
 mod choice;
 mod closing;
@@ -42,6 +43,7 @@ use std::time::{Duration, Instant};
 use smol::channel::bounded;
 use smol::{Task, Timer};
 
+pub use burst::Tiers;
 pub use call::{Call, InvokeError, Outcome};
 pub use engines::Engines;
 pub use fired::Fire;
@@ -54,12 +56,13 @@ use crate::Executor;
 use crate::builtin::Services;
 use crate::catalog::{Catalog, Manifest};
 use crate::engine::proxy::Bounds;
-use crate::entity::{ActivationId, Identity};
+use crate::entity::{Action, ActivationId, Identity};
 use crate::metrics::Metrics;
-use crate::pool::{Driver, Refusal, Statistics, Wait};
+use crate::pool::{Driver, Refusal, Statistics};
 use crate::store::{Store, StoreError};
 use arguments::Arguments;
 use budget::{Budget, Room};
+use burst::{Burst, Place};
 use flights::{Flight, Flights};
 use run::{Flown, Runner};
 use within::Within;
@@ -71,8 +74,8 @@ pub struct Figures {
     pub pool: Statistics,
     /// Activations that run, or wait for a sandbox.
     pub running: usize,
-    /// Whether it takes calls: it does not while it stops, without a place for a sandbox, or while
-    /// the disk does not keep up.
+    /// Whether it takes calls: it does not while it stops, without a place for a sandbox here and
+    /// tiers that take over, or while the disk does not keep up.
     pub accepts: bool,
 }
 
@@ -92,6 +95,8 @@ pub struct Rooms {
     pub throttles: Arc<Throttles>,
     /// What is built in.
     pub builtins: Arc<Services>,
+    /// What takes over what cannot run here; none: nothing does.
+    pub tiers: Option<Tiers>,
 }
 
 /// Runs actions. Cheap to clone.
@@ -109,6 +114,7 @@ struct Inner {
     manifest: Arc<Manifest>,
     throttles: Arc<Throttles>,
     builtins: Arc<Services>,
+    burst: Option<Burst>,
     flights: Flights,
     settings: Settings,
     metrics: Arc<Metrics>,
@@ -143,6 +149,7 @@ impl Invoker {
             manifest,
             throttles,
             builtins,
+            tiers,
         } = rooms;
         Invoker {
             inner: Arc::new(Inner {
@@ -154,6 +161,7 @@ impl Invoker {
                 manifest,
                 throttles,
                 builtins,
+                burst: tiers.and_then(Burst::new),
                 flights: Flights::default(),
                 settings,
                 metrics: Arc::default(),
@@ -186,7 +194,7 @@ impl Invoker {
         let room = inner.room(runner, &call)?;
         let flight = inner.flight(runner, &call).holding(room);
         let place = match runner {
-            Runner::Sandbox => Some(inner.request(&call)?),
+            Runner::Sandbox => Some(inner.place(&call)?),
             Runner::Builtin | Runner::Sequence | Runner::Conductor => None,
         };
         let (sender, receiver) = bounded(1);
@@ -221,7 +229,7 @@ impl Invoker {
         &self,
         runner: Runner,
         flown: Flown,
-        place: Option<Wait>,
+        place: Option<Place>,
     ) -> Result<Outcome, InvokeError> {
         let id = flown.id;
         let (sender, receiver) = bounded(1);
@@ -289,6 +297,12 @@ impl Invoker {
         self.inner.flights.of(namespace)
     }
 
+    /// Whether an action may run on another OpenWhisk, if it cannot run here.
+    pub fn leads_away(&self, action: &Action) -> bool {
+        let burst = self.inner.burst.as_ref();
+        burst.is_some_and(|burst| burst.leads_away(action))
+    }
+
     /// An action was changed or deleted: sandboxes of its older versions go, busy ones when they
     /// have finished. `path` is `ns/[package/]name`.
     pub fn retire(&self, path: &str) {
@@ -300,9 +314,11 @@ impl Invoker {
         let inner = &self.inner;
         let pool = inner.pool.statistics();
         let stopping = inner.stopping.load(Ordering::Relaxed);
+        let burst = inner.burst.as_ref();
+        let goes_on = burst.is_some_and(Burst::is_on_failure);
         Figures {
             running: inner.flights.total(),
-            accepts: !stopping && !inner.is_behind() && pool.capacity > 0,
+            accepts: !stopping && !inner.is_behind() && (pool.capacity > 0 || goes_on),
             pool,
         }
     }
@@ -397,7 +413,7 @@ impl Inner {
         runner: Runner,
         flown: Flown,
         within: Within,
-        place: Option<Wait>,
+        place: Option<Place>,
     ) -> Task<()> {
         let inner = self.clone();
         match runner {

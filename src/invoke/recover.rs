@@ -214,7 +214,7 @@ impl Invoker {
                     if runner != Runner::Sandbox {
                         break None;
                     }
-                    match inner.request(&call) {
+                    match inner.place(&call) {
                         Err(InvokeError::Overloaded(_)) => {
                             Timer::after(PAUSE).await;
                         }

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use smol::Timer;
 use smol::channel::Sender;
 
-use super::ended::not_run;
+use super::burst::{Place, Reason};
+use super::ended::{UNPROVIDED, Unable};
 use super::execute::{Attempt, Finished, MOST_ATTEMPTS, Printed};
 use super::flights::Flight;
 use super::record::Reached;
-use super::{Call, Inner, InvokeError, record};
+use super::{Call, Inner, record};
 use crate::entity::{Action, Activation, ActivationId, Exec, Identity};
 use crate::pool::{Grant, Key, Refusal, Wait};
 use crate::store::ActivationRow;
@@ -33,6 +34,28 @@ pub(super) struct Flown {
     pub(super) sender: Option<Sender<Arc<Activation>>>,
     /// Its place among those in flight.
     pub(super) flight: Flight,
+}
+
+/// An activation that is to be run, here or elsewhere.
+pub(super) struct Errant<'a> {
+    /// What is invoked.
+    pub(super) call: &'a Call,
+    /// Its id.
+    pub(super) id: ActivationId,
+    /// When the request for it came.
+    pub(super) received: Instant,
+    /// Whether a restart would not run it again.
+    pub(super) started: bool,
+}
+
+/// What came of it here.
+pub(super) enum Ran {
+    /// It has its result.
+    Finished(Box<Finished>),
+    /// It cannot be run here.
+    Unable(Unable),
+    /// It stays in the store as accepted, and the next start of the daemon runs it.
+    Left,
 }
 
 /// What runs an action.
@@ -73,30 +96,29 @@ impl Runner {
 }
 
 impl Inner {
-    /// Asks the pool for a sandbox for a call.
-    pub(super) fn request(&self, call: &Call) -> Result<Wait, InvokeError> {
+    /// What a sandbox must be for to run a call.
+    pub(super) fn key(call: &Call) -> Key {
         let action = &call.action;
-        let key = Key::new(
+        Key::new(
             &call.identity.namespace,
             &action.path(),
             &action.version,
             action.revision,
-        );
-        self.pool.request(key).map_err(|refusal| match refusal {
-            Refusal::Stopping | Refusal::NoCapacity => {
-                InvokeError::Unavailable(refusal.to_string())
-            }
-            _ => InvokeError::Overloaded(refusal.to_string()),
-        })
+        )
+    }
+
+    /// Asks the pool for a sandbox for a call.
+    pub(super) fn request(&self, call: &Call) -> Result<Wait, Refusal> {
+        self.pool.request(Self::key(call))
     }
 
     /// [`Inner::request`] for a call that was let in before: it waits for a place in the queue, as
     /// long as it would wait in it.
-    async fn request_patiently(&self, call: &Call) -> Result<Wait, InvokeError> {
+    async fn request_patiently(&self, call: &Call) -> Result<Wait, Refusal> {
         let asked = Instant::now();
         loop {
             match self.request(call) {
-                Err(InvokeError::Overloaded(_)) if asked.elapsed() < self.settings.longest_wait => {
+                Err(Refusal::QueueFull(_)) if asked.elapsed() < self.settings.longest_wait => {
                     Timer::after(PAUSE).await;
                 }
                 answer => return answer,
@@ -106,7 +128,7 @@ impl Inner {
 
     /// Carries an invocation of one action through: run, answer, logs, record. `place` is where
     /// it runs, if that has been asked for.
-    pub(super) async fn fly(self: Arc<Self>, flown: Flown, place: Option<Wait>) {
+    pub(super) async fn fly(self: Arc<Self>, flown: Flown, place: Option<Place>) {
         let Flown {
             call,
             id,
@@ -118,13 +140,28 @@ impl Inner {
         let promised = sender.is_none();
         let finished = match call.action.exec {
             Exec::Builtin => Some(self.built_in(&call, id, received, promised).await),
-            _ => self.in_sandbox(&call, id, received, promised, place).await,
+            _ => {
+                let errant = Errant {
+                    call: &call,
+                    id,
+                    received,
+                    started: !promised,
+                };
+                self.anywhere(errant, place).await
+            }
         };
-        let Some(Finished { executed, printed }) = finished else {
+        let Some(finished) = finished else {
             return;
         };
+        let Finished {
+            executed,
+            printed,
+            place,
+        } = finished;
         let blocked = matches!(executed.reached, Reached::Blocked);
-        let activation = Arc::new(record::activation(&call, id, cause, executed));
+        let mut activation = record::activation(&call, id, cause, executed);
+        activation.annotations.extend(place);
+        let activation = Arc::new(activation);
         flight.landed();
         if let Some(sender) = sender {
             let _ = sender.try_send(activation.clone());
@@ -133,6 +170,7 @@ impl Inner {
             Printed::Nothing => Vec::new(),
             Printed::Lines(lines) => lines,
             Printed::Sandbox(used) => self.finish(&call, &activation, used).await,
+            Printed::Elsewhere(there) => self.printed(&call, there).await,
         };
         if blocked {
             self.forget(id).await;
@@ -142,60 +180,84 @@ impl Inner {
         drop(flight);
     }
 
-    /// Runs an action in a sandbox. None if it has not begun and the daemon stops: then it stays
-    /// in the store as accepted, and the next start runs it.
-    async fn in_sandbox(
-        &self,
-        call: &Call,
-        id: ActivationId,
-        received: Instant,
-        promised: bool,
-        mut place: Option<Wait>,
-    ) -> Option<Finished> {
-        let mut started = !promised;
+    /// Runs an action in a sandbox.
+    pub(super) async fn in_sandbox(&self, errant: &mut Errant<'_>, mut place: Option<Wait>) -> Ran {
+        let Errant {
+            call, id, received, ..
+        } = *errant;
         let mut attempts = 0;
         loop {
             let place = match place.take() {
                 Some(place) => place,
                 None => match self.request_patiently(call).await {
                     Ok(place) => place,
-                    Err(error) => return Some(not_run(&error.to_string())),
+                    Err(refusal) => return Ran::Unable(refusal.into()),
                 },
             };
             let Some(grant) = self.granted(place).await else {
+                if self.is_leaving(errant) {
+                    return Ran::Left;
+                }
                 if self.stopping.load(Ordering::Relaxed) {
-                    return started.then(|| not_run(&Refusal::Stopping.to_string()));
+                    return Ran::Unable(Refusal::Stopping.into());
                 }
                 let message = format!(
                     "No sandbox came free on this gateway within {} seconds.",
                     self.settings.longest_wait.as_secs_f32()
                 );
-                return Some(not_run(&message));
+                return Ran::Unable(Unable::unprovided(Reason::Wait, message));
             };
-            if !started {
-                // From here on a restart must not run it again.
-                if let Err(error) = self.store.mark_started(id).await {
-                    log::error!("cannot mark activation {id} as started: {error}");
-                }
-                started = true;
-            }
+            self.begin(errant).await;
             attempts += 1;
+            let cold = matches!(grant, Grant::Cold(_));
+            let begun = Instant::now();
             match self.attempt(call, id, received, grant).await {
-                Attempt::Finished(finished) => return Some(*finished),
+                Attempt::Finished(finished) => {
+                    if let Some(burst) = &self.burst {
+                        let took = cold.then(|| begun.elapsed());
+                        burst.ran_here(call, took, &finished.executed);
+                    }
+                    return Ran::Finished(finished);
+                }
+                Attempt::Unable(unable) => return Ran::Unable(unable),
                 Attempt::Again if attempts < MOST_ATTEMPTS => {}
                 Attempt::Again => {
-                    return Some(not_run("Failed to provision resources to run the action."));
+                    return Ran::Unable(Unable::unprovided(Reason::Start, UNPROVIDED));
                 }
             }
         }
     }
 
+    /// Whether an activation stays in the store as accepted: it has not begun, and the daemon stops.
+    pub(super) fn is_leaving(&self, errant: &Errant<'_>) -> bool {
+        !errant.started && self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// From here on a restart must not run it again.
+    pub(super) async fn begin(&self, errant: &mut Errant<'_>) {
+        if errant.started {
+            return;
+        }
+        errant.started = true;
+        if let Err(error) = self.store.mark_started(errant.id).await {
+            log::error!("cannot mark activation {} as started: {error}", errant.id);
+        }
+    }
+
     /// Waits for a place, within the bound.
     async fn granted(&self, place: Wait) -> Option<Grant> {
-        match place {
-            Wait::Granted(grant) => Some(grant),
-            Wait::Queued(queued) => queued.granted(self.settings.longest_wait).await,
-        }
+        let queued = match place {
+            Wait::Granted(grant) => return Some(grant),
+            Wait::Queued(queued) => queued,
+        };
+        let Some(burst) = &self.burst else {
+            return queued.granted(self.settings.longest_wait).await;
+        };
+        let before = self.pool.statistics().counts.waiting.saturating_sub(1);
+        let asked = Instant::now();
+        let grant = queued.granted(self.settings.longest_wait).await;
+        burst.waited(before, asked.elapsed());
+        grant
     }
 
     /// Counts an activation of a caller and stores its final record, unless the caller's namespace

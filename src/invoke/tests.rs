@@ -2,6 +2,7 @@
 
 mod bench;
 mod builtins;
+mod bursts;
 mod compositions;
 mod lifetimes;
 mod memory;
@@ -9,6 +10,7 @@ mod namespaces;
 mod play;
 mod rules;
 mod sequences;
+mod tiers;
 
 use bench::*;
 use serde_json::value::RawValue;

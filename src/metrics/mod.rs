@@ -4,12 +4,14 @@
 //! again, but asked for when somebody reads.
 
 mod activations;
+mod delegated;
 mod histogram;
 mod process;
 mod requests;
 mod text;
 
 pub use activations::Activations;
+pub use delegated::Delegated;
 pub use process::Process;
 pub use requests::{Requests, Route};
 pub use text::{Kind, Text};
@@ -33,6 +35,8 @@ pub struct Metrics {
     pub requests: Requests,
     /// Activations that have ended.
     pub activations: Activations,
+    /// Those among them that ran on other OpenWhisks.
+    pub delegated: Delegated,
     /// The daemon as a process.
     pub process: Process,
 }
@@ -42,6 +46,7 @@ impl Metrics {
     pub fn write(&self, text: &mut Text) {
         self.requests.write(text);
         self.activations.write(text);
+        self.delegated.write(text);
         self.process.write(text);
     }
 }

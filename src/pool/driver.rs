@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use smol::Timer;
 use smol::channel::{Receiver, Sender, bounded};
 
-use super::state::{Counts, Decision, Key, Pool, Refusal, Settings, Slot, Ticket};
+use super::state::{Counts, Decision, Key, Outlook, Pool, Refusal, Settings, Slot, Ticket};
 use crate::Executor;
 use crate::engine::Sandbox;
 use crate::engine::proxy::Proxy;
@@ -163,6 +163,11 @@ impl Driver {
                 }),
             });
         }
+    }
+
+    /// What a request with this key would get now.
+    pub fn outlook(&self, key: &Key) -> Outlook {
+        self.inner.lock().pool.outlook(key)
     }
 
     /// Removes the sandboxes of an action that was changed or deleted, busy ones when they have

@@ -5,4 +5,4 @@ pub mod driver;
 pub mod state;
 
 pub use driver::{Driver, Grant, Lease, Queued, Statistics, Wait, Warm};
-pub use state::{Key, Refusal, Settings, Slot};
+pub use state::{Key, Outlook, Refusal, Settings, Slot};

@@ -117,6 +117,26 @@ struct Sandbox {
     retired: bool,
 }
 
+impl Sandbox {
+    /// Whether a request with this key could have it at once.
+    fn is_free_for(&self, key: &Key) -> bool {
+        !self.retired && matches!(self.phase, Phase::Idle(_)) && self.key == *key
+    }
+}
+
+/// What a request would get now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// A sandbox that has run its action before.
+    Warm,
+    /// A place, in which a sandbox is started.
+    Place,
+    /// It would wait, with so many before it.
+    Wait(usize),
+    /// Nothing.
+    Refused,
+}
+
 /// How many sandboxes are in which phase, and how many requests wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -191,6 +211,29 @@ impl Pool {
         self.enqueue(now, ticket, key);
         self.make_room(out);
         Ok(())
+    }
+
+    /// What a request with this key would get now.
+    pub fn outlook(&self, key: &Key) -> Outlook {
+        if self.stopping || self.settings.capacity == 0 {
+            return Outlook::Refused;
+        }
+        if self
+            .sandboxes
+            .iter()
+            .any(|sandbox| sandbox.is_free_for(key))
+        {
+            return Outlook::Warm;
+        }
+        let places = self.reclaimable();
+        let free = self.settings.capacity.saturating_sub(self.sandboxes.len());
+        if self.waiting < free + places {
+            return Outlook::Place;
+        }
+        match self.waiting - places {
+            waiting if waiting >= self.settings.queue_length => Outlook::Refused,
+            waiting => Outlook::Wait(waiting),
+        }
     }
 
     /// A busy sandbox has finished. `keep` tells whether it may be used again.

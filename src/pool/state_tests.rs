@@ -45,6 +45,21 @@ impl Bench {
         (ticket, result.map(|()| out))
     }
 
+    /// What a request would get, and that it gets that.
+    fn expect(&mut self, action: &str, outlook: Outlook) {
+        assert_eq!(self.pool.outlook(&key(action)), outlook);
+        let (_, answer) = self.request(action);
+        let got = match &answer {
+            Err(_) => Outlook::Refused,
+            Ok(decisions) => match decisions.first() {
+                Some(Decision::Run { .. }) => Outlook::Warm,
+                Some(Decision::Start { .. } | Decision::Remove { .. }) => Outlook::Place,
+                None => outlook,
+            },
+        };
+        assert_eq!(got, outlook, "{answer:?}");
+    }
+
     fn done(&mut self, slot: Slot, keep: bool) -> Vec<Decision> {
         let mut out = Vec::new();
         self.pool.done(self.now, slot, keep, &mut out);
@@ -361,4 +376,24 @@ fn trace(seed: u64) {
             "seed {seed}: requests wait for nothing"
         );
     }
+}
+
+#[test]
+fn what_a_request_would_get() {
+    let mut bench = Bench::new(Settings {
+        queue_length: 2,
+        ..settings(2)
+    });
+    bench.expect("a", Outlook::Place);
+    bench.expect("b", Outlook::Place);
+    assert!(bench.done(0, true).is_empty());
+    bench.expect("a", Outlook::Warm);
+    assert!(bench.done(0, true).is_empty());
+    // In the place of the idle one.
+    bench.expect("c", Outlook::Place);
+    bench.expect("a", Outlook::Wait(0));
+    bench.expect("a", Outlook::Wait(1));
+    bench.expect("a", Outlook::Refused);
+    let mut none = Bench::new(settings(0));
+    none.expect("a", Outlook::Refused);
 }

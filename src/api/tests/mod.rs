@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 
 use super::{Invoke, Operations, Services, Settings, State, app};
 use crate::catalog::{Catalog, Manifest};
-use crate::entity::{ActivationId, FullName, GUEST_KEY, GUEST_UUID, Identity, Secret};
+use crate::entity::{Action, ActivationId, FullName, GUEST_KEY, GUEST_UUID, Identity, Secret};
 use crate::http::server::Beyond;
 use crate::invoke::{Call, Figures, Fire, InvokeError, Outcome, Rates, Throttles};
 use crate::master::Master;
@@ -69,6 +69,10 @@ impl Invoke for Script {
 
     fn in_flight(&self, _namespace: &str) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    fn leads_away(&self, action: &Action) -> bool {
+        action.annotations.get("owl-placement").is_some()
     }
 
     fn retire(&self, path: &str) {

@@ -23,7 +23,7 @@ pub(super) use target::Target;
 use super::auth::authenticate;
 use super::error::ApiError;
 use super::invoke::ACTIVATION_HEADER;
-use super::{State, body, headers};
+use super::{State, body, headers, master};
 use crate::entity::Identity;
 use crate::http::server::Beyond;
 use crate::invoke::{Call, Outcome, admission};
@@ -151,15 +151,19 @@ async fn call(
         arguments::promoted(received, is_final.then_some(&action.parameters))?
     };
     // Keys were checked above: what OWL itself adds may have the name of a final parameter.
-    admission::check(state.catalog(), state.manifest(), &owner, action, None)?;
+    let elsewhere = || state.invoker().leads_away(action);
+    admission::check(
+        state.catalog(),
+        state.manifest(),
+        &owner,
+        action,
+        None,
+        elsewhere,
+    )?;
     let wait = Some(state.settings().longest_blocking);
-    Ok(Call::new(
-        owner,
-        resolved,
-        Some(payload),
-        transaction.into(),
-        wait,
-    ))
+    let mut call = Call::new(owner, resolved, Some(payload), transaction.into(), wait);
+    call.via = master::via_of(&request).map(Into::into);
+    Ok(call)
 }
 
 /// What the caller accepts, from all of its `Accept` headers.

@@ -115,7 +115,7 @@ pub(super) fn image_missing(spec: &SandboxSpec, image: &str, reason: String) -> 
             reason,
         }
     } else {
-        StartError::Failed(reason)
+        StartError::Missing(reason)
     }
 }
 
@@ -266,7 +266,7 @@ mod tests {
         ));
         assert!(matches!(
             pull_failed(&spec(false), "i", &denied),
-            StartError::Failed(_)
+            StartError::Missing(_)
         ));
         assert!(matches!(
             pull_failed(&spec(true), "i", &away),

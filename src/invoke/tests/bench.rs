@@ -184,6 +184,17 @@ impl Bench {
         capacity: usize,
         change: fn(&mut Settings),
     ) -> Self {
+        Self::before(folder, script, capacity, change, None)
+    }
+
+    /// A gateway before these tiers.
+    pub(super) fn before(
+        folder: tempfile::TempDir,
+        script: Script,
+        capacity: usize,
+        change: fn(&mut Settings),
+        tiers: Option<Tiers>,
+    ) -> Self {
         let executor: Executor = Arc::new(smol::Executor::new());
         let engine = Arc::new(Scripted {
             script,
@@ -228,6 +239,7 @@ impl Bench {
                 manifest: Arc::new(Manifest::built_in()),
                 throttles: Arc::new(Throttles::default()),
                 builtins: Arc::new(Services::new(store.clone(), None, "http://127.0.0.1:3000")),
+                tiers,
             },
             settings,
         );
@@ -243,13 +255,18 @@ impl Bench {
     /// Ends without a word, as by a power cut, and starts again. Tasks that still run keep the
     /// store that they have, so this goes on with a copy of it.
     pub(super) fn restarted(self, script: Script) -> Self {
+        Self::in_folder(self.cut_off(), script, 2)
+    }
+
+    /// Ends as [`Bench::restarted`] does, and gives the store.
+    pub(super) fn cut_off(self) -> tempfile::TempDir {
         self.store.close();
         let copy = tempfile::tempdir().unwrap();
         for file in std::fs::read_dir(self.folder.path()).unwrap() {
             let file = file.unwrap();
             std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
         }
-        Self::in_folder(copy, script, 2)
+        copy
     }
 
     pub(super) fn run<T>(&self, future: impl Future<Output = T>) -> T {
@@ -265,6 +282,7 @@ impl Bench {
             payload: Some(RawValue::from_string(r#"{"n":1.50}"#.into()).unwrap()),
             transaction_id: "tid".into(),
             wait,
+            via: None,
             held: None,
         }
     }

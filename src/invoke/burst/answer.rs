@@ -1,0 +1,270 @@
+//! What a tier's answer to an invocation means. No I/O.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::entity::{ActivationId, Response, Status, json};
+
+/// Characters of a tier's own words that are told.
+const MOST_TOLD: usize = 300;
+
+/// What has become of an invocation, as the answer says.
+#[derive(Debug)]
+pub enum Answer {
+    /// It has ended.
+    Ended(Box<Record>),
+    /// It was accepted; its record tells more, when there is one.
+    Running(ActivationId),
+    /// It was not accepted, and why: nothing was run.
+    Refused(String),
+    /// It may have been accepted: what was answered.
+    Unclear(String),
+}
+
+/// What is taken over from the record of an activation on a tier. Its times are not: that clock
+/// may be another.
+#[derive(Debug)]
+pub struct Record {
+    /// Its id there.
+    pub id: ActivationId,
+    /// The outcome.
+    pub response: Response,
+    /// Milliseconds of init and run, if they are known.
+    pub duration: Option<u64>,
+    /// Milliseconds of init; none when warm.
+    pub init: Option<u64>,
+    /// Whether the time limit was hit.
+    pub timed_out: bool,
+    /// Its log so far.
+    pub logs: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Document<'a> {
+    #[serde(rename = "activationId")]
+    id: ActivationId,
+    #[serde(borrow)]
+    response: Outcome<'a>,
+    start: Option<u64>,
+    end: Option<u64>,
+    duration: Option<u64>,
+    #[serde(borrow, default)]
+    annotations: Vec<Annotation<'a>>,
+    #[serde(borrow)]
+    logs: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Outcome<'a> {
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+    size: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Annotation<'a> {
+    #[serde(borrow)]
+    key: Cow<'a, str>,
+    #[serde(borrow)]
+    value: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    #[serde(rename = "activationId")]
+    id: ActivationId,
+}
+
+impl Record {
+    /// Reads a record; none if it is not that of an activation that has ended.
+    pub fn read(document: &[u8]) -> Option<Self> {
+        let read: Document<'_> = json::stored(document)?;
+        let statuses = [
+            Status::Success,
+            Status::ApplicationError,
+            Status::DeveloperError,
+            Status::InternalError,
+        ];
+        let status = statuses
+            .into_iter()
+            .find(|status| status.text() == read.response.status)?;
+        let annotation = |key: &str| {
+            let found = read.annotations.iter().find(|found| found.key == key);
+            found.map(|annotation| annotation.value.get())
+        };
+        let took = || Some(read.end?.saturating_sub(read.start?));
+        Some(Record {
+            id: read.id,
+            duration: read.duration.or_else(took),
+            init: annotation("initTime").and_then(|millis| millis.parse().ok()),
+            timed_out: annotation("timeout") == Some("true"),
+            logs: read
+                .logs
+                .and_then(|logs| serde_json::from_str(logs.get()).ok())
+                .unwrap_or_default(),
+            response: Response {
+                status,
+                result: read.response.result.map(ToOwned::to_owned),
+                size: read.response.size,
+            },
+        })
+    }
+}
+
+impl Answer {
+    /// What an answer means. `id` is the activation that its head names.
+    pub fn read(status: u16, id: Option<ActivationId>, body: &[u8]) -> Self {
+        if let Some(record) = Record::read(body) {
+            return Answer::Ended(record.into());
+        }
+        let named = || json::stored(body).map(|Named { id }| id);
+        let Some(id) = id.or_else(named) else {
+            return without_activation(status, body);
+        };
+        match json::stored::<&RawValue>(body) {
+            // A result that is an array is answered bare, whatever was asked for.
+            Some(result) if status == 200 && result.get().starts_with('[') => {
+                let record = Record {
+                    id,
+                    response: Response {
+                        status: Status::Success,
+                        result: Some(result.to_owned()),
+                        size: None,
+                    },
+                    duration: None,
+                    init: None,
+                    timed_out: false,
+                    logs: Vec::new(),
+                };
+                Answer::Ended(record.into())
+            }
+            _ => Answer::Running(id),
+        }
+    }
+}
+
+/// What an answer means that no OpenWhisk gives to an invocation that it has accepted.
+fn without_activation(status: u16, body: &[u8]) -> Answer {
+    #[derive(Deserialize)]
+    struct Failure<'a> {
+        #[serde(borrow)]
+        error: &'a RawValue,
+    }
+    let failure: Option<Failure<'_>> = json::stored(body);
+    let said = failure.and_then(|failure| json::text(failure.error));
+    let text = match said {
+        Some(said) => {
+            let said: String = said.chars().take(MOST_TOLD).collect();
+            format!("it answers {status}: {}", said.trim_end_matches('.'))
+        }
+        None => format!("it answers {status}"),
+    };
+    match status {
+        // Whoever stands before it has waited for it in vain.
+        200..=299 | 504 => Answer::Unclear(text),
+        _ => Answer::Refused(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef";
+
+    fn id() -> ActivationId {
+        ID.parse().unwrap()
+    }
+
+    fn record(status: &str, more: &str) -> String {
+        format!(
+            r#"{{"activationId":"{ID}","start":5,"end":25,"response":{{"status":"{status}",
+                "success":false,"result":{{"n":1.50}},"size":9}}{more}}}"#
+        )
+    }
+
+    #[test]
+    fn records() {
+        let more = r#","duration":17,"logs":["a","b"],"annotations":[{"key":"path","value":"x"},
+            {"key":"initTime","value":7},{"key":"timeout","value":true}]"#;
+        let read = Record::read(record("action developer error", more).as_bytes()).unwrap();
+        assert_eq!(read.id, id());
+        assert_eq!(read.response.status, Status::DeveloperError);
+        assert_eq!(read.response.result.unwrap().get(), r#"{"n":1.50}"#);
+        assert_eq!(
+            (read.response.size, read.duration, read.init),
+            (Some(9), Some(17), Some(7))
+        );
+        assert!(read.timed_out);
+        assert_eq!(read.logs, ["a", "b"]);
+
+        let read = Record::read(record("success", "").as_bytes()).unwrap();
+        assert_eq!((read.duration, read.init), (Some(20), None));
+        assert!(!read.timed_out && read.logs.is_empty());
+        assert!(Record::read(record("running", "").as_bytes()).is_none());
+        assert!(Record::read(b"{}").is_none());
+    }
+
+    #[test]
+    fn answers_about_an_activation() {
+        for status in [200, 500, 502] {
+            let body = record("whisk internal error", "");
+            match Answer::read(status, None, body.as_bytes()) {
+                Answer::Ended(record) => {
+                    assert_eq!(record.response.status, Status::InternalError);
+                }
+                other => panic!("{status}: {other:?}"),
+            }
+        }
+        let named = format!(r#"{{"activationId":"{ID}"}}"#);
+        for (status, header, body) in [
+            (202, None, &*named),
+            (202, Some(id()), "{}"),
+            // Somebody between here and there.
+            (502, Some(id()), "<html>"),
+            (200, Some(id()), ""),
+        ] {
+            match Answer::read(status, header, body.as_bytes()) {
+                Answer::Running(running) => assert_eq!(running, id()),
+                other => panic!("{status}: {other:?}"),
+            }
+        }
+        match Answer::read(200, Some(id()), b"[1, 2.0]") {
+            Answer::Ended(record) => {
+                assert_eq!(record.response.result.unwrap().get(), "[1, 2.0]");
+                assert_eq!(record.response.status, Status::Success);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn answers_about_none() {
+        for (status, body, text) in [
+            (
+                429,
+                r#"{"error":"Too many.","code":"x"}"#,
+                "it answers 429: Too many",
+            ),
+            (401, "", "it answers 401"),
+            (404, "<html>", "it answers 404"),
+            (502, "bad gateway", "it answers 502"),
+            (503, r#"{"error":"Full."}"#, "it answers 503: Full"),
+            (508, r#"{"error":7}"#, "it answers 508"),
+            (302, "", "it answers 302"),
+        ] {
+            match Answer::read(status, None, body.as_bytes()) {
+                Answer::Refused(told) => assert_eq!(told, text),
+                other => panic!("{status}: {other:?}"),
+            }
+        }
+        for status in [200, 202, 204, 504] {
+            let answer = Answer::read(status, None, b"{}");
+            assert!(matches!(answer, Answer::Unclear(_)), "{status}: {answer:?}");
+        }
+    }
+}

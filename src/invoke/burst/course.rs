@@ -1,0 +1,419 @@
+//! An invocation on its way from place to place, until one has run it.
+
+use std::time::Instant;
+
+use super::answer::Record;
+use super::placement::{Placement, Reason, Stop};
+use super::tier::{self, Errand, Failure};
+use super::{Burst, annotation};
+use crate::clock::now;
+use crate::entity::{ActivationId, Response, Status};
+use crate::invoke::ended::{Unable, ended};
+use crate::invoke::execute::{Finished, Printed};
+use crate::invoke::record::{Executed, Reached, Timing};
+use crate::invoke::run::{Errant, Ran};
+use crate::invoke::{Call, Inner, InvokeError, admission};
+use crate::pool::{Outlook, Wait};
+use crate::upstream::Upstream;
+
+/// Where an activation begins.
+pub enum Place {
+    /// In the pool, which it has asked.
+    Pool(Wait),
+    /// On its way.
+    Course(Box<Course>),
+}
+
+/// The places that are still to be tried, and what came of the others.
+pub struct Course {
+    stops: std::vec::IntoIter<Stop>,
+    /// What it has got of the pool, where that comes next.
+    wait: Option<Wait>,
+    /// Why it runs where it comes next.
+    reason: Reason,
+    /// The OWLs that it has come through, with this one.
+    via: String,
+    /// Why it did not run here.
+    unable: Option<Unable>,
+    /// Why it did not run elsewhere.
+    others: Vec<String>,
+}
+
+/// What a tier has printed, or will have: asked for when the caller has its answer.
+pub struct Elsewhere {
+    tier: Upstream,
+    id: ActivationId,
+    via: String,
+}
+
+impl Course {
+    fn new(stops: Vec<Stop>, reason: Reason, via: String) -> Self {
+        Course {
+            stops: stops.into_iter(),
+            wait: None,
+            reason,
+            via,
+            unable: None,
+            others: Vec::new(),
+        }
+    }
+
+    /// It does not run here.
+    fn leave(&mut self, unable: Unable) {
+        self.reason = unable.reason;
+        self.unable = Some(unable);
+    }
+
+    /// It does not run there.
+    fn go_on(&mut self, tier: &Upstream, why: &str) {
+        let why = why.trim_end_matches('.');
+        let text = format!("{} does not take it over: {why}.", tier.url());
+        self.others.push(text);
+    }
+
+    /// All the reasons why it runs nowhere.
+    fn give_up(self) -> Unable {
+        let mut unable = self.unable.unwrap_or_else(|| Unable {
+            reason: self.reason,
+            status: Status::InternalError,
+            message: "The action is not one to run on this gateway (owl-placement).".into(),
+        });
+        for other in self.others {
+            unable.message.push(' ');
+            unable.message.push_str(&other);
+        }
+        unable
+    }
+}
+
+impl Inner {
+    /// Finds where a call begins.
+    ///
+    /// # Errors
+    /// No place takes it now, and why.
+    pub(in crate::invoke) fn place(&self, call: &Call) -> Result<Place, InvokeError> {
+        let Some(burst) = &self.burst else {
+            return Ok(Place::Pool(self.request(call)?));
+        };
+        let placement = burst.placement(&call.action);
+        if !placement.leads_away(burst.on_failure) {
+            return Ok(Place::Pool(self.request(call)?));
+        }
+        let mut course = match placement {
+            // Most run here, at no cost.
+            Placement::PreferEdge | Placement::EdgeOnly => match self.ask_pool(burst, call) {
+                Ok(wait) => return Ok(Place::Pool(wait)),
+                Err(unable) => self.course_from_here(burst, call, unable),
+            },
+            Placement::Any | Placement::Cloud => self.course(burst, call, placement),
+        };
+        // What is known beforehand is told at once.
+        loop {
+            match course.stops.as_slice().first() {
+                None => return Err(course.give_up().into()),
+                Some(Stop::Here) => match self.ask_pool(burst, call) {
+                    Ok(wait) => {
+                        course.wait = Some(wait);
+                        return Ok(Place::Course(course));
+                    }
+                    Err(unable) => course.leave(unable),
+                },
+                Some(Stop::Tier(tier)) => {
+                    let tier = &burst.tiers[*tier];
+                    if !tier.is_down() {
+                        return Ok(Place::Course(course));
+                    }
+                    course.go_on(tier, "it is out of reach");
+                }
+            }
+            course.stops.next();
+        }
+    }
+
+    /// The course of a call whose action chooses.
+    fn course(&self, burst: &Burst, call: &Call, placement: Placement) -> Box<Course> {
+        let reason = match placement {
+            Placement::Cloud => Reason::Cloud,
+            _ => Reason::Earliest,
+        };
+        let mut stops = burst.stops(placement, &call.action, || match self.unfit(burst, call) {
+            None => self.pool.outlook(&Self::key(call)),
+            Some(_) => Outlook::Refused,
+        });
+        let (via, looped) = onward(burst, call);
+        if looped.is_some() {
+            stops.retain(|stop| *stop == Stop::Here);
+        }
+        let mut course = Course::new(stops, reason, via);
+        course.others.extend(looped);
+        course.into()
+    }
+
+    /// The course of a call that cannot run here.
+    fn course_from_here(&self, burst: &Burst, call: &Call, unable: Unable) -> Box<Course> {
+        let mut course = self.course(burst, call, Placement::PreferEdge);
+        // The first is here.
+        course.stops.next();
+        course.leave(unable);
+        course
+    }
+
+    /// Asks the pool, if what the action needs can be had here.
+    fn ask_pool(&self, burst: &Burst, call: &Call) -> Result<Wait, Unable> {
+        match self.unfit(burst, call) {
+            Some(unable) => Err(unable),
+            None => self.request(call).map_err(Unable::from),
+        }
+    }
+
+    /// Why what an action needs is not to be had here; none if it may be tried.
+    fn unfit(&self, burst: &Burst, call: &Call) -> Option<Unable> {
+        let exec = &call.action.exec;
+        let unable = |reason, message| Unable {
+            reason,
+            status: Status::InternalError,
+            message,
+        };
+        let home = match self.home(exec) {
+            Ok(home) => home,
+            Err(message) => return Some(unable(Reason::Kind, message)),
+        };
+        if let Err(refused) = admission::supported(&self.manifest, exec) {
+            return Some(unable(Reason::Kind, refused.to_string()));
+        }
+        let why = burst.unfit(home.image()?)?;
+        Some(unable(Reason::Image, why))
+    }
+
+    /// Runs a call in the pool, or wherever its course leads it from there. None as for
+    /// [`Ran::Left`].
+    pub(in crate::invoke) async fn anywhere(
+        &self,
+        mut errant: Errant<'_>,
+        place: Option<Place>,
+    ) -> Option<Finished> {
+        let place = match (place, &self.burst) {
+            // A component: nobody has asked for it yet.
+            (None, Some(burst)) if burst.leads_away(&errant.call.action) => {
+                match self.place(errant.call) {
+                    Ok(place) => Some(place),
+                    // The line may get shorter.
+                    Err(InvokeError::Overloaded(_)) => None,
+                    Err(InvokeError::Unavailable(text) | InvokeError::Taken(text)) => {
+                        return Some(Unable::unprovided(Reason::Start, text).into());
+                    }
+                }
+            }
+            (place, _) => place,
+        };
+        let wait = match place {
+            Some(Place::Course(course)) => return Box::pin(self.travel(errant, course)).await,
+            Some(Place::Pool(wait)) => Some(wait),
+            None => None,
+        };
+        let unable = match self.in_sandbox(&mut errant, wait).await {
+            Ran::Finished(finished) => return Some(*finished),
+            Ran::Left => return None,
+            Ran::Unable(unable) => unable,
+        };
+        match &self.burst {
+            Some(burst) if burst.leads_away(&errant.call.action) => {
+                self.remember(burst, errant.call, &unable);
+                let course = self.course_from_here(burst, errant.call, unable);
+                Box::pin(self.travel(errant, course)).await
+            }
+            _ => Some(unable.into()),
+        }
+    }
+
+    /// Notes of an image that it is of no use here.
+    fn remember(&self, burst: &Burst, call: &Call, unable: &Unable) {
+        let image = match (unable.reason, self.home(&call.action.exec)) {
+            (Reason::Image, Ok(home)) => home.image().map(ToOwned::to_owned),
+            _ => None,
+        };
+        if let Some(image) = image {
+            burst.is_unfit(&image, &unable.message);
+        }
+    }
+
+    /// Takes a call from place to place.
+    async fn travel(&self, mut errant: Errant<'_>, mut course: Box<Course>) -> Option<Finished> {
+        let burst = self.burst.as_ref()?;
+        while let Some(stop) = course.stops.next() {
+            let tier = match stop {
+                Stop::Tier(tier) => tier,
+                Stop::Here => {
+                    let asked = match course.wait.take() {
+                        Some(wait) => Ok(wait),
+                        None => self.ask_pool(burst, errant.call),
+                    };
+                    let ran = match asked {
+                        Ok(wait) => self.in_sandbox(&mut errant, Some(wait)).await,
+                        Err(unable) => Ran::Unable(unable),
+                    };
+                    match ran {
+                        Ran::Finished(mut finished) => {
+                            let reason = match course.others.is_empty() {
+                                true => course.reason,
+                                false => Reason::Left,
+                            };
+                            finished.place = Some(annotation(None, reason, None));
+                            return Some(*finished);
+                        }
+                        Ran::Left => return None,
+                        Ran::Unable(unable) => {
+                            self.remember(burst, errant.call, &unable);
+                            course.leave(unable);
+                            continue;
+                        }
+                    }
+                }
+            };
+            let barred = self.bar(errant.call, errant.received);
+            // Limits of actions are the tier's to check.
+            let barred = barred.filter(|end| matches!(end.executed.reached, Reached::Blocked));
+            if barred.is_some() {
+                return barred;
+            }
+            if self.is_leaving(&errant) {
+                return None;
+            }
+            self.begin(&mut errant).await;
+            match self.on_tier(burst, tier, &errant, &course).await {
+                Ok(finished) => return Some(finished),
+                Err(why) => {
+                    burst.failed(tier);
+                    course.go_on(&burst.tiers[tier], &why);
+                }
+            }
+        }
+        Some(course.give_up().into())
+    }
+
+    /// Runs a call on a tier.
+    ///
+    /// # Errors
+    /// Why it has not taken it.
+    async fn on_tier(
+        &self,
+        burst: &Burst,
+        number: usize,
+        errant: &Errant<'_>,
+        course: &Course,
+    ) -> Result<Finished, String> {
+        let (call, tier) = (errant.call, &burst.tiers[number]);
+        let path = reached_as(call);
+        let errand = self.errand(call, &path, &course.via);
+        let begun = Instant::now();
+        let outcome = tier::run(tier, &errand).await;
+        let all = begun.elapsed();
+        let (id, finished) = match outcome {
+            Ok(record) => {
+                burst.ran_there(number, call, all, &record);
+                let elsewhere = Elsewhere {
+                    tier: tier.clone(),
+                    id: record.id,
+                    via: course.via.clone(),
+                };
+                let id = record.id;
+                (Some(id), of_record(record, errant, begun, elsewhere))
+            }
+            Err(Failure::NotTaken(why)) => {
+                log::info!(
+                    "{}: {} has not taken it: {why}",
+                    call.action.path(),
+                    tier.url()
+                );
+                return Err(why);
+            }
+            Err(Failure::Unclear(why, id)) => {
+                let why = why.trim_end_matches('.');
+                let text = format!(
+                    "This activation was sent to {}, and whether it has run there is not known: \
+                     {why}. It was not repeated.",
+                    tier.url()
+                );
+                log::warn!("{}: {text}", call.action.path());
+                let response = Response::error(Status::InternalError, &text);
+                (id, ended(Reached::Action, response))
+            }
+        };
+        self.metrics.delegated.add(tier.url(), course.reason.code());
+        let place = annotation(Some(tier.url()), course.reason, id);
+        Ok(Finished {
+            place: Some(place),
+            ..finished
+        })
+    }
+
+    /// What a tier is asked for a call.
+    fn errand<'a>(&self, call: &'a Call, path: &'a str, via: &'a str) -> Errand<'a> {
+        let limits = &call.action.limits;
+        Errand {
+            identity: &call.identity,
+            path,
+            payload: call.payload.as_deref(),
+            via,
+            limit: std::time::Duration::from_millis(limits.timeout) + self.settings.component_grace,
+            most: self.bounds(&call.identity).max + (u64::from(limits.logs) << 20),
+        }
+    }
+
+    /// The log of an activation that has run on a tier.
+    pub(in crate::invoke) async fn printed(&self, call: &Call, there: Elsewhere) -> Vec<String> {
+        let path = reached_as(call);
+        let errand = self.errand(call, &path, &there.via);
+        tier::logs(&there.tier, &errand, there.id).await
+    }
+}
+
+/// The header's value for a tier; or why the call goes to none.
+fn onward(burst: &Burst, call: &Call) -> (String, Option<String>) {
+    match burst.via.onward(call.via.as_deref()) {
+        Ok(via) => (via, None),
+        Err(looped) => (String::new(), Some(looped.to_string())),
+    }
+}
+
+/// `ns/[package/]name` as the caller reached the action: what a binding adds is merged there.
+fn reached_as(call: &Call) -> String {
+    match &call.binding {
+        Some(binding) => format!("{binding}/{}", call.action.name),
+        None => call.action.path(),
+    }
+}
+
+/// What is recorded here of an activation that has run on a tier, in the time of this clock.
+fn of_record(
+    record: Record,
+    errant: &Errant<'_>,
+    begun: Instant,
+    elsewhere: Elsewhere,
+) -> Finished {
+    let all = begun.elapsed().as_millis() as u64;
+    let duration = record.duration.unwrap_or(all);
+    let end = now();
+    let since_received = errant.received.elapsed().as_millis() as u64;
+    let executed = Executed {
+        start: end.saturating_sub(duration),
+        end,
+        duration,
+        reached: Reached::Run(Timing {
+            wait: since_received.saturating_sub(duration),
+            init: record.init,
+            timed_out: record.timed_out,
+        }),
+        response: record.response,
+    };
+    let printed = match (errant.call.action.limits.logs, record.logs.is_empty()) {
+        (0, _) => Printed::Nothing,
+        (_, true) => Printed::Elsewhere(elsewhere),
+        (_, false) => Printed::Lines(record.logs),
+    };
+    Finished {
+        executed,
+        printed,
+        place: None,
+    }
+}
