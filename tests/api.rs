@@ -11,7 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use owl::api::{Invoke, Operations, Services, Settings, State, app};
 use owl::catalog::{Catalog, Manifest};
-use owl::entity::{Activation, ActivationId, GUEST_KEY, GUEST_UUID, Response, Status};
+use owl::entity::{
+    Activation, ActivationId, FullName, GUEST_KEY, GUEST_UUID, Identity, Response, Status,
+};
 use owl::http::server::{Server, ServerOptions};
 use owl::invoke::{Call, Figures, Fire, InvokeError, Outcome};
 use owl::store::{ActivationRow, Options, Store};
@@ -28,6 +30,10 @@ impl Invoke for Accepting {
 
     fn fire(&self, _fire: Fire) -> BoxFuture<'_, Result<Option<ActivationId>, InvokeError>> {
         Box::pin(async { Ok(Some(ActivationId::random())) })
+    }
+
+    fn can_run(&self, _: &Arc<Identity>, _: &FullName) -> bool {
+        true
     }
 
     fn in_flight(&self, _namespace: &str) -> usize {

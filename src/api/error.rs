@@ -253,6 +253,7 @@ impl From<InvokeError> for ApiError {
         match error {
             InvokeError::Overloaded(text) => Self::new(StatusCode::TooManyRequests, text),
             InvokeError::Unavailable(text) => Self::new(StatusCode::ServiceUnavailable, text),
+            InvokeError::Taken(text) => Self::new(StatusCode::Conflict, text),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::error::ApiError;
 use super::query::Query;
 use super::{body, reply};
 use crate::BoxFuture;
-use crate::entity::{Activation, ActivationId, Status, json};
+use crate::entity::{Activation, ActivationId, FullName, Identity, Status, json};
 use crate::invoke::{Call, Figures, Fire, InvokeError, Invoker, Outcome, admission};
 
 /// The header that names the activation.
@@ -25,6 +25,9 @@ pub trait Invoke: Send + Sync {
 
     /// Fires a trigger; gives nothing if no rule is active.
     fn fire(&self, fire: Fire) -> BoxFuture<'_, Result<Option<ActivationId>, InvokeError>>;
+
+    /// Whether an action that a caller means is here and can run here, as far as that is known.
+    fn can_run(&self, identity: &Arc<Identity>, action: &FullName) -> bool;
 
     /// How many activations of a namespace are queued or running.
     fn in_flight(&self, namespace: &str) -> usize;
@@ -43,6 +46,10 @@ impl Invoke for Invoker {
 
     fn fire(&self, fire: Fire) -> BoxFuture<'_, Result<Option<ActivationId>, InvokeError>> {
         Box::pin(Invoker::fire(self, fire))
+    }
+
+    fn can_run(&self, identity: &Arc<Identity>, action: &FullName) -> bool {
+        Invoker::can_run(self, identity, action)
     }
 
     fn in_flight(&self, namespace: &str) -> usize {

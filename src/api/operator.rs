@@ -135,6 +135,9 @@ pub(super) fn metrics(state: &State, peer: Option<&str>) -> Result<Response, Api
     if !upstreams.is_empty() {
         write_metrics(&upstreams, &mut text);
     }
+    if let Some(master) = state.master() {
+        master.fires.figures().write(&mut text);
+    }
     let mut response = reply::text(&text.finish());
     response.insert_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
     Ok(response)

@@ -2,6 +2,7 @@
 
 use http_types::{Response, StatusCode};
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::dispatch::Request;
 use super::error::ApiError;
@@ -9,9 +10,10 @@ use super::query::Query;
 use super::rows::Rows;
 use super::target::Target;
 use super::{auth, body, headers, invoke, reply};
-use crate::entity::{NewTrigger, Trigger, json};
+use crate::entity::{ActivationId, NewTrigger, Trigger, json};
 use crate::invoke::Fire;
 use crate::store::{Collection, EntityList};
+use crate::upstream::VIA;
 
 /// `GET .../triggers`
 pub(super) fn list(request: &Request, namespace: &str) -> Result<Response, ApiError> {
@@ -57,26 +59,77 @@ pub(super) async fn delete(request: &Request, target: &Target) -> Result<Respons
     Ok(answer(&catalog.delete_trigger(target.path()).await?))
 }
 
-/// `POST .../triggers/{name}`: fires it. The order of the checks is that of an invocation.
+/// What is asked of a trigger that is to be fired.
+pub(super) struct Asked {
+    /// What it is given.
+    pub(super) payload: Option<Box<RawValue>>,
+    /// Headers that the actions get to see.
+    pub(super) headers: Vec<(String, String)>,
+    /// The id that its activation is to have, if the request gives one.
+    pub(super) id: Option<ActivationId>,
+}
+
+/// `POST .../triggers/{name}`: fires it.
 pub(super) async fn post(mut request: Request, target: &Target) -> Result<Response, ApiError> {
+    let asked = asked(&mut request, target).await?;
+    let trigger = request.catalog().get(target.path())?;
+    fire(&request, trigger, asked).await
+}
+
+/// Takes in what a request to fire a trigger asks for. The order of the checks is that of an
+/// invocation.
+pub(super) async fn asked(request: &mut Request, target: &Target) -> Result<Asked, ApiError> {
     let state = request.http.state().clone();
-    let identity = request.identity.clone();
-    state.throttle_fire(&identity)?;
-    target.check_owner(&request)?;
-    let max = state.settings().max_payload_of(&identity);
+    state.throttle_fire(&request.identity)?;
+    target.check_owner(request)?;
+    let max = state.settings().max_payload_of(&request.identity);
     let body = body::read(&mut request.http, max, body::TooLarge::Request).await?;
-    let payload = json::payload(body)?;
+    Ok(Asked {
+        payload: json::payload(body)?,
+        id: given_id(request)?,
+        headers: for_actions(request),
+    })
+}
+
+/// Fires a trigger here.
+pub(super) async fn fire(
+    request: &Request,
+    trigger: Trigger,
+    asked: Asked,
+) -> Result<Response, ApiError> {
     let fire = Fire {
-        identity,
-        trigger: request.catalog().get(target.path())?,
-        payload,
-        headers: for_actions(&request),
-        transaction_id: request.transaction,
+        identity: request.identity.clone(),
+        trigger,
+        payload: asked.payload,
+        headers: asked.headers,
+        transaction_id: request.transaction.clone(),
+        id: asked.id,
     };
-    Ok(match state.invoker().fire(fire).await? {
+    Ok(match request.http.state().invoker().fire(fire).await? {
         Some(id) => invoke::accepted(id),
         None => Response::new(StatusCode::NoContent),
     })
+}
+
+/// The id that a request gives to the activation: by a gateway that may send it again.
+fn given_id(request: &Request) -> Result<Option<ActivationId>, ApiError> {
+    let Some(values) = request.http.header(ActivationId::GIVEN) else {
+        return Ok(None);
+    };
+    let mut given = values.iter();
+    match (
+        given.next().map(|value| value.as_str().parse()),
+        given.next(),
+    ) {
+        (Some(Ok(id)), None) => Ok(Some(id)),
+        _ => Err(ApiError::rejection(
+            StatusCode::BadRequest,
+            format!(
+                "The header '{}' was malformed:\nit must be one activation id.",
+                ActivationId::GIVEN
+            ),
+        )),
+    }
 }
 
 fn answer(trigger: &Trigger) -> Response {
@@ -84,14 +137,16 @@ fn answer(trigger: &Trigger) -> Response {
 }
 
 /// Headers that are not for the actions of a trigger: those that describe the body, which is merged
-/// with other things, and by choice `Authorization`. OpenWhisk passes that on, so that every action
+/// with other things, those between OWLs, and by choice `Authorization`. OpenWhisk passes that on, so that every action
 /// of every rule learns the key of whoever fires, and its log may show it. An action that needs a
 /// key asks for one with its annotation `provide-api-key`.
-const KEPT_BACK: [&str; 4] = [
+const KEPT_BACK: [&str; 6] = [
     "authorization",
     "content-length",
     "content-type",
     "transfer-encoding",
+    VIA,
+    ActivationId::GIVEN,
 ];
 
 /// What the actions of a trigger get to see of the headers.

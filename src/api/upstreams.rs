@@ -29,6 +29,7 @@ pub(super) fn tell(state: &State, about: &mut Value) {
             "waiting": master.journal.waiting(),
             "came_to_nothing": master.journal.ended(),
         });
+        told["fires"] = json!({"waiting": master.fires.waiting()});
         about["master"] = told;
     }
     let tiers: Vec<Value> = tiers(state).map(info).collect();

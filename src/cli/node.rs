@@ -78,6 +78,8 @@ pub struct Node {
     _watches: Vec<Task<()>>,
     /// Gives the master what was written here without it.
     replay: Option<Task<()>>,
+    /// Gives the master the triggers that were fired here without it.
+    deliver: Option<Task<()>>,
 }
 
 /// What is needed when a Docker Engine is found, at the start or later.
@@ -166,6 +168,7 @@ impl Node {
         };
         let keys = master.as_ref().map(|master| master.keys.clone());
         let replayer = master.as_ref().map(|master| master.replayer());
+        let fires = master.as_ref().map(|master| master.fires.clone());
         let builtins = Arc::new(builtin::Services::new(store.clone(), keys, &host_api));
         let engines = Arc::new(Engines::new(process, host_api));
         let rates = Rates {
@@ -240,6 +243,7 @@ impl Node {
         }
         shared.serve(listeners)?;
         let replay = replayer.map(|replayer| shared.executor.spawn(replayer.run()));
+        let deliver = fires.map(|fires| shared.executor.spawn(fires.deliver()));
         Ok(Node {
             drain: shared.config.drain_timeout,
             shared,
@@ -248,6 +252,7 @@ impl Node {
             _search: search,
             _watches: watches,
             replay,
+            deliver,
         })
     }
 
@@ -259,8 +264,8 @@ impl Node {
     /// Takes no new work, lets running activations finish within the grace time, removes every
     /// sandbox and closes the store.
     pub async fn stop(self) {
-        // What is being replayed now is found again.
-        drop(self.replay);
+        // What is being replayed or delivered now is found again.
+        drop((self.replay, self.deliver));
         let running = {
             let mut servers = lock(&self.shared.servers);
             servers.end = None;

@@ -8,6 +8,7 @@ use crate::Executor;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::master::copies::{self, Copies};
+use crate::master::fires::{self, Fires};
 use crate::master::journal::Journal;
 use crate::master::writes::Writes;
 use crate::master::{Keys, Master, Validity};
@@ -105,8 +106,22 @@ pub(super) fn master(
         journal.clone(),
         config.master.journal,
     );
+    let rooms = fires::Rooms {
+        store: store.clone(),
+        upstream: upstream.clone(),
+        executor: executor.clone(),
+        keys: keys.clone(),
+        journal: journal.clone(),
+    };
+    let limits = fires::Limits {
+        bytes: config.master.fires_bytes,
+        age: config.master.fires_age,
+    };
+    let fires = Fires::open(rooms, limits)
+        .map_err(|error| NodeError::new("cannot read the fired triggers", error))?;
     Ok(Master {
         upstream,
+        fires,
         keys,
         copies,
         journal,

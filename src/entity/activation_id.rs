@@ -14,6 +14,10 @@ impl ActivationId {
     /// Header of the answer to an invocation that has the id of the activation.
     pub const HEADER: &str = "x-openwhisk-activation-id";
 
+    /// Header of a request to fire a trigger that names the activation beforehand. Sent again, the
+    /// request does nothing more. OWL's own.
+    pub const GIVEN: &str = "x-owl-activation-id";
+
     /// A new random id.
     pub fn random() -> Self {
         let mut bytes = [0; 16];

@@ -65,12 +65,16 @@ pub enum InvokeError {
     /// Nothing is run here, the daemon is stopping, or the store does not take records: 503 with
     /// this text.
     Unavailable(String),
+    /// Another activation has the id that was given: 409 with this text.
+    Taken(String),
 }
 
 impl fmt::Display for InvokeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Overloaded(text) | Self::Unavailable(text) => f.write_str(text),
+            Self::Overloaded(text) | Self::Unavailable(text) | Self::Taken(text) => {
+                f.write_str(text)
+            }
         }
     }
 }

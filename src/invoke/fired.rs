@@ -24,6 +24,9 @@ pub struct Fire {
     pub headers: Vec<(String, String)>,
     /// Transaction id of the request.
     pub transaction_id: String,
+    /// The id that its activation is to have; none: a new one. With an id that was used for the
+    /// same trigger before, nothing is fired.
+    pub id: Option<ActivationId>,
 }
 
 /// A fired trigger.
@@ -83,6 +86,11 @@ impl Fired {
                 })
                 .collect(),
         }
+    }
+
+    /// Whether it is a trigger of this bare name, fired in this namespace.
+    pub(super) fn is_of(&self, namespace: &str, trigger: &str) -> bool {
+        self.namespace == namespace && self.trigger == trigger
     }
 
     /// What the actions are given: the trigger's parameters, the headers over them, the payload
@@ -201,6 +209,7 @@ mod tests {
             payload: payload.map(|text| RawValue::from_string(text.into()).unwrap()),
             headers: vec![("host".into(), "here".into())],
             transaction_id: "tid".into(),
+            id: None,
         }
     }
 

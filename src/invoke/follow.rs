@@ -66,7 +66,7 @@ impl From<AccessError> for Failure {
 impl From<InvokeError> for Failure {
     fn from(error: InvokeError) -> Self {
         match error {
-            InvokeError::Overloaded(text) => Self::application(text),
+            InvokeError::Overloaded(text) | InvokeError::Taken(text) => Self::application(text),
             InvokeError::Unavailable(text) => Self::internal(text),
         }
     }

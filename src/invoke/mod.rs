@@ -23,11 +23,13 @@ mod execute;
 mod fired;
 mod flights;
 mod follow;
+mod given;
 mod pending;
 mod record;
 mod recover;
 mod rules;
 mod run;
+mod runnable;
 mod sequence;
 mod settings;
 mod throttle;
@@ -43,6 +45,7 @@ use smol::{Task, Timer};
 pub use call::{Call, InvokeError, Outcome};
 pub use engines::Engines;
 pub use fired::Fire;
+pub use given::was_fired;
 pub use recover::Recovered;
 pub use settings::Settings;
 pub use throttle::{Rates, Throttled, Throttles};
@@ -54,7 +57,7 @@ use crate::engine::proxy::Bounds;
 use crate::entity::{ActivationId, Identity};
 use crate::metrics::Metrics;
 use crate::pool::{Driver, Refusal, Statistics, Wait};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use arguments::Arguments;
 use budget::{Budget, Room};
 use flights::{Flight, Flights};
@@ -259,10 +262,7 @@ impl Invoker {
     /// Makes what was accepted durable.
     async fn accept(&self, id: ActivationId, document: Vec<u8>) -> Result<(), InvokeError> {
         let stored = self.inner.store.accept(id, document).await;
-        stored.map_err(|error| {
-            log::error!("cannot store an accepted invocation: {error}");
-            InvokeError::Unavailable(format!("The invocation could not be stored: {error}"))
-        })
+        stored.map_err(|error| not_stored(&error))
     }
 
     /// A blocking caller does not wait any longer: from now on the activation is promised, so it
@@ -349,6 +349,12 @@ impl Invoker {
         })
         .await;
     }
+}
+
+/// What is told when the store did not take what was to be promised.
+fn not_stored(error: &StoreError) -> InvokeError {
+    log::error!("cannot store an accepted invocation: {error}");
+    InvokeError::Unavailable(format!("The invocation could not be stored: {error}"))
 }
 
 impl Inner {

@@ -18,7 +18,7 @@ use super::fired::{Fire, Fired};
 use super::flights::Flight;
 use super::follow::{Failure, Following};
 use super::recover::stranger;
-use super::{InvokeError, Invoker, pending};
+use super::{InvokeError, Invoker, given, not_stored, pending};
 use crate::clock::now;
 use crate::entity::{ActivationId, Identity};
 use crate::pool::Refusal;
@@ -68,6 +68,21 @@ impl Invoker {
     /// # Errors
     /// The trigger was not fired, and there is no record.
     pub async fn fire(&self, fire: Fire) -> Result<Option<ActivationId>, InvokeError> {
+        match fire.id {
+            None => self.fire_as(ActivationId::random(), fire).await,
+            Some(id) => self.fire_once(id, fire).await,
+        }
+    }
+
+    /// [`Invoker::fire`] under an id that nothing was fired under yet, as far as is known.
+    ///
+    /// # Errors
+    /// As [`Invoker::fire`]; [`InvokeError::Taken`] if an activation has the id.
+    pub(super) async fn fire_as(
+        &self,
+        id: ActivationId,
+        fire: Fire,
+    ) -> Result<Option<ActivationId>, InvokeError> {
         if !fire.trigger.has_active_rule() {
             return Ok(None);
         }
@@ -76,7 +91,6 @@ impl Invoker {
         let fired = Fired::new(fire, now());
         let document = pending::fired(&fired);
         let room = self.inner.fired.take(held_by(document.len()))?;
-        let id = ActivationId::random();
         let firing = self.firing(id, fired, identity, Some(room));
         let (sender, receiver) = bounded(1);
         // A task of its own, so that a caller who goes away leaves nothing half done.
@@ -94,7 +108,11 @@ impl Invoker {
         document: Vec<u8>,
         stored: Sender<Result<(), InvokeError>>,
     ) {
-        let accepted = self.accept(firing.id, document).await;
+        let accepted = self.inner.store.accept_new(firing.id, document).await;
+        let accepted = accepted.map_err(|error| match error {
+            StoreError::Exists => InvokeError::Taken(given::taken(firing.id)),
+            error => not_stored(&error),
+        });
         let goes_on = accepted.is_ok();
         let _ = stored.try_send(accepted);
         if goes_on {

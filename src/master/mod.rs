@@ -2,6 +2,7 @@
 //! keys are copied here as they are needed, so that work goes on when it is out of reach.
 
 pub mod copies;
+pub mod fires;
 pub mod journal;
 mod keys;
 pub mod resource;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use crate::upstream::{Upstream, Via};
 use copies::Copies;
+use fires::Fires;
 use journal::{Journal, Replayer};
 use writes::Writes;
 
@@ -26,6 +28,8 @@ pub struct Master {
     pub copies: Copies,
     /// Writes that it has not got yet.
     pub journal: Arc<Journal>,
+    /// Fired triggers that it is to follow.
+    pub fires: Fires,
     /// Where writes go.
     pub writes: Writes,
     /// How this gateway marks what it sends on.

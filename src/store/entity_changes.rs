@@ -6,7 +6,7 @@ use heed::RwTxn;
 use super::environment::Environment;
 use super::error::StoreError;
 use super::layout::{EntityHeader, entity_list_keys, entity_list_prefix, path_key};
-use super::operation::Done;
+use super::operation::{Done, is_taken, put_activation};
 use super::types::{Change, CodeChange, EntityList, EntityWrite, Expect};
 use crate::entity::names;
 
@@ -27,6 +27,7 @@ pub(super) fn bytes_of_all(changes: &[Change]) -> usize {
     let bytes = changes.iter().map(|change| match change {
         Change::Put(write) => bytes_of(write) + PLACE,
         Change::Note { text, .. } => text.len() + PLACE,
+        Change::Activation { row, .. } => row.head.len() + row.tail.len() + PLACE,
         Change::Delete { .. } | Change::Drop { .. } | Change::Unnote { .. } => PLACE,
         Change::Stays { .. } | Change::Emptied { .. } | Change::Noted { .. } => 0,
     });
@@ -94,7 +95,13 @@ pub(super) fn all(
                     Err(StoreError::Changed)
                 }
             }
-            Change::Drop { .. } | Change::Note { .. } | Change::Unnote { .. } => Ok(()),
+            Change::Activation { row, new: true } if is_taken(environment, txn, &row.id)? => {
+                Err(StoreError::Exists)
+            }
+            Change::Drop { .. }
+            | Change::Note { .. }
+            | Change::Unnote { .. }
+            | Change::Activation { .. } => Ok(()),
         };
         if let Err(refusal) = allowed {
             return Ok(Err(refusal));
@@ -109,6 +116,11 @@ pub(super) fn all(
             Change::Note { key, text } => environment.notes.put(txn, &key.0, text)?,
             Change::Unnote { key } => {
                 environment.notes.delete(txn, &key.0)?;
+            }
+            Change::Activation { row, .. } => {
+                if let Err(refusal) = put_activation(environment, txn, row)? {
+                    return Ok(Err(refusal));
+                }
             }
             Change::Stays { .. } | Change::Emptied { .. } | Change::Noted { .. } => {}
         }

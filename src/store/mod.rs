@@ -234,6 +234,18 @@ impl Store {
         self.submit_unit(Operation::Accept(id, document))
     }
 
+    /// [`Self::accept`] with an id that somebody else has chosen.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if an activation has it, be it ended or not, and whosever it is.
+    pub fn accept_new(
+        &self,
+        id: ActivationId,
+        document: Vec<u8>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
+        self.submit_unit(Operation::AcceptNew(id, document))
+    }
+
     /// Marks an accepted activation as started: it is not run again. Queued at once, like
     /// [`Self::put_activation`].
     pub fn mark_started(

@@ -21,6 +21,8 @@ pub(super) enum Operation {
     Changes(Vec<Change>),
     /// Keeps the document of an activation that has not run yet.
     Accept(ActivationId, Vec<u8>),
+    /// [`Operation::Accept`], if no activation has its id.
+    AcceptNew(ActivationId, Vec<u8>),
     /// Marks it as started.
     MarkStarted(ActivationId),
     /// Keeps what is known of an activation that has started and not ended.
@@ -46,7 +48,9 @@ impl Operation {
         let payload = match self {
             Self::PutEntity(write) => entity_changes::bytes_of(write),
             Self::Changes(changes) => entity_changes::bytes_of_all(changes),
-            Self::Accept(_, document) | Self::NoteRunning(_, document) => document.len(),
+            Self::Accept(_, document)
+            | Self::AcceptNew(_, document)
+            | Self::NoteRunning(_, document) => document.len(),
             Self::PutActivation(row) => row.head.len() + row.tail.len(),
             Self::DeleteEntity(..)
             | Self::MarkStarted(_)
@@ -73,6 +77,7 @@ impl Operation {
                 | Change::Emptied { .. }
                 | Change::Note { .. }
                 | Change::Unnote { .. }
+                | Change::Activation { .. }
                 | Change::Noted { .. } => false,
             }),
             _ => false,
@@ -114,6 +119,12 @@ impl Operation {
             }
             Self::Changes(list) => entity_changes::all(environment, txn, list, revision),
             Self::Accept(id, document) => accept(environment, txn, id, document),
+            Self::AcceptNew(id, document) => {
+                if is_taken(environment, txn, id)? {
+                    return Ok(Err(StoreError::Exists));
+                }
+                accept(environment, txn, id, document)
+            }
             Self::MarkStarted(id) => mark_started(environment, txn, id),
             Self::NoteRunning(id, document) => note_running(environment, txn, id, document),
             Self::PutActivation(row) => put_activation(environment, txn, row),
@@ -125,6 +136,16 @@ impl Operation {
             Self::DeleteKey(namespace) => key_records::delete(environment, txn, namespace),
         }
     }
+}
+
+/// Whether an activation has an id, be it ended or not.
+pub(super) fn is_taken(
+    environment: &Environment,
+    txn: &RwTxn<'_>,
+    id: &ActivationId,
+) -> Result<bool, heed::Error> {
+    Ok(environment.ids.get(txn, id.as_bytes())?.is_some()
+        || environment.pending.get(txn, &pending_key(id))?.is_some())
 }
 
 fn accept(
@@ -161,7 +182,7 @@ fn note_running(
     Ok(noted.and(mark_started(environment, txn, id)?))
 }
 
-fn put_activation(
+pub(super) fn put_activation(
     environment: &Environment,
     txn: &mut RwTxn<'_>,
     row: &ActivationRow,

@@ -105,6 +105,23 @@ impl Store {
         Ok(pending)
     }
 
+    /// The document of an activation that was accepted and has not ended.
+    pub fn pending_document(&self, id: ActivationId) -> Result<Option<Vec<u8>>, StoreError> {
+        let environment = self.environment();
+        let txn = environment.read()?;
+        let document = environment.pending.get(&txn, &pending_key(&id))?;
+        environment.looked_at(1, document.map_or(0, <[u8]>::len));
+        Ok(document.map(<[u8]>::to_vec))
+    }
+
+    /// Whether there is an activation that has ended, of whatever namespace.
+    pub fn has_ended(&self, id: ActivationId) -> Result<bool, StoreError> {
+        let environment = self.environment();
+        let txn = environment.read()?;
+        environment.looked_at(1, 0);
+        Ok(environment.ids.get(&txn, id.as_bytes())?.is_some())
+    }
+
     /// Whether there is an activation of a namespace: one that has ended, or that was accepted and
     /// has not.
     pub fn knows_activation(&self, namespace: &str, id: ActivationId) -> Result<bool, StoreError> {

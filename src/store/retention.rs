@@ -64,9 +64,10 @@ impl Limits {
                 self.reserve
             }
             Operation::Changes(changes) if changes.iter().any(Change::puts) => self.reserve,
-            Operation::Accept(..) | Operation::NoteRunning(..) | Operation::PutActivation(_) => {
-                self.reserve / 2
-            }
+            Operation::Accept(..)
+            | Operation::AcceptNew(..)
+            | Operation::NoteRunning(..)
+            | Operation::PutActivation(_) => self.reserve / 2,
             Operation::MarkStarted(_)
             | Operation::DeleteEntity(..)
             | Operation::DeleteKey(_)

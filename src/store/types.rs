@@ -135,6 +135,14 @@ pub enum Change {
         /// Its key.
         key: NoteKey,
     },
+    /// Keeps the record of an activation, in place of one that has the same id.
+    Activation {
+        /// The record.
+        row: ActivationRow,
+        /// The others are made only if no activation has its id, be it ended or not: else
+        /// [`StoreError::Exists`].
+        new: bool,
+    },
     /// Leaves a note as it is; the others are made only if it says this, or is not there: else
     /// [`StoreError::Changed`]. For those who change what another process may change, too.
     Noted {
@@ -159,7 +167,10 @@ impl Change {
             | Change::Stays { path, .. }
             | Change::Emptied { path }
             | Change::Drop { path } => Some(path),
-            Change::Note { .. } | Change::Unnote { .. } | Change::Noted { .. } => None,
+            Change::Note { .. }
+            | Change::Unnote { .. }
+            | Change::Activation { .. }
+            | Change::Noted { .. } => None,
         }
     }
 }

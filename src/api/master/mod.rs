@@ -9,6 +9,7 @@ mod activations;
 mod elements;
 mod entity;
 mod error;
+mod fired;
 pub(super) mod forward;
 mod merge;
 pub(super) mod offline;
@@ -102,6 +103,10 @@ async fn prepare(
         },
         (Policy::Run, _) => match entity() {
             Some(entity) => copied(request, master, &entity, Need::Run).await,
+            None => here,
+        },
+        (Policy::Fired, _) => match entity() {
+            Some(entity) => fired::fire(request, master, &entity).await,
             None => here,
         },
         (Policy::Passed, _) => passed::pass(request, master, resource).await,

@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 
 use super::{Invoke, Operations, Services, Settings, State, app};
 use crate::catalog::{Catalog, Manifest};
-use crate::entity::{ActivationId, GUEST_KEY, GUEST_UUID, Secret};
+use crate::entity::{ActivationId, FullName, GUEST_KEY, GUEST_UUID, Identity, Secret};
 use crate::http::server::Beyond;
 use crate::invoke::{Call, Figures, Fire, InvokeError, Outcome, Rates, Throttles};
 use crate::master::Master;
@@ -61,6 +61,10 @@ impl Invoke for Script {
         let fires = fire.trigger.has_active_rule();
         self.fires.lock().unwrap().push(fire);
         Box::pin(async move { Ok(fires.then(ActivationId::random)) })
+    }
+
+    fn can_run(&self, _: &Arc<Identity>, action: &FullName) -> bool {
+        !action.name.starts_with("cloud")
     }
 
     fn in_flight(&self, _namespace: &str) -> usize {

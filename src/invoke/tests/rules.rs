@@ -41,6 +41,7 @@ impl Bench {
             payload: Some(RawValue::from_string(r#"{"n":1.50}"#.into()).unwrap()),
             headers: vec![("host".into(), "here".into())],
             transaction_id: "tid".into(),
+            id: None,
         }
     }
 

@@ -213,6 +213,17 @@ impl Copies {
         Ok(self.own_mark(path)?.is_some_and(|mark| mark.is_kept()))
     }
 
+    /// The change that makes what is at a path, as it is, the copy of a state of the master's: where
+    /// a write was made there that answers without a document. Call [`Copies::settled`] then.
+    pub fn copy_of(&self, path: &str, base: Base) -> Change {
+        let mark = Mark {
+            path: path.to_owned(),
+            base: Some(base),
+            checked: now(),
+        };
+        mark.kept_for(&Viewer::Owner)
+    }
+
     /// The change that makes what is at a path one that [is kept](Self::is_kept): to be made in
     /// the commit that puts it there.
     pub fn keep(&self, path: &str) -> Change {

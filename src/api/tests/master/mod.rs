@@ -2,6 +2,7 @@
 
 mod activations;
 mod copies_of;
+mod fired;
 mod forwarding;
 mod keys;
 mod system;
@@ -18,6 +19,7 @@ use super::*;
 use crate::clock;
 use crate::entity::GUEST_KEY;
 use crate::master::copies::{self, Copies};
+use crate::master::fires::{self, Fires};
 use crate::master::journal::Journal;
 use crate::master::writes::Writes;
 use crate::master::{Keys, Validity};
@@ -119,6 +121,12 @@ impl Exchange for Arc<Scripted> {
 /// What the journal may hold.
 const JOURNAL_BYTES: u64 = 1 << 20;
 
+/// Which fired triggers may wait.
+const FIRES: fires::Limits = fires::Limits {
+    bytes: 1 << 20,
+    age: Duration::from_secs(3600),
+};
+
 /// Copies that are always compared again before they are shown.
 fn copies(
     upstream: &Upstream,
@@ -157,14 +165,23 @@ fn with_master(play: impl Fn(&Seen) -> Play + Send + Sync + 'static) -> (Api, Ar
         let mirror = Arc::new(copies.clone());
         let journal = Journal::open(store.clone(), mirror, JOURNAL_BYTES).unwrap();
         let (to, kept_in) = (upstream.clone(), journal.clone());
+        let keys = Keys::new(
+            store.clone(),
+            upstream.clone(),
+            executor.clone(),
+            Via::new(OWN_ID),
+            validity,
+        );
+        let rooms = fires::Rooms {
+            store: store.clone(),
+            upstream: upstream.clone(),
+            executor: executor.clone(),
+            keys: keys.clone(),
+            journal: journal.clone(),
+        };
         Some(Arc::new(Master {
-            keys: Keys::new(
-                store.clone(),
-                upstream.clone(),
-                executor.clone(),
-                Via::new(OWN_ID),
-                validity,
-            ),
+            keys,
+            fires: Fires::open(rooms, FIRES).unwrap(),
             writes: Writes::new(to, catalog.clone(), copies.clone(), kept_in, true),
             copies,
             journal,

@@ -13,7 +13,7 @@ use smol::channel::{Receiver, Sender, bounded};
 use super::*;
 use crate::catalog::{AccessError, CatalogError, Resolved};
 use crate::entity::{Action, Identity};
-use crate::master::copies::{CopyError, Need, Shown, Source};
+use crate::master::copies::{Base, CopyError, Need, Shown, Source};
 use crate::store::{Change, Collection, NoteKey, NoteKind};
 
 /// A copy is compared again whenever it is wanted.

@@ -280,3 +280,27 @@ fn an_answer_that_is_no_entity_is_no_copy() {
     }
     assert!(gateway.catalog.action("guest/a").is_err());
 }
+
+#[test]
+fn what_was_made_here_is_the_copy_of_what_the_master_made_of_it() {
+    let world = World::new();
+    let gateway = world.gateway(FRESH);
+    let made = world.cloud.api.create("a");
+    gateway
+        .adopt(&world.guest, "guest/a", &made.to_string())
+        .unwrap();
+    let forgotten = vec![gateway.copies.forget("guest/a")];
+    gateway.run(gateway.catalog.write_all(forgotten)).unwrap();
+    gateway.copies.settled("guest/a");
+    world.cloud.set(Way::Cut);
+    assert!(gateway.to_run(&world.guest, "guest/a").is_err());
+    let base = Base {
+        version: "0.0.1".into(),
+        updated: made["updated"].as_u64().unwrap(),
+    };
+    let copied = vec![gateway.copies.copy_of("guest/a", base.clone())];
+    gateway.run(gateway.catalog.write_all(copied)).unwrap();
+    gateway.copies.settled("guest/a");
+    assert!(gateway.to_run(&world.guest, "guest/a").is_ok());
+    assert_eq!(gateway.copies.base("guest/a").unwrap(), Some(base));
+}

@@ -1,0 +1,139 @@
+//! Fired triggers in the store: a note for each, and one with the numbers of what has become of
+//! others.
+
+use std::ops::ControlFlow;
+
+use super::counts::Counts;
+use super::fire::StoredFire;
+use crate::store::{Change, NoteKey, NoteKind, Store, StoreError};
+
+/// What the names of notes begin with.
+const FIRE: u8 = b'f';
+const COUNTS: u8 = b'c';
+
+/// Bytes that one counts for beside its note: about what its places and its record take.
+pub const PLACE: u64 = 1024;
+
+fn key(number: u64) -> NoteKey {
+    let mut name = [FIRE; 9];
+    name[1..].copy_from_slice(&number.to_be_bytes());
+    NoteKey::named(NoteKind::Fire, &name)
+}
+
+fn number(key: &NoteKey) -> Option<u64> {
+    let number = key.name().get(1..)?;
+    number.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// The fired triggers of a store.
+#[derive(Clone)]
+pub struct Book(Store);
+
+impl Book {
+    /// The fired triggers of a store.
+    pub fn new(store: Store) -> Self {
+        Book(store)
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.0
+    }
+
+    /// Shows every fired trigger with its number and the bytes that it counts for, in the order of
+    /// the numbers, until `visit` breaks. Those that cannot be read are passed over.
+    pub fn visit(
+        &self,
+        visit: &mut dyn FnMut(u64, StoredFire, u64) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut each = |key: NoteKey, text: &[u8]| {
+            let Some(number) = number(&key) else {
+                return ControlFlow::Continue(());
+            };
+            let Some(fire) = StoredFire::read(text) else {
+                log::error!("the fired trigger {number} for the master cannot be read");
+                return ControlFlow::Continue(());
+            };
+            visit(number, fire, text.len() as u64 + PLACE)
+        };
+        self.0.visit_notes(NoteKind::Fire, &[FIRE], None, &mut each)
+    }
+
+    /// A fired trigger; none if it is not there, or cannot be read.
+    pub fn fire(&self, number: u64) -> Result<Option<StoredFire>, StoreError> {
+        let text = self.0.note(&key(number))?;
+        Ok(text.as_deref().and_then(StoredFire::read))
+    }
+
+    /// What has become of others.
+    pub fn counts(&self) -> Result<Counts, StoreError> {
+        let text = self.0.note(&counts_key())?;
+        Ok(text.map_or_else(Counts::default, |text| Counts::read(&text)))
+    }
+}
+
+fn counts_key() -> NoteKey {
+    NoteKey::named(NoteKind::Fire, &[COUNTS])
+}
+
+/// What stores a fired trigger, given as its text.
+pub fn creation(number: u64, text: Vec<u8>) -> Change {
+    Change::Note {
+        key: key(number),
+        text,
+    }
+}
+
+/// What removes a fired trigger.
+pub fn removal(number: u64) -> Change {
+    Change::Unnote { key: key(number) }
+}
+
+/// What keeps the numbers.
+pub fn counted(counts: &Counts) -> Change {
+    Change::Note {
+        key: counts_key(),
+        text: counts.text(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fire::tests::fire;
+    use super::*;
+    use crate::store::Options;
+    use smol::block_on;
+
+    #[test]
+    fn stored_shown_in_order_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let book = Book::new(Store::open(dir.path(), Options::with_map_size(1 << 20)).unwrap());
+        let write = |changes: Vec<Change>| block_on(book.store().write_all(changes)).unwrap();
+        let counts = Counts {
+            expired: 2,
+            ..Counts::default()
+        };
+        write(vec![
+            creation(256, fire().text()),
+            creation(2, fire().text()),
+            creation(3, b"?".to_vec()),
+            counted(&counts),
+        ]);
+        let numbers = || {
+            let mut numbers = Vec::new();
+            let visit = &mut |number, fire: StoredFire, bytes| {
+                assert_eq!(bytes, fire.text().len() as u64 + PLACE);
+                numbers.push(number);
+                ControlFlow::Continue(())
+            };
+            book.visit(visit).unwrap();
+            numbers
+        };
+        assert_eq!(numbers(), [2, 256]);
+        assert_eq!(book.fire(2).unwrap().unwrap().text(), fire().text());
+        assert!(book.fire(3).unwrap().is_none());
+        assert_eq!(book.counts().unwrap(), counts);
+        write(vec![removal(2)]);
+        assert_eq!(numbers(), [256]);
+    }
+}

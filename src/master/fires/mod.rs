@@ -1,0 +1,287 @@
+//! Fired triggers whose actions do not all run here: they are the master's to follow.
+//!
+//! While the master answers, one is sent on at once. Else it is stored, with a record here under
+//! the id that its activation will have, in one commit that is durable before the caller has its
+//! answer; and delivered when the master is back (`deliver`), in order per trigger, at least once.
+//! The id goes along, so that a master which is an OWL, too, fires it once. What waits, what is
+//! next and what goes is decided by `queue`.
+
+mod answer;
+mod book;
+mod counts;
+mod deliver;
+mod error;
+mod fire;
+mod queue;
+mod record;
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use event_listener::Event;
+use serde_json::value::RawValue;
+use smol::channel::bounded;
+
+pub use book::Book;
+pub use counts::{Counts, Figures};
+pub use error::FireError;
+pub use fire::{StoredFire, priority};
+
+use self::answer::{MAX_ANSWER, is_for_caller, reason};
+use self::queue::{Entry, Queue};
+use self::record::{Cause, Stage, row};
+use super::Keys;
+use super::journal::Journal;
+use crate::Executor;
+use crate::clock::now;
+use crate::entity::{ActivationId, Identity};
+use crate::invoke::was_fired;
+use crate::store::{Change, Store, StoreError};
+use crate::sync::lock;
+use crate::upstream::{Upstream, Whole};
+
+/// What fired triggers are kept and delivered with.
+pub struct Rooms {
+    /// Where they are kept.
+    pub store: Store,
+    /// The master.
+    pub upstream: Upstream,
+    /// Where they are stored: whoever has fired one may go away.
+    pub executor: Executor,
+    /// The keys that the master accepts.
+    pub keys: Keys,
+    /// Writes that the master has not got yet: a trigger may be among them.
+    pub journal: Arc<Journal>,
+}
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of those that wait.
+    pub bytes: u64,
+    /// How long each may wait.
+    pub age: Duration,
+}
+
+/// A trigger that was fired here and is the master's.
+pub struct NewFire {
+    /// Who has fired it: in its own namespace.
+    pub identity: Arc<Identity>,
+    /// Bare name of the trigger.
+    pub trigger: String,
+    /// Its version, if it is known here.
+    pub version: Option<String>,
+    /// Its priority.
+    pub priority: i64,
+    /// The payload, a JSON object; none means `{}`.
+    pub payload: Option<Box<RawValue>>,
+    /// Headers of the request that the actions get to see: names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// What the request says of the OWLs that it has come through, with this one.
+    pub via: String,
+    /// The id that its activation is to have; none: a new one.
+    pub id: Option<ActivationId>,
+}
+
+/// What has become of one that was fired.
+pub enum Outcome {
+    /// The master's answer.
+    Answered(Whole),
+    /// It waits for the master under this id, and is durable.
+    Stored(ActivationId),
+}
+
+/// The fired triggers that are the master's. Cheap to clone.
+#[derive(Clone)]
+pub struct Fires(Arc<Inner>);
+
+struct Inner {
+    rooms: Rooms,
+    book: Book,
+    limit: u64,
+    /// Held by whoever changes what is stored by what is in the queue.
+    turn: smol::lock::Mutex<()>,
+    state: Mutex<State>,
+    /// Notified when one has come.
+    changed: Event,
+}
+
+struct State {
+    queue: Queue,
+    counts: Counts,
+}
+
+impl Fires {
+    /// Those of a store.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn open(rooms: Rooms, limits: Limits) -> Result<Self, StoreError> {
+        let book = Book::new(rooms.store.clone());
+        let mut queue = Queue::new(limits.bytes, limits.age);
+        book.visit(&mut |number, fire, bytes| {
+            queue.add(entry(number, &fire, bytes));
+            ControlFlow::Continue(())
+        })?;
+        let counts = book.counts()?;
+        Ok(Fires(Arc::new(Inner {
+            rooms,
+            book,
+            limit: limits.bytes,
+            turn: smol::lock::Mutex::new(()),
+            state: Mutex::new(State { queue, counts }),
+            changed: Event::new(),
+        })))
+    }
+
+    /// How many wait for the master.
+    pub fn waiting(&self) -> u64 {
+        self.state(|state| state.queue.len())
+    }
+
+    /// How things stand.
+    pub fn figures(&self) -> Figures {
+        self.state(|state| Figures {
+            waiting: state.queue.len(),
+            bytes: state.queue.bytes(),
+            counts: state.counts,
+        })
+    }
+
+    /// Has the master fire a trigger, now or later. That it was not fired under its id before, as
+    /// far as the store knows, the caller has seen to.
+    ///
+    /// # Errors
+    /// It was not taken in.
+    pub async fn fire(&self, new: NewFire) -> Result<Outcome, FireError> {
+        let identity = new.identity.clone();
+        let mut fire = StoredFire {
+            id: new.id.unwrap_or_else(ActivationId::random),
+            uuid: identity.uuid.clone(),
+            namespace: identity.namespace.clone(),
+            subject: identity.subject.clone(),
+            trigger: new.trigger,
+            // As OpenWhisk begins; nobody here knows better.
+            version: new.version.unwrap_or_else(|| "0.0.1".to_owned()),
+            priority: new.priority,
+            at: now(),
+            via: new.via,
+            headers: new.headers,
+            payload: new.payload,
+            reason: String::new(),
+            recorded: identity.limits.stores_activations(),
+        };
+        let path = fire.path();
+        if self.state(|state| state.queue.has(&path, fire.id)) {
+            return Ok(Outcome::Stored(fire.id));
+        }
+        let (upstream, journal) = (&self.0.rooms.upstream, &self.0.rooms.journal);
+        fire.reason = if upstream.is_down() {
+            "the master is out of reach".to_owned()
+        } else if self.state(|state| state.queue.has_of(&path)) {
+            "earlier ones of the trigger wait for the master".to_owned()
+        } else if journal.has_of(&fire.namespace) {
+            "changes of the namespace wait for the master".to_owned()
+        } else {
+            match upstream.fetch(fire.request(&identity), MAX_ANSWER).await {
+                Ok(answer) if is_for_caller(&answer) => return Ok(Outcome::Answered(answer)),
+                Ok(answer) => reason(&answer),
+                Err(error) => error.to_string(),
+            }
+        };
+        self.store(fire).await.map(Outcome::Stored)
+    }
+
+    /// Stores one, in a task of its own: a caller who goes away leaves nothing half done.
+    async fn store(&self, fire: StoredFire) -> Result<ActivationId, FireError> {
+        let (sender, receiver) = bounded(1);
+        let fires = self.clone();
+        let stored = async move {
+            let _ = sender.try_send(fires.admit(fire).await);
+        };
+        self.0.rooms.executor.spawn(stored).detach();
+        receiver.recv().await.unwrap_or(Err(FireError::Stopping))
+    }
+
+    async fn admit(&self, fire: StoredFire) -> Result<ActivationId, FireError> {
+        let _turn = self.0.turn.lock().await;
+        let text = fire.text();
+        let bytes = text.len() as u64 + book::PLACE;
+        let (number, going, mut counts) = self.state(|state| {
+            let going = state.queue.room_for(bytes, fire.priority);
+            (state.queue.next_number(), going, state.counts)
+        });
+        let going = going.ok_or(FireError::Full(self.0.limit))?;
+        counts.stored += 1;
+        let mut changes = vec![book::creation(number, text)];
+        if fire.recorded {
+            let row = row(&fire, &Stage::Waiting, self.url());
+            changes.push(Change::Activation { row, new: true });
+        }
+        for given_up in &going {
+            counts.add_given_up(Cause::Displaced);
+            changes.extend(self.given_up(*given_up, Cause::Displaced)?);
+        }
+        changes.push(book::counted(&counts));
+        let store = &self.0.rooms.store;
+        match store.write_all(changes).await {
+            Ok(_) => {}
+            Err(StoreError::Exists) => {
+                return match was_fired(store, &fire.namespace, &fire.trigger, fire.id) {
+                    Ok(true) => Ok(fire.id),
+                    _ => Err(FireError::Taken(fire.id)),
+                };
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.state(|state| {
+            for number in &going {
+                state.queue.remove(*number);
+            }
+            state.queue.add(entry(number, &fire, bytes));
+            state.counts = counts;
+        });
+        self.0.changed.notify(usize::MAX);
+        Ok(fire.id)
+    }
+
+    /// What is changed in the store when one is given up. Told to the log, too.
+    fn given_up(&self, number: u64, cause: Cause) -> Result<Vec<Change>, StoreError> {
+        let fire = self.0.book.fire(number)?;
+        if let Some(fire) = &fire {
+            let (id, path, why) = (fire.id, fire.path(), cause.text());
+            log::warn!("the trigger {path}, fired as {id}: {why}");
+        }
+        Ok(self.ended(number, fire.as_ref(), &Stage::GivenUp(cause)))
+    }
+
+    /// What is changed in the store when one waits no longer.
+    fn ended(&self, number: u64, fire: Option<&StoredFire>, stage: &Stage) -> Vec<Change> {
+        let mut changes = vec![book::removal(number)];
+        if let Some(fire) = fire.filter(|fire| fire.recorded) {
+            let row = row(fire, stage, self.url());
+            changes.push(Change::Activation { row, new: false });
+        }
+        changes
+    }
+
+    fn url(&self) -> &str {
+        self.0.rooms.upstream.url()
+    }
+
+    fn state<T>(&self, use_it: impl FnOnce(&mut State) -> T) -> T {
+        use_it(&mut lock(&self.0.state))
+    }
+}
+
+fn entry(number: u64, fire: &StoredFire, bytes: u64) -> Entry {
+    Entry {
+        number,
+        id: fire.id,
+        trigger: fire.path().into(),
+        priority: fire.priority,
+        at: fire.at,
+        bytes,
+    }
+}
