@@ -116,6 +116,13 @@ describe('a gateway with a journal', { timeout: 300_000 }, () => {
       await ow.rules.enable({ name: 'see' })
       assert.equal((await agreed('rules', 'see')).status, 'active')
       await refused(ow.rules.create({ name: 'bad', trigger: 'none', action: 'greet' }), 400)
+      // Neither side has an engine for containers: this one fires at the master alone.
+      await ow.actions.create({ name: 'heavy', action: ECHO, kind: 'nodejs:20' })
+      await ow.triggers.create({ name: 'far' })
+      await ow.rules.create({ name: 'reaches', trigger: 'far', action: 'heavy' })
+      const { activationId } = await ow.triggers.invoke({ name: 'far', params: { n: 0 } })
+      await eventually('it at the master', () => atMaster(activationId))
+      assert.deepEqual((await it.stored(activationId)).response.result, { n: 0 })
     })
 
     test('have the same feeds', async () => {
@@ -187,8 +194,15 @@ describe('a gateway with a journal', { timeout: 300_000 }, () => {
       await feeds()
     })
 
-    test('fires triggers', async () => {
+    test('fires triggers, and keeps those whose actions cannot run here', async () => {
       assert.equal(await outcome('event', { name: 'alone' }), 'three')
+      const fired = [await it.ow.triggers.invoke({ name: 'far', params: { n: 1 } }), await it.ow.triggers.invoke({ name: 'far', params: { n: 2 } })]
+      it.fired = fired.map(({ activationId }) => activationId)
+      for (const [n, id] of it.fired.entries()) {
+        assert.deepEqual((await it.stored(id)).response.result, { n: n + 1 })
+        assert.equal(await atMaster(id), false)
+      }
+      assert.equal((await it.state()).fires.waiting, 2)
     })
 
     test('takes changes of every kind, and they count at once', async () => {
@@ -227,22 +241,24 @@ describe('a gateway with a journal', { timeout: 300_000 }, () => {
 
   test('and its master agree again when the link is back', async () => {
     await it.link.restore()
-    await eventually('the end of the replay', async () => {
-      const { state, journal } = await it.state()
-      return state === 'up' && journal.waiting === 0
+    await eventually('the end of what was kept', async () => {
+      const { state, journal, fires } = await it.state()
+      return state === 'up' && journal.waiting + fires.waiting === 0
     })
     assert.equal((await it.state()).journal.came_to_nothing, 0)
     const all = await catalogue(it.cloud)
     assert.deepEqual(await catalogue(it.ow), all)
-    assert.deepEqual(Object.keys(all.actions).sort(), ['both', 'chain', 'greet', 'new', 'private/echo', 'shared/echo', 'tools/echo'])
+    assert.deepEqual(Object.keys(all.actions).sort(), ['both', 'chain', 'greet', 'heavy', 'new', 'private/echo', 'shared/echo', 'tools/echo'])
     assert.deepEqual(Object.keys(all.packages).sort(), ['bound', 'private', 'shared', 'tools'])
-    assert.deepEqual(Object.keys(all.triggers).sort(), ['door', 'event'])
+    assert.deepEqual(Object.keys(all.triggers).sort(), ['door', 'event', 'far'])
     assert.deepEqual([all.rules.opens.status, all.rules.see.status], ['inactive', 'active'])
     for (const client of [it.ow, it.cloud]) {
       assert.equal((await client.actions.invoke({ name: 'greet', ...result })).text, 'four')
       assert.equal((await client.actions.invoke({ name: 'bound/echo', ...result })).x, 1)
     }
     assert.equal(await it.offline('actions/greet'), null)
+    const fired = (await it.cloud.activations.list({ name: 'far' })).map(({ activationId }) => activationId)
+    assert.deepEqual(fired.slice(0, -1), it.fired.toReversed(), 'in their order, each once, after the one before')
   })
 
   /** Fires a trigger with one active rule: the text that its action says. */
@@ -263,6 +279,32 @@ describe('a gateway with a journal', { timeout: 300_000 }, () => {
       assert.deepEqual(response.result, { lifecycleEvent, triggerName: '/_/tick', authKey: GUEST })
     }
   }
+})
+
+describe('a gateway whose master is silent', { timeout: 120_000 }, () => {
+  const it = setUpBoth({ OWL_OFFLINE_WRITES: 'journal', OWL_CONNECT_TIMEOUT: '1', OWL_MASTER_TIMEOUT: '1' })
+
+  test('goes on without it', async () => {
+    const { ow } = it
+    await ow.actions.create({ name: 'greet', action: CODE('one'), kind })
+    assert.equal((await ow.actions.invoke({ name: 'greet', ...result })).text, 'one')
+    it.master.pause()
+    assert.equal((await ow.actions.invoke({ name: 'greet', ...result })).text, 'one')
+    assert.equal((await ow.actions.get({ name: 'greet' })).version, '0.0.1')
+    await ow.actions.update({ name: 'greet', action: CODE('two'), kind })
+    await ow.actions.create({ name: 'new', action: CODE('new'), kind })
+    assert.equal((await ow.actions.invoke({ name: 'greet', ...result })).text, 'two')
+    assert.equal((await ow.actions.invoke({ name: 'new', ...result })).text, 'new')
+    assert.equal((await it.state()).state, 'down')
+  })
+
+  test('and both agree when it speaks again', async () => {
+    it.master.resume()
+    await eventually('the end of the replay', async () => (await it.state()).journal.waiting === 0)
+    const all = await catalogue(it.cloud)
+    assert.deepEqual([all.actions.greet.version, all.actions.new.version], ['0.0.2', '0.0.1'])
+    assert.deepEqual(await catalogue(it.ow), all)
+  })
 })
 
 describe('a gateway that refuses changes', { timeout: 120_000 }, () => {
