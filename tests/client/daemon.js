@@ -62,9 +62,19 @@ export class Daemon {
     return key
   }
 
+  /** Lets it answer nobody until `resume`: connections to it are made, and stay silent. */
+  pause () {
+    this.child.kill('SIGSTOP')
+  }
+
+  resume () {
+    this.child.kill('SIGCONT')
+  }
+
   /** Stops the daemon and returns its exit code. */
   async stop () {
     const ended = once(this.child, 'exit')
+    this.resume()
     if (this.child.exitCode === null) this.child.kill('SIGTERM')
     const code = this.child.exitCode ?? (await ended)[0]
     await rm(this.folder, { recursive: true, force: true })
