@@ -20,58 +20,57 @@ pub struct Daemon {
     pub address: SocketAddr,
     /// From its start to the line which says that it listens.
     pub started: Duration,
-    _data: tempfile::TempDir,
+    settings: Vec<(&'static str, String)>,
+    data: tempfile::TempDir,
 }
 
 impl Daemon {
     /// Starts `owl serve` with throttles that nothing here reaches; `docker` is the engine that
     /// it uses, or `none`.
     pub fn start(docker: &str, runtimes: Option<&Path>) -> io::Result<Self> {
-        let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_owl"));
-        command
-            .args(["serve", "--port", "0", "--data-dir"])
-            .arg(data.path())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("DOCKER_HOST", docker)
-            .env("OWL_BIND", "127.0.0.1")
-            .env("OWL_HOST_CAPACITY", "64")
-            .env("OWL_INVOCATIONS_PER_MINUTE", "100000000")
-            .env("OWL_CONCURRENT_INVOCATIONS", "1000")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+        let mut settings = vec![("DOCKER_HOST", docker.to_owned())];
         if let Some(runtimes) = runtimes {
-            command.env("OWL_RUNTIMES", runtimes);
+            settings.push(("OWL_RUNTIMES", runtimes.display().to_string()));
         }
-        let clock = Instant::now();
-        let mut child = command.spawn()?;
-        let log = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let (sender, receiver) = mpsc::channel();
-        // Ends with the daemon, which closes the pipe.
-        std::thread::spawn(move || {
-            for line in BufReader::new(log).lines().map_while(Result::ok) {
-                match line.split_once("listening on http://") {
-                    Some((_, address)) => {
-                        let _ = sender.send((clock.elapsed(), address.trim().to_owned()));
-                    }
-                    None if line.contains("ERROR") || line.contains("panicked") => {
-                        eprintln!("daemon: {line}");
-                    }
-                    None => {}
-                }
-            }
-        });
-        let (started, address) = receiver
-            .recv_timeout(Duration::from_secs(30))
-            .map_err(|_| io::Error::other("the daemon does not listen"))?;
+        Self::with(settings)
+    }
+
+    /// The same with these settings besides.
+    pub fn with(settings: Vec<(&'static str, String)>) -> io::Result<Self> {
+        let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let (child, address, started) = launch(&settings, data.path())?;
         Ok(Daemon {
             child,
-            address: address.parse().map_err(io::Error::other)?,
+            address,
             started,
-            _data: data,
+            settings,
+            data,
         })
+    }
+
+    /// Stops it and starts it again, with the same settings and the same store.
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.stop();
+        (self.child, self.address, self.started) = launch(&self.settings, self.data.path())?;
+        Ok(())
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+
+    /// From now on, it answers nobody.
+    pub fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// With a chance to remove its containers.
+    fn stop(&mut self) {
+        self.signal(Signal::SIGTERM);
+        self.signal(Signal::SIGCONT);
+        let _ = self.child.wait();
     }
 
     /// A connection with the key of `guest`.
@@ -128,13 +127,52 @@ impl Memory {
 }
 
 impl Drop for Daemon {
-    /// With a chance to remove its containers.
     fn drop(&mut self) {
-        if let Ok(pid) = i32::try_from(self.child.id()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
-        let _ = self.child.wait();
+        self.stop();
     }
+}
+
+/// Starts the program and waits until it says where it listens, and after what time.
+fn launch(
+    settings: &[(&'static str, String)],
+    data: &Path,
+) -> io::Result<(Child, SocketAddr, Duration)> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_owl"));
+    command
+        .args(["serve", "--port", "0", "--data-dir"])
+        .arg(data)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("OWL_BIND", "127.0.0.1")
+        .env("OWL_HOST_CAPACITY", "64")
+        .env("OWL_INVOCATIONS_PER_MINUTE", "100000000")
+        .env("OWL_CONCURRENT_INVOCATIONS", "1000")
+        .envs(settings.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let clock = Instant::now();
+    let mut child = command.spawn()?;
+    let log = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let (sender, receiver) = mpsc::channel();
+    // Ends with the daemon, which closes the pipe.
+    std::thread::spawn(move || {
+        for line in BufReader::new(log).lines().map_while(Result::ok) {
+            match line.split_once("listening on http://") {
+                Some((_, address)) => {
+                    let _ = sender.send((clock.elapsed(), address.trim().to_owned()));
+                }
+                None if line.contains("ERROR") || line.contains("panicked") => {
+                    eprintln!("daemon: {line}");
+                }
+                None => {}
+            }
+        }
+    });
+    let (started, address) = receiver
+        .recv_timeout(Duration::from_secs(30))
+        .map_err(|_| io::Error::other("the daemon does not listen"))?;
+    Ok((child, address.parse().map_err(io::Error::other)?, started))
 }
 
 fn descendants(pid: u32) -> Vec<u32> {

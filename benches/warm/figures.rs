@@ -33,6 +33,10 @@ impl Times {
             .map_or(0.0, |time| time.as_secs_f64() * 1e3)
     }
 
+    pub fn count(&self) -> usize {
+        self.sorted.len()
+    }
+
     fn rate(&self) -> f64 {
         self.sorted.len() as f64 / self.wall.as_secs_f64()
     }

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench warm` starts the release binary and prints tables; a last word `quick`
 //! (`cargo bench --bench warm -- quick`) does the same with few calls, to see that it works.
+//! `cargo bench --bench warm -- master` compares gateways with a master, without one and with one
+//! that is out of reach instead.
 //! Both sides of a comparison take turns, so that whatever else the machine does hits both.
 //! Containers are measured where `OWL_TEST_DOCKER_HOST`, else `DOCKER_HOST`, else the usual socket
 //! leads to a Docker Engine, with the kind `OWL_BENCH_KIND` (`nodejs:20`) of the manifest
@@ -11,6 +13,7 @@ mod daemon;
 mod direct;
 mod figures;
 mod http;
+mod master;
 
 use std::io;
 use std::path::PathBuf;
@@ -55,10 +58,11 @@ const QUICK: Extent = Extent {
 };
 
 fn main() -> io::Result<()> {
-    let extent = match std::env::args().any(|argument| argument == "quick") {
-        true => QUICK,
-        false => FULL,
-    };
+    let has = |word: &str| std::env::args().any(|argument| argument == word);
+    let extent = if has("quick") { QUICK } else { FULL };
+    if has("master") {
+        return master::compare(extent);
+    }
     start_and_memory(extent)?;
     let engine = Engine::find();
     let runtimes = std::env::var_os("OWL_TEST_RUNTIMES").map(PathBuf::from);
