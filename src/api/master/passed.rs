@@ -3,6 +3,7 @@
 
 use http_types::Method;
 
+use super::entity::Entity;
 use super::error::upstream_error;
 use super::{Prepared, response, send_as_it_is};
 use crate::api::dispatch::Request;
@@ -17,6 +18,11 @@ pub(super) async fn pass(
     master: &Master,
     resource: Resource<'_>,
 ) -> Result<Prepared, ApiError> {
+    if let Some(entity) = Entity::of(resource, &request.identity.namespace)
+        && is_only_here(master, &entity.path())?
+    {
+        return Ok(Prepared::Here { offline: false });
+    }
     let sent = match send_as_it_is(request, master).await? {
         Ok(answer) if !answer.status.is_server_error() => {
             return Ok(Prepared::Answered(response(answer).into()));
@@ -48,4 +54,9 @@ pub(super) async fn pass(
     }
     let answer = sent.map_err(|error| upstream_error(&error, Method::Get))?;
     Ok(Prepared::Answered(response(answer).into()))
+}
+
+/// Whether the master does not know what is at a path: a write to it waits, or it is kept beside.
+fn is_only_here(master: &Master, path: &str) -> Result<bool, ApiError> {
+    Ok(master.copies.ours().has(path) || master.copies.is_kept(path)?)
 }

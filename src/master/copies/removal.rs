@@ -26,7 +26,8 @@ impl Copies {
         let stored = self.store().entity(path)?;
         let mut changes = self.with_marks(path)?;
         match stored.map(|stored| stored.collection) {
-            Some(Collection::Packages) => {
+            // A package that was deleted here, too, may have got actions since that the master had.
+            Some(Collection::Packages) | None => {
                 for action in self.actions_in(path)? {
                     if !self.0.ours.has(&action) && !self.is_kept(&action)? {
                         changes.extend(self.with_marks(&action)?);
