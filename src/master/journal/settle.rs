@@ -7,7 +7,6 @@ use super::error::JournalError;
 use super::kept;
 use super::machine::{Ending, Theirs};
 use super::stamp::Stamp;
-use crate::catalog::Entity as _;
 use crate::clock::now;
 use crate::entity::Package;
 use crate::entity::names::place_and_name;
@@ -26,6 +25,8 @@ struct Settlement {
     closed: Vec<(u64, bool)>,
     /// The entity that is kept from now on, or no more.
     kept: Option<String>,
+    /// Neither the master nor the store has the entity then.
+    is_gone: bool,
     /// Triggers that have changed at the master, too, and packages.
     stale: Vec<String>,
 }
@@ -80,6 +81,9 @@ impl Journal {
     async fn carry_out(&self, entry: &Entry, settlement: Settlement) -> Result<(), StoreError> {
         self.book.store().write_all(settlement.changes).await?;
         self.mirror.settled(&entry.path);
+        if settlement.is_gone {
+            self.mirror.absent(&entry.path);
+        }
         if let Some(kept) = &settlement.kept {
             self.mirror.settled(kept);
         }
@@ -103,7 +107,7 @@ impl Journal {
             changes: book::removal(entry).into(),
             closed: vec![(entry.number, false)],
             stale: entry.triggers.clone(),
-            kept: None,
+            ..Settlement::default()
         };
         let base = match theirs {
             Theirs::Absent => Base::Absent,
@@ -123,6 +127,8 @@ impl Journal {
         if next.is_some() || self.is_held(&entry.path, &[entry.number]) {
             // What is here is still ours, and only what is known of it the master's.
             copy.retain(|change| change.path().is_none());
+        } else {
+            settlement.is_gone = matches!(theirs, Theirs::Absent);
         }
         settlement.changes.extend(copy);
         if let Some(next) = next {
