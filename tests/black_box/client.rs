@@ -56,6 +56,19 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<(&str, Vec<u8>)>,
     ) -> Answer {
+        self.try_send(method, path, headers, body)
+            .unwrap_or_else(|error| panic!("no answer to {path}: {error}"))
+    }
+
+    /// [`Client::send`] to a daemon that may end meanwhile: why there is no answer, or only half of
+    /// one.
+    pub fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Result<Answer, String> {
         let path = match path.strip_prefix('/') {
             Some(path) => path.to_string(),
             None => format!("api/v1/namespaces/_/{path}"),
@@ -72,21 +85,15 @@ impl Client {
             request = request.body(body).header("Content-Type", content_type);
         }
         smol::block_on(async {
-            let mut response = self
-                .surf
-                .send(request)
-                .await
-                .unwrap_or_else(|error| panic!("no answer to {path}: {error}"));
-            let body = response
-                .body_bytes()
-                .await
-                .unwrap_or_else(|error| panic!("half an answer to {path}: {error}"));
+            let text = |error: surf::Error| error.to_string();
+            let mut response = self.surf.send(request).await.map_err(text)?;
+            let body = response.body_bytes().await.map_err(text)?;
             let response: surf::http::Response = response.into();
-            Answer {
+            Ok(Answer {
                 status: response.status() as u16,
                 body,
                 response: response.as_ref().clone(),
-            }
+            })
         })
     }
 
