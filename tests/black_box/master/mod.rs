@@ -4,6 +4,7 @@
 mod activations;
 mod composing;
 mod fake;
+mod fires;
 mod forwarding;
 mod journal;
 mod keys;
