@@ -2,6 +2,7 @@
 //! plays a script.
 
 mod activations;
+mod bursting;
 mod composing;
 mod fake;
 mod fires;
