@@ -15,6 +15,7 @@ use super::{
 use crate::catalog::Catalog;
 use crate::entity::Identity;
 use crate::http::server::Beyond;
+use crate::invoke::Throttled;
 use crate::store::Change;
 
 /// A request whose caller is known.
@@ -24,6 +25,8 @@ pub(super) struct Request {
     pub(super) transaction: String,
     /// Where the entities are.
     catalog: Catalog,
+    /// Whether it has been counted as an invocation.
+    is_counted: bool,
 }
 
 impl Request {
@@ -38,6 +41,18 @@ impl Request {
             log::error!("{action} is left out of a list: {error}");
             false
         })
+    }
+
+    /// Counts an invocation of the caller against its rate and its concurrency, once.
+    ///
+    /// # Errors
+    /// It has to come later.
+    pub(super) fn count_invocation(&mut self) -> Result<(), Throttled> {
+        if !self.is_counted {
+            self.http.state().throttle_invocation(&self.identity)?;
+            self.is_counted = true;
+        }
+        Ok(())
     }
 
     /// Where the entities are, for this request.
@@ -139,6 +154,7 @@ async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &s
         http: request,
         identity,
         transaction: transaction.into(),
+        is_counted: false,
     };
     match request.http.state().master().cloned() {
         None => resource_answer(request, method, resource).await,

@@ -213,6 +213,7 @@ impl From<CopyError> for ApiError {
             CopyError::KeyRefused => {
                 Self::unauthenticated("The supplied authentication is invalid")
             }
+            CopyError::Looped(looped) => looped.into(),
             error => AccessError::from(error).into(),
         }
     }

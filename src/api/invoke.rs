@@ -85,7 +85,7 @@ struct Wanted {
 pub(super) async fn post(mut request: Request, target: Target) -> Result<Response, ApiError> {
     let state = request.http.state().clone();
     let identity = request.identity.clone();
-    state.throttle_invocation(&identity)?;
+    request.count_invocation()?;
     let access = target.check_access(&request)?;
     let max = state.settings().max_payload_of(&identity);
     body::check_length(&request.http, max, body::TooLarge::Request)?;

@@ -3,21 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::Invoker;
+use super::burst::Placement;
 use super::run::Runner;
-use super::{Call, Invoker};
-use crate::entity::{FullName, Identity, Parameters};
+use crate::entity::{FullName, Identity};
 
 /// Most actions that are looked at: the longest sequence of sequences has fewer.
 const MOST: usize = 200;
-
-/// The annotation that says where an action is to run.
-const PLACEMENT: &str = "owl-placement";
-
-/// Whether an action is not to run on a gateway.
-fn is_for_the_cloud(annotations: &Parameters) -> bool {
-    let placement = annotations.get(PLACEMENT);
-    placement.is_some_and(|placement| placement.get() == "\"cloud\"")
-}
 
 impl Invoker {
     /// Whether an action that a caller means is here and can run here: it is not meant for the
@@ -34,8 +26,9 @@ impl Invoker {
             let Ok(resolved) = inner.catalog.resolve_name(identity, &name) else {
                 return false;
             };
-            let action = resolved.action.clone();
-            if seen.len() > MOST || is_for_the_cloud(&action.annotations) {
+            let action = resolved.action;
+            let placement = Placement::of(&action.annotations);
+            if seen.len() > MOST || matches!(placement, Ok(Placement::Cloud)) {
                 return false;
             }
             if let Some(components) = action.exec.components() {
@@ -45,9 +38,8 @@ impl Invoker {
             if Runner::of(&action) == Runner::Builtin {
                 continue;
             }
-            let call = Call::new(identity.clone(), resolved, None, String::new(), None);
             let has_room = inner.pool.statistics().capacity > 0;
-            if !has_room || inner.choose(&call, &action).is_err() {
+            if !has_room || inner.home(&action.exec).is_err() {
                 return false;
             }
         }

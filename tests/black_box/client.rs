@@ -56,6 +56,18 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<(&str, Vec<u8>)>,
     ) -> Answer {
+        self.attempt(method, path, headers, body)
+            .unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    /// Sends one request to a daemon that may end at any moment: the answer, or why there is none.
+    pub fn attempt(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Result<Answer, String> {
         let path = match path.strip_prefix('/') {
             Some(path) => path.to_string(),
             None => format!("api/v1/namespaces/_/{path}"),
@@ -76,17 +88,17 @@ impl Client {
                 .surf
                 .send(request)
                 .await
-                .unwrap_or_else(|error| panic!("no answer to {path}: {error}"));
+                .map_err(|error| format!("no answer to {path}: {error}"))?;
             let body = response
                 .body_bytes()
                 .await
-                .unwrap_or_else(|error| panic!("half an answer to {path}: {error}"));
+                .map_err(|error| format!("half an answer to {path}: {error}"))?;
             let response: surf::http::Response = response.into();
-            Answer {
+            Ok(Answer {
                 status: response.status() as u16,
                 body,
                 response: response.as_ref().clone(),
-            }
+            })
         })
     }
 

@@ -102,7 +102,11 @@ async fn prepare(
             None => here,
         },
         (Policy::Run, _) => match entity() {
-            Some(entity) => copied(request, master, &entity, Need::Run).await,
+            Some(entity) => {
+                // Before the master is asked: what is missing is asked for as well.
+                request.count_invocation()?;
+                copied(request, master, &entity, Need::Run).await
+            }
             None => here,
         },
         (Policy::Fired, _) => match entity() {
@@ -135,7 +139,8 @@ async fn copied(
     entity: &Entity,
     need: Need,
 ) -> Result<Prepared, ApiError> {
-    let (copies, identity) = (&master.copies, &request.identity);
+    let copies = master.copies.for_request(via_of(&request.http));
+    let identity = &request.identity;
     let (namespace, name) = (&*entity.namespace, &*entity.name);
     let source = match entity.collection {
         Collection::Actions => {

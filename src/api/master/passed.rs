@@ -2,14 +2,17 @@
 //! what is copied here is shown.
 
 use http_types::Method;
+use smol::future::zip;
 
+use super::entity::Entity;
 use super::error::upstream_error;
-use super::{Prepared, response, send_as_it_is};
+use super::{Prepared, response, send_as_it_is, via_of};
 use crate::api::dispatch::Request;
 use crate::api::error::ApiError;
 use crate::api::path::Resource;
 use crate::master::Master;
 use crate::master::copies::Need;
+use crate::upstream::{Incoming, Looped, UpstreamError};
 
 /// Has the master answer, or sees to it that this gateway may.
 pub(super) async fn pass(
@@ -17,20 +20,25 @@ pub(super) async fn pass(
     master: &Master,
     resource: Resource<'_>,
 ) -> Result<Prepared, ApiError> {
-    let sent = match send_as_it_is(request, master).await? {
+    if let Some(entity) = Entity::of(resource, &request.identity.namespace)
+        && is_only_here(master, &entity.path())?
+    {
+        return Ok(Prepared::Here { offline: false });
+    }
+    let sent = match sent(request, master, resource).await? {
         Ok(answer) if !answer.status.is_server_error() => {
             return Ok(Prepared::Answered(response(answer).into()));
         }
         sent => sent,
     };
+    let copies = master.copies.for_request(via_of(&request.http));
     let identity = &request.identity;
     let is_own = match resource {
         Resource::Package(namespace, name) | Resource::PackageActions(namespace, name) => {
             let namespace = namespace.namespace(&identity.namespace)?;
             let name = name.entity()?;
             // What others have fetched is not shown.
-            master
-                .copies
+            copies
                 .ensure_package(identity, &namespace, &name, Need::Read)
                 .await?;
             true
@@ -48,4 +56,34 @@ pub(super) async fn pass(
     }
     let answer = sent.map_err(|error| upstream_error(&error, Method::Get))?;
     Ok(Prepared::Answered(response(answer).into()))
+}
+
+/// Whether the master does not know what is at a path: a write to it waits, or it is kept beside.
+fn is_only_here(master: &Master, path: &str) -> Result<bool, ApiError> {
+    Ok(master.copies.ours().has(path) || master.copies.is_kept(path)?)
+}
+
+/// Has the master answer. Meanwhile a package that somebody reads is copied, with what it is bound
+/// to: so it is there when the master is not. Its actions are, once they are used.
+async fn sent(
+    request: &mut Request,
+    master: &Master,
+    resource: Resource<'_>,
+) -> Result<Result<Incoming, UpstreamError>, Looped> {
+    let own = request.identity.clone();
+    let named = match resource {
+        Resource::Package(namespace, name) => {
+            let namespace = namespace.namespace(&own.namespace).ok();
+            namespace.zip(name.entity().ok())
+        }
+        _ => None,
+    };
+    let Some((namespace, name)) = named else {
+        return send_as_it_is(request, master).await;
+    };
+    let copies = master.copies.for_request(via_of(&request.http));
+    let copied = copies.ensure_package(&own, &namespace, &name, Need::Run);
+    // What comes of the copy is of no concern to who gets the master's answer.
+    let (sent, _) = zip(send_as_it_is(request, master), copied).await;
+    sent
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use http_types::Response;
 
 use super::error::upstream_error;
-use super::{offline, response, send_on};
+use super::{offline, response, send_on, via_of};
 use crate::api::State;
 use crate::api::error::ApiError;
-use crate::api::web::{self, Target};
+use crate::api::web::{self, Counted, Target};
 use crate::builtin;
 use crate::entity::Identity;
 use crate::master::Master;
@@ -49,14 +49,21 @@ pub(in crate::api) async fn serve_behind_api(
 
 /// Runs an action of a namespace whose key is known, when the copy is as fresh as it must be.
 async fn run(
-    request: Request,
+    mut request: Request,
     master: &Master,
     owner: &Arc<Identity>,
     target: Target,
     transaction: &str,
 ) -> Response {
     let (namespace, package) = (&*target.namespace, target.package.as_deref());
-    let copies = &master.copies;
+    let copies = master.copies.for_request(via_of(&request));
+    if !copies.is_at_hand(owner, &target.path()) {
+        // Before the master is asked, which is so for what is missing as well.
+        match request.state().throttle_invocation(owner) {
+            Ok(()) => request.set_ext(Counted),
+            Err(error) => return ApiError::from(error).into_web_response(transaction),
+        };
+    }
     let ensured = copies.ensure_action(owner, namespace, package, &target.action, Need::Run);
     let (mut response, is_offline) = match ensured.await {
         Ok(source) => {

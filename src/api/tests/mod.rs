@@ -105,7 +105,7 @@ struct Api {
     script: Arc<Script>,
     docker: Arc<AtomicBool>,
     executor: Executor,
-    _dir: tempfile::TempDir,
+    _dir: Arc<tempfile::TempDir>,
 }
 
 /// Makes what a test needs over a catalogue.
@@ -131,9 +131,20 @@ impl Api {
         options: Options,
         master: Make<'_, Option<Arc<Master>>>,
     ) -> Self {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        Self::over(dir, settings, operations, options, master)
+    }
+
+    /// Over the store in a folder: a new one, or that of a server that has gone.
+    fn over(
+        dir: Arc<tempfile::TempDir>,
+        settings: Settings,
+        operations: Operations,
+        options: Options,
+        master: Make<'_, Option<Arc<Master>>>,
+    ) -> Self {
         let manifest = r#"{"runtimes":{"old":[{"kind":"old:1","deprecated":true,
             "image":{"name":"old"}}]}}"#;
-        let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("runtimes.json");
         std::fs::write(&file, manifest).unwrap();
         let store = Store::open(&dir.path().join("store"), options).unwrap();

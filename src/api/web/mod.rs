@@ -26,13 +26,17 @@ use super::invoke::ACTIVATION_HEADER;
 use super::{State, body, headers, master};
 use crate::entity::Identity;
 use crate::http::server::Beyond;
-use crate::invoke::{Call, Outcome, admission};
+use crate::invoke::{Call, Outcome, Throttled, admission};
 use arguments::Received;
 use media::MediaType;
 use resolve::Found;
 use response::Answer;
 
 type Request = tide::Request<State>;
+
+/// Says of a request that it has been counted against its owner's limits.
+#[derive(Clone, Copy)]
+pub(super) struct Counted;
 
 /// Answers a request for a web action. It always does: failures are complete answers, too.
 ///
@@ -43,7 +47,7 @@ pub(super) async fn serve(request: Request, target: Target, transaction: &str) -
     if !cors::allows(method) {
         return ApiError::method(cors::METHODS).into_web_response(transaction);
     }
-    let found = match resolve::find(request.state(), &target).await {
+    let found = match resolve::find(&request, &target).await {
         Ok(found) => found,
         Err(error) => return error.into_web_response(transaction),
     };
@@ -98,6 +102,14 @@ async fn run(request: Request, target: &Target, found: Found, transaction: &str)
     response
 }
 
+/// Counts a request against its owner's limits, once.
+fn count(request: &Request, owner: &Identity) -> Result<(), Throttled> {
+    match request.ext::<Counted>() {
+        Some(Counted) => Ok(()),
+        None => request.state().throttle_invocation(owner),
+    }
+}
+
 /// The call that a request means. The order of the checks is that of section 6.1.
 async fn call(
     mut request: Request,
@@ -108,7 +120,7 @@ async fn call(
     let Found { owner, resolved } = found;
     let action = &*resolved.action;
     let state = request.state().clone();
-    state.throttle_invocation(&owner)?;
+    count(&request, &owner)?;
     let max = state.settings().max_payload_of(&owner);
     body::check_length(&request, max, body::TooLarge::Request)?;
     let checked = match request.header("Authorization") {

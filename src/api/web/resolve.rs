@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::target::Target;
+use super::{Request, count};
 use crate::api::State;
 use crate::api::error::ApiError;
 use crate::builtin;
@@ -24,7 +25,8 @@ pub(super) struct Found {
 /// # Errors
 /// 404; 403 for a binding to what its owner may not use; 500 if the store fails; 503 if a master
 /// should be asked about the owner's key and cannot be.
-pub(super) async fn find(state: &State, target: &Target) -> Result<Found, ApiError> {
+pub(super) async fn find(request: &Request, target: &Target) -> Result<Found, ApiError> {
+    let state = request.state();
     let owner = owner(state, &target.namespace)
         .await?
         .ok_or_else(ApiError::missing)?;
@@ -40,7 +42,7 @@ pub(super) async fn find(state: &State, target: &Target) -> Result<Found, ApiErr
         }
         Err(AccessError::Forbidden(resource)) => {
             // Refused for the owner, whose request it is: it counts.
-            state.throttle_invocation(&owner)?;
+            count(request, &owner)?;
             Err(ApiError::forbidden(&resource))
         }
         Err(AccessError::Catalog(CatalogError::Store(error))) => Err(error.into()),

@@ -39,6 +39,14 @@ impl Target {
             rest: rest.into(),
         })
     }
+
+    /// The action's path: `ns/[package/]name`.
+    pub(in crate::api) fn path(&self) -> String {
+        match &self.package {
+            Some(package) => format!("{}/{package}/{}", self.namespace, self.action),
+            None => format!("{}/{}", self.namespace, self.action),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! `owl sync`: the writes that wait for the master, and those that came to nothing there. Works on
-//! the store itself, whether the daemon runs or not; a running one obeys within seconds.
+//! `owl sync`: the writes and fired triggers that wait for the master, and those that came to
+//! nothing there. Works on the store itself, whether the daemon runs or not; a running one obeys within seconds.
 
 mod diff;
+mod fires;
 mod lines;
 mod status;
 
@@ -11,8 +12,8 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
-use crate::master::copies;
 use crate::master::journal::{Book, JournalError, discard, retry};
+use crate::master::{self, copies};
 use crate::store::Store;
 
 /// Writes that wait for the master, or came to nothing there.
@@ -35,7 +36,8 @@ enum Action {
     Drop(DropEntries),
 }
 
-/// list the writes that wait, and those that came to nothing with the reason
+/// list the writes that wait, those that came to nothing with the reason, and how many fired
+/// triggers wait
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "status")]
 struct Status {}
@@ -89,7 +91,11 @@ impl SyncCommand {
         let book = Book::new(store);
         let text = |error: JournalError| error.to_string();
         match self.action {
-            Action::Status(Status {}) => *output = status::status(&book).map_err(text)?,
+            Action::Status(Status {}) => {
+                let fires = master::fires::Book::new(book.store().clone());
+                *output = fires::status(&fires).map_err(|error| error.to_string())?;
+                output.push_str(&status::status(&book).map_err(text)?);
+            }
             Action::Diff(Diff { entry }) => *output = diff::diff(&book, entry).map_err(text)?,
             Action::Retry(Retry { entries }) => {
                 for entry in some(entries)? {

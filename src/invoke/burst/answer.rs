@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::placement::NOWHERE;
 use crate::entity::{ActivationId, Response, Status, json};
 
 /// Characters of a tier's own words that are told.
@@ -39,6 +40,8 @@ pub struct Record {
     pub timed_out: bool,
     /// Its log so far.
     pub logs: Vec<String>,
+    /// Whether it is that of an OWL that could not run it anywhere.
+    pub is_nowhere: bool,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +76,13 @@ struct Annotation<'a> {
     value: &'a RawValue,
 }
 
+/// What the annotation of [`super::ANNOTATION`] says.
+#[derive(Deserialize)]
+struct Place<'a> {
+    #[serde(borrow)]
+    reason: Cow<'a, str>,
+}
+
 #[derive(Deserialize)]
 struct Named {
     #[serde(rename = "activationId")]
@@ -94,14 +104,17 @@ impl Record {
             .find(|status| status.text() == read.response.status)?;
         let annotation = |key: &str| {
             let found = read.annotations.iter().find(|found| found.key == key);
-            found.map(|annotation| annotation.value.get())
+            found.map(|annotation| annotation.value)
         };
+        let number = |value: &RawValue| value.get().parse().ok();
+        let place: Option<Place<'_>> = annotation(super::ANNOTATION).and_then(json::object);
         let took = || Some(read.end?.saturating_sub(read.start?));
         Some(Record {
             id: read.id,
             duration: read.duration.or_else(took),
-            init: annotation("initTime").and_then(|millis| millis.parse().ok()),
-            timed_out: annotation("timeout") == Some("true"),
+            init: annotation("initTime").and_then(number),
+            timed_out: annotation("timeout").is_some_and(|value| value.get() == "true"),
+            is_nowhere: place.is_some_and(|place| place.reason == NOWHERE),
             logs: read
                 .logs
                 .and_then(|logs| serde_json::from_str(logs.get()).ok())
@@ -115,11 +128,40 @@ impl Record {
     }
 }
 
+impl From<Record> for Answer {
+    fn from(record: Record) -> Self {
+        if !record.is_nowhere {
+            return Answer::Ended(record.into());
+        }
+        let result = record.response.result.as_deref().and_then(json::object);
+        let said = result.and_then(|Failure { error }| json::text(error));
+        Answer::Refused(told("it could not run it", said))
+    }
+}
+
+/// A failure, as OpenWhisk tells it.
+#[derive(Deserialize)]
+struct Failure<'a> {
+    #[serde(borrow)]
+    error: &'a RawValue,
+}
+
+/// A text with what a tier has said itself.
+fn told(text: &str, said: Option<String>) -> String {
+    match said {
+        Some(said) => {
+            let said: String = said.chars().take(MOST_TOLD).collect();
+            format!("{text}: {}", said.trim_end_matches('.'))
+        }
+        None => text.into(),
+    }
+}
+
 impl Answer {
     /// What an answer means. `id` is the activation that its head names.
     pub fn read(status: u16, id: Option<ActivationId>, body: &[u8]) -> Self {
         if let Some(record) = Record::read(body) {
-            return Answer::Ended(record.into());
+            return record.into();
         }
         let named = || json::stored(body).map(|Named { id }| id);
         let Some(id) = id.or_else(named) else {
@@ -139,8 +181,9 @@ impl Answer {
                     init: None,
                     timed_out: false,
                     logs: Vec::new(),
+                    is_nowhere: false,
                 };
-                Answer::Ended(record.into())
+                record.into()
             }
             _ => Answer::Running(id),
         }
@@ -149,20 +192,9 @@ impl Answer {
 
 /// What an answer means that no OpenWhisk gives to an invocation that it has accepted.
 fn without_activation(status: u16, body: &[u8]) -> Answer {
-    #[derive(Deserialize)]
-    struct Failure<'a> {
-        #[serde(borrow)]
-        error: &'a RawValue,
-    }
     let failure: Option<Failure<'_>> = json::stored(body);
     let said = failure.and_then(|failure| json::text(failure.error));
-    let text = match said {
-        Some(said) => {
-            let said: String = said.chars().take(MOST_TOLD).collect();
-            format!("it answers {status}: {}", said.trim_end_matches('.'))
-        }
-        None => format!("it answers {status}"),
-    };
+    let text = told(&format!("it answers {status}"), said);
     match status {
         // Whoever stands before it has waited for it in vain.
         200..=299 | 504 => Answer::Unclear(text),
@@ -240,6 +272,22 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn what_has_run_nowhere() {
+        let with = |reason: &str| {
+            let more =
+                format!(r#","annotations":[{{"key":"owl-tier","value":{{"reason":"{reason}"}}}}]"#);
+            let body =
+                record("whisk internal error", &more).replace(r#""n":1.50"#, r#""error":"Full.""#);
+            Answer::read(500, None, body.as_bytes())
+        };
+        match with("nowhere") {
+            Answer::Refused(told) => assert_eq!(told, "it could not run it: Full"),
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(with("wait"), Answer::Ended(_)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An invocation on its way from place to place, until one has run it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::answer::Record;
 use super::placement::{Placement, Reason, Stop};
@@ -200,7 +200,8 @@ impl Inner {
                     // The line may get shorter.
                     Err(InvokeError::Overloaded(_)) => None,
                     Err(InvokeError::Unavailable(text) | InvokeError::Taken(text)) => {
-                        return Some(Unable::unprovided(Reason::Start, text).into());
+                        let unable = Unable::unprovided(Reason::Start, text);
+                        return Some(self.nowhere(errant.call, unable));
                     }
                 }
             }
@@ -222,7 +223,17 @@ impl Inner {
                 let course = self.course_from_here(burst, errant.call, unable);
                 Box::pin(self.travel(errant, course)).await
             }
-            _ => Some(unable.into()),
+            _ => Some(self.nowhere(errant.call, unable)),
+        }
+    }
+
+    /// An activation that has run nowhere. Whoever has sent it here may try elsewhere then.
+    fn nowhere(&self, call: &Call, unable: Unable) -> Finished {
+        let told = self.burst.is_some() || call.via.is_some();
+        let place = told.then(|| annotation(None, Reason::Nowhere, None));
+        Finished {
+            place,
+            ..unable.into()
         }
     }
 
@@ -288,7 +299,7 @@ impl Inner {
                 }
             }
         }
-        Some(course.give_up().into())
+        Some(self.nowhere(errant.call, course.give_up()))
     }
 
     /// Runs a call on a tier.
@@ -350,12 +361,16 @@ impl Inner {
     /// What a tier is asked for a call.
     fn errand<'a>(&self, call: &'a Call, path: &'a str, via: &'a str) -> Errand<'a> {
         let limits = &call.action.limits;
+        let settings = &self.settings;
+        let patience = Duration::from_millis(limits.timeout) + settings.component_grace;
         Errand {
             identity: &call.identity,
             path,
             payload: call.payload.as_deref(),
             via,
-            limit: std::time::Duration::from_millis(limits.timeout) + self.settings.component_grace,
+            patience,
+            // It may have to wait there as long as here.
+            limit: patience + settings.longest_wait,
             most: self.bounds(&call.identity).max + (u64::from(limits.logs) << 20),
         }
     }

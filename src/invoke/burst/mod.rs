@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 pub(super) use course::{Elsewhere, Place};
-pub(super) use placement::Reason;
+pub(super) use placement::{Placement, Reason};
 
 use super::Call;
 use super::record::{Executed, Reached, json};
@@ -29,7 +29,7 @@ use crate::pool::Outlook;
 use crate::sync::lock;
 use crate::upstream::{Upstream, Via};
 use estimates::{Estimates, Subject, Took};
-use placement::{Placement, Stop};
+use placement::Stop;
 use unfit::Unfit;
 
 /// The annotation that tells where an activation has run, and why.

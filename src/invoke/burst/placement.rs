@@ -9,6 +9,9 @@ use crate::entity::Parameters;
 /// The annotation by which an action says where it wants to run.
 const ANNOTATION: &str = "owl-placement";
 
+/// What the record of an activation says that has run nowhere.
+pub const NOWHERE: &str = "nowhere";
+
 /// Where an action wants to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Placement {
@@ -103,6 +106,8 @@ pub enum Reason {
     Earliest,
     /// No place that was to be tried before has taken it.
     Left,
+    /// It has run nowhere.
+    Nowhere,
 }
 
 impl Reason {
@@ -118,6 +123,7 @@ impl Reason {
             Reason::Cloud => "cloud",
             Reason::Earliest => "earliest",
             Reason::Left => "others-failed",
+            Reason::Nowhere => NOWHERE,
         }
     }
 }

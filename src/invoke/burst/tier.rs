@@ -33,7 +33,9 @@ pub struct Errand<'a> {
     pub payload: Option<&'a RawValue>,
     /// The OWLs that it has come through: the value of the header [`VIA`].
     pub via: &'a str,
-    /// How long it may take in all: to wait there, to start, and to run.
+    /// How long the answer may take: to start there, and to run.
+    pub patience: Duration,
+    /// How long it may take in all, with the wait there; beyond, the record is not asked for.
     pub limit: Duration,
     /// Bytes that result and log may have.
     pub most: u64,
@@ -66,8 +68,9 @@ pub async fn run(tier: &Upstream, errand: &Errand<'_>) -> Result<Record, Failure
     request.body = OutgoingBody::Whole(Bytes::copy_from_slice(payload.as_bytes()));
     let json = HeaderValue::from_static("application/json");
     request.headers.insert(CONTENT_TYPE, json);
-    request.patience = errand.limit;
-    request.judged = Judged::ByActivation;
+    request.patience = errand.patience;
+    // One that it does not take says nothing about whether it is there: it may be full, as this is.
+    request.judged = Judged::Not;
     let answer = tier.fetch(request, errand.most + REST).await;
     let answer = answer.map_err(|error| match &error {
         UpstreamError::Broken(_) | UpstreamError::Abandoned(_) => {
@@ -81,11 +84,14 @@ pub async fn run(tier: &Upstream, errand: &Errand<'_>) -> Result<Record, Failure
         Answer::Ended(record) => Ok(*record),
         Answer::Running(id) => {
             let rest = errand.limit.saturating_sub(begun.elapsed());
-            let record = record(tier, errand, id, rest).await;
-            record.ok_or_else(|| {
-                let text = format!("it has no record of activation {id} yet");
-                Failure::Unclear(text, Some(id))
-            })
+            match record(tier, errand, id, rest).await.map(Answer::from) {
+                Some(Answer::Ended(record)) => Ok(*record),
+                Some(Answer::Refused(text)) => Err(Failure::NotTaken(text)),
+                _ => {
+                    let text = format!("it has no record of activation {id} yet");
+                    Err(Failure::Unclear(text, Some(id)))
+                }
+            }
         }
         Answer::Refused(text) => Err(Failure::NotTaken(text)),
         Answer::Unclear(text) => Err(Failure::Unclear(text, None)),

@@ -141,7 +141,7 @@ fn a_tier_that_does_not_take_it_is_followed_by_the_next() {
             "{text}"
         );
         assert!(text.contains(told), "{text}");
-        assert_eq!(place(&record), &Value::Null);
+        assert_eq!(place(&record), &json!({"reason": "nowhere"}));
     }
 }
 

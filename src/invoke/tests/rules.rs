@@ -305,3 +305,57 @@ fn a_restart_follows_no_rule_twice() {
     assert_eq!(bench.all_records(), 3);
     assert!(bench.store.pending().unwrap().is_empty());
 }
+
+#[test]
+fn under_a_given_id_once() {
+    let bench = Bench::new(echo);
+    bench.code("a");
+    let id = ActivationId::random();
+    let fire = |name: &str| {
+        let mut trigger = trigger(&[("r", "a", ACTIVE)]);
+        trigger.name = name.into();
+        Fire {
+            id: Some(id),
+            ..bench.fire_of(trigger)
+        }
+    };
+    // At the same time, and again when it has ended.
+    let both = smol::future::zip(bench.invoker.fire(fire("t")), bench.invoker.fire(fire("t")));
+    let (first, second) = bench.run(both);
+    assert_eq!((first.unwrap(), second.unwrap()), (Some(id), Some(id)));
+    bench.record(id);
+    assert_eq!(bench.fire(fire("t")), id);
+    bench.run(bench.invoker.drain(Duration::from_secs(5)));
+    assert_eq!(bench.all_records(), 2);
+    // It is not another trigger's.
+    let other = bench.run(bench.invoker.fire(fire("u")));
+    assert!(matches!(other, Err(InvokeError::Taken(_))));
+    let call = bench.run(bench.invoker.fire(Fire {
+        identity: Arc::new(Identity {
+            namespace: "other".into(),
+            ..(*fire("t").identity).clone()
+        }),
+        ..fire("t")
+    }));
+    assert!(matches!(call, Err(InvokeError::Taken(_))));
+}
+
+#[test]
+fn what_a_restart_follows_is_not_fired_again() {
+    let bench = Bench::new(echo);
+    bench.code("a");
+    let fire = bench.fire_of(trigger(&[("r", "a", ACTIVE)]));
+    let id = ActivationId::random();
+    leave(&bench, id, &Fired::new(fire, now()), false);
+    let again = || Fire {
+        id: Some(id),
+        ..bench.fire_of(trigger(&[("r", "a", ACTIVE)]))
+    };
+    // Before it is followed, and after.
+    assert_eq!(bench.fire(again()), id);
+    bench.run(bench.invoker.recover()).unwrap();
+    bench.record(id);
+    assert_eq!(bench.fire(again()), id);
+    bench.run(bench.invoker.drain(Duration::from_secs(5)));
+    assert_eq!(bench.all_records(), 2);
+}

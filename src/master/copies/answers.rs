@@ -4,10 +4,9 @@
 use super::Copies;
 use super::checked::Remembered;
 use super::error::CopyError;
-use super::mark::{Base, Mark, Viewer, key};
+use super::mark::{Base, Mark, Standing, Viewer, key};
 use super::refresh::not_written;
 use crate::catalog::CatalogError;
-use crate::clock::now;
 use crate::entity::{Identity, Rule, RuleStatus, json};
 use crate::store::{Change, Collection, StoreError};
 use crate::sync::lock;
@@ -34,6 +33,7 @@ pub struct Writing {
 
 impl Drop for Writing {
     fn drop(&mut self) {
+        lock(&self.copies.0.absent).forget(&self.path);
         if !self.copies.0.flights.end_write(&self.path) {
             self.copies.outdate(&self.path);
         }
@@ -51,6 +51,7 @@ impl Copies {
     /// adopted.
     pub fn writing(&self, path: &str) -> Writing {
         self.0.flights.begin_write(path);
+        lock(&self.0.absent).forget(path);
         Writing {
             copies: self.clone(),
             path: path.to_owned(),
@@ -132,12 +133,15 @@ impl Copies {
         let stored = self.store().entity(path).ok().flatten();
         let mark = self.store().note(&key(path, &Viewer::Owner)).ok().flatten();
         let mark = mark.as_deref().and_then(Mark::read);
-        let remembered = match mark {
-            Some(mark) if mark.is_kept() => Some(Remembered::Kept),
-            Some(_) if is_last => Some(Remembered::Compared(self.now())),
-            Some(_) => Some(Remembered::Outdated),
-            None => None,
-        };
+        let remembered = mark.and_then(|mark| match mark.standing {
+            Standing::Kept => Some(Remembered::Kept),
+            Standing::Copy(_) | Standing::Local if is_last => {
+                Some(Remembered::Compared(self.now()))
+            }
+            Standing::Copy(_) | Standing::Local | Standing::Gone => Some(Remembered::Outdated),
+            Standing::Hidden => None,
+        });
+        lock(&self.0.absent).forget(path);
         let mut checked = lock(&self.0.checked);
         match remembered {
             Some(remembered) => checked.set_alone(path, &Viewer::Owner, remembered),
@@ -169,6 +173,7 @@ impl Copies {
         let collection = stored.map_or(Collection::Actions, |stored| stored.collection);
         self.remove(path, collection).await?;
         self.0.flights.settle(path);
+        self.absent(path);
         Ok(())
     }
 
@@ -205,7 +210,8 @@ impl Copies {
     /// What the copy of a path was made of; none if there is no copy, so that the master is thought
     /// to have nothing there.
     pub fn base(&self, path: &str) -> Result<Option<Base>, StoreError> {
-        Ok(self.own_mark(path)?.and_then(|mark| mark.base))
+        let mark = self.own_mark(path)?;
+        Ok(mark.and_then(|mark| mark.base().cloned()))
     }
 
     /// Whether what is at a path is kept here beside the master's, and never fetched.
@@ -216,23 +222,13 @@ impl Copies {
     /// The change that makes what is at a path, as it is, the copy of a state of the master's: where
     /// a write was made there that answers without a document. Call [`Copies::settled`] then.
     pub fn copy_of(&self, path: &str, base: Base) -> Change {
-        let mark = Mark {
-            path: path.to_owned(),
-            base: Some(base),
-            checked: now(),
-        };
-        mark.kept_for(&Viewer::Owner)
+        Mark::new(path, Standing::Copy(base)).kept_for(&Viewer::Owner)
     }
 
     /// The change that makes what is at a path one that [is kept](Self::is_kept): to be made in
     /// the commit that puts it there.
     pub fn keep(&self, path: &str) -> Change {
-        let mark = Mark {
-            path: path.to_owned(),
-            base: None,
-            checked: now(),
-        };
-        mark.kept_for(&Viewer::Owner)
+        Mark::new(path, Standing::Kept).kept_for(&Viewer::Owner)
     }
 
     /// The change that takes the mark off a path: to be made in the commit that removes what was
@@ -243,6 +239,7 @@ impl Copies {
 
     /// Whoever wants what is at a path asks the master first.
     pub(super) fn outdate(&self, path: &str) {
+        lock(&self.0.absent).forget(path);
         let mut checked = lock(&self.0.checked);
         let is_remembered = checked.get(path, &Viewer::Owner).is_some();
         if !is_remembered
@@ -256,7 +253,7 @@ impl Copies {
         checked.outdate(path);
     }
 
-    fn own_mark(&self, path: &str) -> Result<Option<Mark>, StoreError> {
+    pub(super) fn own_mark(&self, path: &str) -> Result<Option<Mark>, StoreError> {
         let text = self.store().note(&key(path, &Viewer::Owner))?;
         Ok(text.as_deref().and_then(Mark::read))
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde_json::value::RawValue;
 
@@ -10,7 +11,7 @@ use super::error::CopyError;
 use crate::entity::{Identity, Members, json};
 use crate::master::resource;
 use crate::store::Collection;
-use crate::upstream::{Outgoing, Upstream, Via};
+use crate::upstream::{Outgoing, Upstream, VIA};
 
 /// Bytes that an action may have with its code, which JSON makes longer than the 48 MB that
 /// OpenWhisk allows.
@@ -37,10 +38,10 @@ pub(super) enum Answer {
     Absent,
 }
 
-/// Asks for the entity of a path, as a caller.
+/// Asks for the entity of a path, as a caller. `via` tells the gateways on the way.
 pub(super) async fn ask(
     upstream: &Upstream,
-    via: &Via,
+    via: &str,
     identity: &Identity,
     collection: Collection,
     path: &str,
@@ -48,7 +49,8 @@ pub(super) async fn ask(
 ) -> Result<Answer, CopyError> {
     let unavailable = |error: &dyn fmt::Display| CopyError::Unavailable(error.to_string());
     let mut request = Outgoing::by(identity, Method::GET, target(collection, path, part));
-    via.mark(&mut request.headers);
+    let via = HeaderValue::from_str(via).map_err(|error| unavailable(&error))?;
+    request.headers.insert(HeaderName::from_static(VIA), via);
     let limit = match (collection, part) {
         (Collection::Actions, Part::Whole) => MOST_WITH_CODE,
         _ => MOST,

@@ -3,10 +3,9 @@
 use super::compare::{Based, code_of};
 use super::error::CopyError;
 use super::inherited::Heir;
-use super::mark::{Mark, Viewer};
+use super::mark::{Mark, Standing, Viewer};
 use super::{Copies, Shown};
 use crate::catalog::{Entity, change, creation};
-use crate::clock::now;
 use crate::entity::{Action, Package, Parameters, ReducedRule, Rule, RuleStatus, Trigger};
 use crate::store::{Change, CodeChange, Collection, EntityWrite, Expect};
 
@@ -51,12 +50,7 @@ impl Copies {
             }
             Collection::Apis => return Err(unreadable()),
         };
-        let mark = Mark {
-            path: path.to_owned(),
-            base: Some(base),
-            checked: now(),
-        };
-        changes.push(mark.kept_for(viewer));
+        changes.push(Mark::new(path, Standing::Copy(base)).kept_for(viewer));
         Ok(changes)
     }
 

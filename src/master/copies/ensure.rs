@@ -7,7 +7,7 @@ use super::checked::Remembered;
 use super::error::CopyError;
 use super::flights::{Fetch, Join, Landed, Lead};
 use super::freshness::{Decision, Need, decide};
-use super::mark::{Base, Mark, Viewer, key};
+use super::mark::{Base, Mark, Standing, Viewer, key};
 use super::{Copies, Source};
 use crate::builtin;
 use crate::clock::now;
@@ -52,6 +52,8 @@ enum Known {
     Copy(Option<Duration>),
     /// There is none.
     None,
+    /// The master has just said that it has none.
+    Absent,
 }
 
 impl Copies {
@@ -72,6 +74,7 @@ impl Copies {
                     }
                     Decision::Ask => {}
                 },
+                Known::Absent => return self.absent_at(item),
                 Known::None => {}
             }
             if self.upstream().is_down() {
@@ -80,13 +83,31 @@ impl Copies {
             }
             match self.begin(item).outcome().await {
                 Ok(Landed::Here) => return Ok(Source::Fresh),
-                Ok(Landed::Absent) => return self.absent(item),
+                Ok(Landed::Absent) => return self.absent_at(item),
                 Ok(Landed::Overtaken) => known = self.known(item)?,
                 Err(CopyError::Unavailable(reason)) => return self.without_master(item, reason),
                 Err(error) => return Err(error),
             }
         }
         self.without_master(item, format!("{} is being changed: try again", item.path))
+    }
+
+    /// Whether a caller who wants to run what has a path is served without waiting for the master, as
+    /// far as memory tells: if not, the master may be asked.
+    pub fn is_at_hand(&self, identity: &Identity, path: &str) -> bool {
+        let viewer = Viewer::of(identity, path);
+        if self.upstream().is_down() || builtin::holds(path) || self.0.ours.has(path) {
+            return true;
+        }
+        let (now, revalidate) = (self.now(), self.0.revalidate);
+        let remembered = lock(&self.0.checked).get(path, &viewer);
+        match remembered {
+            Some(Remembered::Kept) => true,
+            Some(remembered @ Remembered::Compared(_)) => {
+                decide(remembered.age(now), revalidate, Need::Run) != Decision::Ask
+            }
+            _ => lock(&self.0.absent).has(path, &viewer, now, revalidate),
+        }
     }
 
     /// Whether an action that is here may be shown to a caller who has not asked for it by its
@@ -101,11 +122,11 @@ impl Copies {
     }
 
     /// What the catalogue is to be asked that the master has nothing of: only what it does not
-    /// have, either. It may have an entity from before there was a master.
-    fn absent(&self, item: &Item) -> Result<Source, CopyError> {
+    /// have, either. It may have an entity of another namespace from before there was a master.
+    fn absent_at(&self, item: &Item) -> Result<Source, CopyError> {
         match self.store().entity(&item.path)? {
             Some(stored) if stored.collection == item.collection => Err(CopyError::Missing),
-            _ => Ok(Source::Fresh),
+            _ => Ok(self.source()),
         }
     }
 
@@ -117,7 +138,7 @@ impl Copies {
                 item.path,
                 self.upstream().url(),
             ))),
-            Known::Ours | Known::Copy(_) => Ok(Source::Offline),
+            Known::Ours | Known::Copy(_) | Known::Absent => Ok(Source::Offline),
         }
     }
 
@@ -128,6 +149,8 @@ impl Copies {
         let now = self.now();
         let remembered = lock(&self.0.checked).get(&item.path, &item.viewer);
         let remembered = match remembered {
+            Some(remembered @ Remembered::Compared(_)) => remembered,
+            _ if self.is_absent(item, now) => return Ok(Known::Absent),
             Some(remembered) => remembered,
             None => match self.marked(item)? {
                 Some(remembered) => {
@@ -144,17 +167,31 @@ impl Copies {
         })
     }
 
+    /// Whether the master has just said that there is nothing.
+    fn is_absent(&self, item: &Item, now: Duration) -> bool {
+        let absent = lock(&self.0.absent);
+        absent.has(&item.path, &item.viewer, now, self.0.revalidate)
+    }
+
     /// What the store says of a caller's copy.
     fn marked(&self, item: &Item) -> Result<Option<Remembered>, CopyError> {
         let Some(mark) = self.mark(item)? else {
-            return Ok(None);
+            let is_local = item.viewer == Viewer::Owner && self.is_local(&item.path)?;
+            return Ok(is_local.then_some(Remembered::Outdated));
         };
-        if mark.is_kept() {
-            return Ok(Some(Remembered::Kept));
-        }
-        if item.viewer != Viewer::Owner && self.stored_base(item)? != mark.base {
+        match &mark.standing {
+            Standing::Kept => return Ok(Some(Remembered::Kept)),
+            // That there is none, the catalogue tells.
+            Standing::Gone => return Ok(Some(Remembered::Outdated)),
+            Standing::Hidden => return Ok(None),
             // Somebody else has fetched another version since.
-            return Ok(None);
+            Standing::Copy(base)
+                if item.viewer != Viewer::Owner
+                    && self.stored_base(item)?.as_ref() != Some(base) =>
+            {
+                return Ok(None);
+            }
+            Standing::Copy(_) | Standing::Local => {}
         }
         let age = now().checked_sub(mark.checked).map(Duration::from_millis);
         let at = age.and_then(|age| self.now().checked_sub(age));
@@ -175,7 +212,7 @@ impl Copies {
 
     /// Begins to fetch a copy, or joins who does already.
     pub(super) fn begin(&self, item: &Item) -> Arc<Fetch> {
-        match self.0.flights.join(&item.path, &item.viewer) {
+        match self.0.flights.join(&item.path, &item.viewer, &self.1) {
             Join::Follow(fetch) => fetch,
             Join::Lead(lead) => {
                 let fetch = lead.fetch.clone();
@@ -198,7 +235,7 @@ impl Copies {
                 return;
             }
         }
-        let (copies, item) = (self.clone(), item.clone());
+        let (copies, item) = (self.for_none(), item.clone());
         let fetched = async move {
             // One after another, as the master takes them when it has come back.
             if copies.upstream().turn().await.is_ok() {
@@ -219,6 +256,6 @@ impl Copies {
 }
 
 /// What a stored entity was made of: every document tells.
-fn base_of(stored: &Stored) -> Option<Base> {
+pub(super) fn base_of(stored: &Stored) -> Option<Base> {
     json::stored(&stored.document)
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::catalog::{AccessError, CatalogError};
 use crate::store::StoreError;
+use crate::upstream::Looped;
 
 /// Why an entity of the master's cannot be had by a caller.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub enum CopyError {
     Missing,
     /// What has the name at the master is in another collection.
     OtherCollection,
+    /// The request that it is wanted for has gone in a circle.
+    Looped(Looped),
     /// The store failed.
     Store(StoreError),
 }
@@ -39,6 +42,7 @@ impl fmt::Display for CopyError {
             Self::Forbidden(path) => AccessError::Forbidden(path.clone()).fmt(f),
             Self::Missing => CatalogError::Missing.fmt(f),
             Self::OtherCollection => CatalogError::OtherCollection.fmt(f),
+            Self::Looped(looped) => looped.fmt(f),
             Self::Store(error) => error.fmt(f),
         }
     }
@@ -56,7 +60,7 @@ impl From<CopyError> for AccessError {
     fn from(error: CopyError) -> Self {
         Self::Catalog(match error {
             CopyError::Forbidden(path) => return Self::Forbidden(path),
-            CopyError::Unavailable(_) | CopyError::KeyRefused => {
+            CopyError::Unavailable(_) | CopyError::KeyRefused | CopyError::Looped(_) => {
                 CatalogError::Unavailable(error.to_string())
             }
             CopyError::Missing => CatalogError::Missing,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use smol::channel::{Receiver, Sender, bounded};
 
+use super::Came;
 use super::error::CopyError;
 use super::mark::Viewer;
 use crate::sync::lock;
@@ -26,9 +27,13 @@ pub(super) enum Landed {
 #[derive(Default)]
 pub(super) struct Flights(Mutex<Inner>);
 
+/// Path, who wants it, and the gateways that the request has come through: those that have come
+/// through others do not wait with the rest, who may wait for one of those.
+type Key = (String, Viewer, Came);
+
 #[derive(Default)]
 struct Inner {
-    fetches: HashMap<(String, Viewer), Arc<Fetch>>,
+    fetches: HashMap<Key, Arc<Fetch>>,
     writes: HashMap<String, Writes>,
 }
 
@@ -77,7 +82,7 @@ pub(super) enum Join {
 /// The fetch of a path, for who fetches it. Others may fetch it again when this is dropped.
 pub(super) struct Lead {
     flights: Arc<Flights>,
-    key: (String, Viewer),
+    key: Key,
     pub(super) fetch: Arc<Fetch>,
     _sender: Sender<()>,
 }
@@ -97,8 +102,8 @@ impl Drop for Lead {
 
 impl Flights {
     /// Joins those who fetch what a viewer sees at a path.
-    pub(super) fn join(self: &Arc<Self>, path: &str, viewer: &Viewer) -> Join {
-        let key = (path.to_owned(), viewer.clone());
+    pub(super) fn join(self: &Arc<Self>, path: &str, viewer: &Viewer, came: &Came) -> Join {
+        let key = (path.to_owned(), viewer.clone(), came.clone());
         let mut inner = lock(&self.0);
         if let Some(fetch) = inner.fetches.get(&key) {
             return Join::Follow(fetch.clone());
@@ -143,7 +148,7 @@ impl Flights {
     /// overtaken. Gives whether the copy is known to be as the master has it now.
     pub(super) fn end_write(&self, path: &str) -> bool {
         let mut inner = lock(&self.0);
-        for ((fetched, _), fetch) in &inner.fetches {
+        for ((fetched, ..), fetch) in &inner.fetches {
             let rest = fetched.strip_prefix(path);
             if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
                 fetch.overtaken.store(true, Ordering::Relaxed);
@@ -167,7 +172,7 @@ mod tests {
     use smol::block_on;
 
     fn lead(flights: &Arc<Flights>, path: &str) -> Lead {
-        match flights.join(path, &Viewer::Owner) {
+        match flights.join(path, &Viewer::Owner, &None) {
             Join::Lead(lead) => lead,
             Join::Follow(_) => panic!("somebody fetches {path} already"),
         }
@@ -177,18 +182,21 @@ mod tests {
     fn those_who_want_the_same_share_one_fetch() {
         let flights = Arc::new(Flights::default());
         let first = lead(&flights, "ns/a");
-        let Join::Follow(second) = flights.join("ns/a", &Viewer::Owner) else {
+        let Join::Follow(second) = flights.join("ns/a", &Viewer::Owner, &None) else {
             panic!("two fetches of one path");
         };
-        assert!(matches!(
-            flights.join("ns/a", &Viewer::Other("1".into())),
-            Join::Lead(_)
-        ));
+        for (viewer, came) in [
+            (Viewer::Other("1".into()), None),
+            (Viewer::Owner, Some("g".into())),
+        ] {
+            let other = flights.join("ns/a", &viewer, &came);
+            assert!(matches!(other, Join::Lead(_)));
+        }
         first.land(Ok(Landed::Absent));
         assert_eq!(block_on(second.outcome()).unwrap(), Landed::Absent);
         // What is given up does not leave the others waiting, nor keeps others from it.
         let first = lead(&flights, "ns/a");
-        let Join::Follow(second) = flights.join("ns/a", &Viewer::Owner) else {
+        let Join::Follow(second) = flights.join("ns/a", &Viewer::Owner, &None) else {
             panic!("two fetches of one path");
         };
         drop(first);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::now;
 use crate::entity::{Identity, json, names};
 use crate::store::{Change, NoteKey, NoteKind};
 
@@ -42,14 +43,30 @@ pub struct Base {
     pub updated: u64,
 }
 
-/// What is known of a copy.
+/// What there is at a path, beside what the master has there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Standing {
+    /// A copy of this state.
+    Copy(Base),
+    /// A copy that its owners may not see for now.
+    Hidden,
+    /// One that is only here, and stays so whatever the master has.
+    Kept,
+    /// One that was made here before there was a master, which had none when it was asked.
+    Local,
+    /// Nothing: it was deleted, here and there.
+    Gone,
+}
+
+/// What is known of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
     /// Path of the entity. Long ones are not whole in the key.
     pub(super) path: String,
-    /// What it was made of; none for one that is kept here and that the master does not know.
-    pub(super) base: Option<Base>,
-    /// When it was fetched, in milliseconds since 1970.
+    /// What there is.
+    pub(super) standing: Standing,
+    /// When the master was asked, in milliseconds since 1970.
     pub(super) checked: u64,
 }
 
@@ -59,9 +76,31 @@ impl Mark {
         json::stored(text)
     }
 
-    /// Whether it is of an entity that is only here.
+    /// A mark that is made now.
+    pub(super) fn new(path: &str, standing: Standing) -> Self {
+        Mark {
+            path: path.to_owned(),
+            standing,
+            checked: now(),
+        }
+    }
+
+    /// What a copy was made of.
+    pub(super) fn base(&self) -> Option<&Base> {
+        match &self.standing {
+            Standing::Copy(base) => Some(base),
+            _ => None,
+        }
+    }
+
+    /// Whether it is of an entity that is never fetched.
     pub(super) fn is_kept(&self) -> bool {
-        self.base.is_none()
+        self.standing == Standing::Kept
+    }
+
+    /// Whether it is of a copy.
+    pub(super) fn is_copy(&self) -> bool {
+        matches!(self.standing, Standing::Copy(_) | Standing::Hidden)
     }
 
     /// The change that keeps it for a viewer.
@@ -122,7 +161,7 @@ mod tests {
     fn kept_and_read() {
         let mark = Mark {
             path: "ns/a".into(),
-            base: Some(Base {
+            standing: Standing::Copy(Base {
                 version: "0.0.1".into(),
                 updated: 7,
             }),

@@ -6,6 +6,7 @@
 //! is, is remembered in memory ([`checked`]), so that a fresh copy costs a look there and nothing
 //! else. What is fetched and written at the same time meets in [`flights`].
 
+mod absent;
 mod along;
 mod answers;
 mod ask;
@@ -17,7 +18,9 @@ mod entities;
 mod error;
 mod flights;
 mod freshness;
+mod gone;
 mod inherited;
+mod local;
 mod mark;
 mod ours;
 mod refresh;
@@ -37,9 +40,11 @@ pub use freshness::Need;
 pub use mark::Base;
 pub use ours::Ours;
 
+use self::absent::Absent;
 use self::ask::{Answer, Part};
 use self::checked::Checked;
 use self::flights::Flights;
+use self::gone::Gone;
 use self::mark::Viewer;
 use crate::Executor;
 use crate::catalog::Catalog;
@@ -80,7 +85,12 @@ pub struct Rooms {
 
 /// The copies of the master's entities. Cheap to clone.
 #[derive(Clone)]
-pub struct Copies(Arc<Inner>);
+pub struct Copies(Arc<Inner>, Came);
+
+/// Which gateways a request has come through for which something is fetched, as its header tells:
+/// the master is told, too, so that nobody waits for itself. None: none, or it is fetched for no
+/// request.
+type Came = Option<Arc<str>>;
 
 struct Inner {
     rooms: Rooms,
@@ -89,6 +99,8 @@ struct Inner {
     /// The start of the daemon.
     began: Instant,
     checked: Mutex<Checked>,
+    absent: Mutex<Absent>,
+    gone: Gone,
     flights: Arc<Flights>,
     ours: Ours,
     /// For actions that come with their code.
@@ -100,16 +112,30 @@ struct Inner {
 impl Copies {
     /// Copies that are fresh for `revalidate` after they were compared with the master's.
     pub fn new(rooms: Rooms, revalidate: Duration) -> Self {
-        Copies(Arc::new(Inner {
+        let inner = Inner {
             rooms,
             revalidate,
             began: Instant::now(),
             checked: Mutex::default(),
+            absent: Mutex::default(),
+            gone: Gone::default(),
             flights: Arc::default(),
             ours: Ours::default(),
             large: Semaphore::new(LARGE_AT_ONCE),
             in_background: Mutex::default(),
-        }))
+        };
+        Copies(Arc::new(inner), None)
+    }
+
+    /// The same copies, for a request with this value of the header that tells the gateways that it
+    /// has come through.
+    pub fn for_request(&self, came: Option<&str>) -> Self {
+        Copies(self.0.clone(), came.map(Into::into))
+    }
+
+    /// The same copies, for nobody's request.
+    fn for_none(&self) -> Self {
+        Copies(self.0.clone(), None)
     }
 
     /// Paths to which writes wait for the master: their entities are not its own for now, and no
@@ -152,15 +178,8 @@ impl Copies {
         path: &str,
         part: Part,
     ) -> Result<Answer, CopyError> {
-        let rooms = &self.0.rooms;
-        ask::ask(
-            &rooms.upstream,
-            &rooms.via,
-            identity,
-            collection,
-            path,
-            part,
-        )
-        .await
+        let via = self.0.rooms.via.onward(self.1.as_deref());
+        let via = via.map_err(CopyError::Looped)?;
+        ask::ask(self.upstream(), &via, identity, collection, path, part).await
     }
 }

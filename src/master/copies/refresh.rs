@@ -1,12 +1,14 @@
 //! Comparing a copy with what the master has, and making it the same.
 
+use std::time::Duration;
+
 use super::Copies;
 use super::checked::Remembered;
 use super::compare::Told;
 use super::ensure::Item;
 use super::error::CopyError;
 use super::flights::{Fetch, Landed};
-use super::mark::{Mark, Viewer, key};
+use super::mark::{Mark, Standing, Viewer, key};
 use crate::catalog::CatalogError;
 use crate::clock::now;
 use crate::store::{Change, CodeChange, Collection, Expect, StoreError};
@@ -36,13 +38,20 @@ impl Copies {
             return Ok(Landed::Overtaken);
         }
         let (base, write) = match told {
-            Told::Absent => return self.commit_removal(item, fetch).await,
+            Told::Absent => return self.commit_absence(item, fetch, (since, checked)).await,
             Told::Same(base) => (base, None),
             Told::New(base, write) => (base, Some(write)),
         };
+        let known = self.mark(item)?;
+        let replaced = match &stored {
+            Some(stored) if write.is_some() && item.viewer == Viewer::Owner => {
+                self.is_local(&item.path)?.then(|| (stored, base.clone()))
+            }
+            _ => None,
+        };
         let mark = Mark {
             path: item.path.clone(),
-            base: Some(base),
+            standing: Standing::Copy(base),
             checked,
         };
         let is_new = write.is_some();
@@ -55,7 +64,7 @@ impl Copies {
             };
             changes.push(Change::Put(*write));
         }
-        if is_new || self.mark(item)?.is_none_or(|old| old.base != mark.base) {
+        if is_new || known.is_none_or(|old| old.standing != mark.standing) {
             changes.push(mark.kept_for(&item.viewer));
         }
         if !changes.is_empty() {
@@ -70,6 +79,9 @@ impl Copies {
                 Err(CatalogError::Changed | CatalogError::Exists) => return Ok(Landed::Overtaken),
                 written => written.map_err(not_written)?,
             };
+        }
+        if let Some((stored, base)) = replaced {
+            self.gives_way(item, stored, &base);
         }
         let remembered = Remembered::Compared(since);
         if is_new {
@@ -97,13 +109,43 @@ impl Copies {
         }
     }
 
-    /// The master has nothing there: neither has the catalogue, if what it has is a copy.
+    /// The master has nothing there: neither has the catalogue, unless it had it before there was
+    /// a master. The master was asked at two times that are the same, on our clock and by date.
+    async fn commit_absence(
+        &self,
+        item: &Item,
+        fetch: &Fetch,
+        (since, checked): (Duration, u64),
+    ) -> Result<Landed, CopyError> {
+        let landed = self.commit_removal(item, fetch).await?;
+        if landed == Landed::Overtaken {
+            return Ok(landed);
+        }
+        let stored = self.store().entity(&item.path)?;
+        if item.viewer == Viewer::Owner
+            && stored.is_some_and(|stored| stored.collection == item.collection)
+        {
+            let mark = Mark {
+                path: item.path.clone(),
+                standing: Standing::Local,
+                checked,
+            };
+            return self.stays(item, mark).await;
+        }
+        lock(&self.0.absent).set(&item.path, &item.viewer, since);
+        Ok(landed)
+    }
+
+    /// The copy of a path goes, if there is one.
     async fn commit_removal(&self, item: &Item, fetch: &Fetch) -> Result<Landed, CopyError> {
         if fetch.is_overtaken() || self.0.ours.has(&item.path) {
             return Ok(Landed::Overtaken);
         }
-        if self.is_marked(&item.path)? {
+        if self.is_copied(&item.path)? {
             self.remove(&item.path, item.collection).await?;
+            if item.viewer == Viewer::Owner {
+                self.absent(&item.path);
+            }
         }
         Ok(Landed::Absent)
     }
@@ -111,12 +153,17 @@ impl Copies {
     /// A caller may not see it any more. What nobody of another namespace may see any more goes;
     /// what is the caller's own stays, to be found the same when the caller may see it again.
     async fn hide(&self, item: &Item) -> Result<(), CopyError> {
-        if self.mark(item)?.is_none_or(|mark| mark.is_kept()) {
+        if self.mark(item)?.is_none_or(|mark| !mark.is_copy()) {
             return Ok(());
         }
         lock(&self.0.checked).forget(&item.path, &item.viewer);
-        let key = key(&item.path, &item.viewer);
-        let changes = vec![Change::Unnote { key }];
+        let change = match item.viewer {
+            Viewer::Owner => Mark::new(&item.path, Standing::Hidden).kept_for(&item.viewer),
+            Viewer::Other(_) => Change::Unnote {
+                key: key(&item.path, &item.viewer),
+            },
+        };
+        let changes = vec![change];
         self.catalog()
             .write_all(changes)
             .await

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::Copies;
 use super::error::CopyError;
-use super::mark::{Mark, prefix};
+use super::mark::{Mark, Standing, prefix};
 use super::refresh::not_written;
 use crate::catalog::{CatalogError, change};
 use crate::entity::{Action, Rule, Trigger};
@@ -17,18 +17,30 @@ const TRIES: usize = 4;
 impl Copies {
     /// What [`Copies::gone`] writes, to be made part of another commit: the entity goes with its
     /// marks, and with it the actions of a package and what a trigger knows of its rule. Commit it
-    /// without waiting for anything in between, and call [`Copies::settled`] then.
+    /// without waiting for anything in between, and call [`Copies::settled`] then. What was made
+    /// here before there was a master stays.
     ///
     /// # Errors
     /// The store cannot be read. That the commit itself fails with [`StoreError::Changed`] means
     /// that the trigger has changed meanwhile: ask for the changes again.
     pub fn removal(&self, path: &str) -> Result<Vec<Change>, CopyError> {
+        let mark = self.own_mark(path)?;
+        let is_local = mark.is_some_and(|mark| mark.standing == Standing::Local);
+        if is_local && self.store().entity(path)?.is_some() {
+            return Ok(Vec::new());
+        }
+        self.whole_removal(path)
+    }
+
+    /// [`Copies::removal`], whatever is there.
+    pub(super) fn whole_removal(&self, path: &str) -> Result<Vec<Change>, CopyError> {
         let stored = self.store().entity(path)?;
         let mut changes = self.with_marks(path)?;
         match stored.map(|stored| stored.collection) {
-            Some(Collection::Packages) => {
+            // A package that was deleted here, too, may have got actions since that the master had.
+            Some(Collection::Packages) | None => {
                 for action in self.actions_in(path)? {
-                    if !self.0.ours.has(&action) && !self.is_kept(&action)? {
+                    if !self.0.ours.has(&action) && self.is_copied(&action)? {
                         changes.extend(self.with_marks(&action)?);
                     }
                 }
@@ -47,7 +59,7 @@ impl Copies {
         };
         let mut tries = 1;
         loop {
-            match self.catalog().write_all(self.removal(path)?).await {
+            match self.catalog().write_all(self.whole_removal(path)?).await {
                 Err(CatalogError::Changed) if tries < TRIES => tries += 1,
                 written => {
                     written.map_err(not_written)?;
@@ -62,7 +74,15 @@ impl Copies {
         Ok(())
     }
 
-    /// Whether what is at a path is a copy.
+    /// Whether what is at a path is a copy, of whoever it may be.
+    pub(super) fn is_copied(&self, path: &str) -> Result<bool, StoreError> {
+        Ok(match self.own_mark(path)? {
+            Some(mark) if !mark.is_copy() => false,
+            _ => self.is_marked(path)?,
+        })
+    }
+
+    /// Whether anything is known of a path beside what is stored there.
     pub(super) fn is_marked(&self, path: &str) -> Result<bool, StoreError> {
         Ok(!self.marks(path)?.is_empty())
     }

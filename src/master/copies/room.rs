@@ -36,7 +36,7 @@ impl Copies {
                     freed += stored.document.len();
                     self.remove(&path, stored.collection).await?;
                 } else {
-                    let changes = self.removal(&path)?;
+                    let changes = self.whole_removal(&path)?;
                     let removed = self.catalog().write_all(changes).await;
                     removed.map_err(not_written)?;
                 }
@@ -59,7 +59,7 @@ impl Copies {
             let is_needed = item.path == mark.path
                 || item.path.starts_with(&format!("{}/", mark.path))
                 || self.0.ours.has(&mark.path);
-            if is_needed || mark.is_kept() {
+            if is_needed || !mark.is_copy() {
                 return ControlFlow::Continue(());
             }
             // Behind the path stands who may see it.

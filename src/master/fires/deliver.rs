@@ -146,17 +146,21 @@ impl Fires {
             }
             _ => {
                 counts.delivered += 1;
-                log::info!("the master has got the trigger {path}, fired as {id}");
+                log::debug!("the master has got the trigger {path}, fired as {id}");
             }
         }
         let mut changes = self.ended(number, Some(fire), &stage);
         changes.push(book::counted(&counts));
         self.write(changes).await?;
-        self.state(|state| {
+        let left = self.state(|state| {
             state.queue.remove(number);
             state.queue.resume(&fire.namespace);
             state.counts = counts;
+            state.queue.len()
         });
+        if left == 0 {
+            log::info!("no fired trigger waits for the master any more");
+        }
         Ok(())
     }
 

@@ -40,6 +40,12 @@ pub trait Mirror: Send + Sync {
     /// what was fetched of it before is outdated, and so is what runs of it.
     fn settled(&self, path: &str);
 
+    /// Whether what is at a path was made here before there was a master, which has none.
+    fn is_local(&self, path: &str) -> bool;
+
+    /// The master has nothing at a path, and neither has the store now.
+    fn absent(&self, path: &str);
+
     /// What is here at a path may not be what the master has: it is looked at again.
     fn stale(&self, path: &str);
 }
@@ -78,6 +84,14 @@ impl Mirror for Copies {
 
     fn settled(&self, path: &str) {
         Copies::settled(self, path);
+    }
+
+    fn is_local(&self, path: &str) -> bool {
+        Copies::is_local(self, path).unwrap_or_default()
+    }
+
+    fn absent(&self, path: &str) {
+        Copies::absent(self, path);
     }
 
     fn stale(&self, path: &str) {

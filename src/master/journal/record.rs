@@ -117,6 +117,9 @@ impl Journal {
                 return Ok((Base::Before, Some(book::unchanged(&entry))));
             }
         }
+        if self.mirror.is_local(path) {
+            return Ok((Base::Absent, None));
+        }
         let here = self.book.store().entity(path)?;
         let stamp = here.and_then(|here| Stamp::of(collection, &here.document));
         Ok((stamp.map_or(Base::Absent, Base::At), None))

@@ -99,6 +99,17 @@ impl Replayer {
         }
     }
 
+    /// Replays the first entry, as far as it comes, whatever pauses there are; gives whether there
+    /// was one.
+    #[cfg(test)]
+    pub(crate) async fn replay_first(&mut self) -> Result<bool, JournalError> {
+        self.journal.refresh().await?;
+        let Next::Entry(number) = self.journal.next(&Order::default()) else {
+            return Ok(false);
+        };
+        self.replay(number).await.map(|()| true)
+    }
+
     /// Replays all entries that can be replayed now; gives when to come again, if not only for new
     /// ones.
     pub(super) async fn replay_waiting(&mut self) -> Result<Option<Instant>, JournalError> {

@@ -60,8 +60,14 @@ impl Requests {
 }
 
 fn sight(entry: &Entry, body: &[u8], answer: Whole) -> Sight {
+    let other = other_of(entry, &answer.body);
     match answer.status {
         StatusCode::OK => match Stamp::of(entry.collection, &answer.body) {
+            // Through a binding.
+            Some(_) if other.is_some() => Sight::Refused(format!(
+                "the master has something else there: {}",
+                other.unwrap_or_default()
+            )),
             Some(stamp) => Sight::Present {
                 stamp,
                 same: same::shows(entry, body, &answer.body),
@@ -77,6 +83,18 @@ fn sight(entry: &Entry, body: &[u8], answer: Whole) -> Sight {
             None => Sight::Refused(reason(&answer)),
         },
     }
+}
+
+/// What a document is of, if that is not the entry's entity.
+fn other_of(entry: &Entry, document: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        namespace: String,
+        name: String,
+    }
+    let named: Named = json::stored(document)?;
+    let path = format!("{}/{}", named.namespace, named.name);
+    (path != entry.path).then_some(path)
 }
 
 fn outcome(entry: &Entry, answer: Whole) -> Answer {

@@ -8,9 +8,10 @@ use super::kept;
 use super::machine::{Ending, Theirs};
 use super::stamp::Stamp;
 use crate::clock::now;
+use crate::entity::Package;
 use crate::entity::names::place_and_name;
 use crate::master::copies::Shown;
-use crate::store::{Change, Collection, StoreError};
+use crate::store::{Change, Collection, StoreError, Stored};
 use crate::sync::lock;
 
 /// How often a settlement is made anew because what it goes by has changed.
@@ -24,6 +25,8 @@ struct Settlement {
     closed: Vec<(u64, bool)>,
     /// The entity that is kept from now on, or no more.
     kept: Option<String>,
+    /// Neither the master nor the store has the entity then.
+    is_gone: bool,
     /// Triggers that have changed at the master, too, and packages.
     stale: Vec<String>,
 }
@@ -78,6 +81,9 @@ impl Journal {
     async fn carry_out(&self, entry: &Entry, settlement: Settlement) -> Result<(), StoreError> {
         self.book.store().write_all(settlement.changes).await?;
         self.mirror.settled(&entry.path);
+        if settlement.is_gone {
+            self.mirror.absent(&entry.path);
+        }
         if let Some(kept) = &settlement.kept {
             self.mirror.settled(kept);
         }
@@ -101,7 +107,7 @@ impl Journal {
             changes: book::removal(entry).into(),
             closed: vec![(entry.number, false)],
             stale: entry.triggers.clone(),
-            kept: None,
+            ..Settlement::default()
         };
         let base = match theirs {
             Theirs::Absent => Base::Absent,
@@ -121,6 +127,8 @@ impl Journal {
         if next.is_some() || self.is_held(&entry.path, &[entry.number]) {
             // What is here is still ours, and only what is known of it the master's.
             copy.retain(|change| change.path().is_none());
+        } else {
+            settlement.is_gone = matches!(theirs, Theirs::Absent);
         }
         settlement.changes.extend(copy);
         if let Some(next) = next {
@@ -191,8 +199,22 @@ impl Journal {
 
     /// Open entries for the same entity that came after one.
     fn open_after(&self, entry: &Entry) -> Result<Vec<Entry>, JournalError> {
-        let later = self.open_at(&entry.path).into_iter();
-        let later = later.filter(|number| *number > entry.number);
+        self.open_behind(entry.number, &entry.path)
+    }
+
+    /// Whether the package that an entry's action is in was deleted here afterwards, and the action
+    /// with it.
+    fn goes_with_package(&self, entry: &Entry) -> Result<bool, JournalError> {
+        let (package, _) = place_and_name(&entry.path);
+        let later = self.open_behind(entry.number, package)?;
+        let mut later = later.iter();
+        Ok(later.any(|other| other.operation == Operation::Delete))
+    }
+
+    /// Open entries for a path behind a number.
+    fn open_behind(&self, number: u64, path: &str) -> Result<Vec<Entry>, JournalError> {
+        let later = self.open_at(path).into_iter();
+        let later = later.filter(|later| *later > number);
         let read = later.map(|number| self.book.entry(number));
         let open = read.filter_map(Result::transpose);
         let open = open.filter(|entry| !entry.as_ref().is_ok_and(|entry| !entry.is_open()));
@@ -202,6 +224,10 @@ impl Journal {
     /// What makes what the master has the copy of an entry's entity.
     fn copied(&self, entry: &Entry, theirs: &Theirs) -> Result<Vec<Change>, JournalError> {
         let (collection, path) = (entry.collection, &entry.path);
+        if self.goes_with_package(entry)? {
+            // Nothing is here that would go with the package once more.
+            return Ok(vec![self.mirror.forget(path)]);
+        }
         let changes = match theirs {
             Theirs::Absent => self.mirror.removal(path),
             Theirs::Shown(document) => {
@@ -214,7 +240,13 @@ impl Journal {
             // What is here is what the master has made of it, too.
             Theirs::Changed(_) | Theirs::Unknown => Ok(Vec::new()),
         };
-        changes.map_err(|why| JournalError::Copy(format!("cannot make a copy of {path}: {why}")))
+        changes.or_else(|why| {
+            // It must not keep everything behind it from the master: whoever wants it asks again.
+            log::warn!("no copy was made of what the master has at {path}: {why}");
+            let mut changes = self.mirror.removal(path).map_err(JournalError::Copy)?;
+            changes.push(self.mirror.forget(path));
+            Ok(changes)
+        })
     }
 
     /// The path and the write of what is kept of an entity, of which these writes came to nothing.
@@ -233,9 +265,9 @@ impl Journal {
             return Ok(None);
         };
         let (place, name) = place_and_name(&first.path);
-        // A package may have gone.
+        // The package may have gone, or be a binding now, in which nothing is.
         let place = match place.split_once('/') {
-            Some((namespace, _)) if store.entity(place)?.is_none() => namespace,
+            Some((namespace, _)) if !is_package(store.entity(place)?) => namespace,
             _ => place,
         };
         // Where that cannot be read, the commit finds it out.
@@ -245,6 +277,13 @@ impl Journal {
         let copy = kept::copy(&stored, code, &path);
         Ok(copy.map(|write| (path, Change::Put(write))))
     }
+}
+
+fn is_package(stored: Option<Stored>) -> bool {
+    let stored = stored.filter(|stored| stored.collection == Collection::Packages);
+    let package =
+        stored.and_then(|stored| Package::from_document(&stored.document, stored.revision));
+    package.is_some_and(|package| package.binding.is_none())
 }
 
 fn not_an_entity(entry: &Entry) -> JournalError {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 
 use self::turns::Turns;
-use super::copies::{Copies, CopyError, Shown};
+use super::copies::{Copies, CopyError, Shown, is_error};
 use super::journal::{Journal, JournalError, MAX_ANSWER, Operation, Recording, Write};
 use crate::catalog::Catalog;
 use crate::entity::{Identity, wanted_status};
@@ -69,7 +69,8 @@ impl Record {
     }
 }
 
-/// A write of a kept conflict copy.
+/// A write of what only this gateway has: a kept conflict copy, or something that was made here
+/// before there was a master.
 pub struct Here {
     forget: Option<Change>,
     path: String,
@@ -149,6 +150,7 @@ impl Writes {
                 let error = UpstreamError::Broken(format!("it answered {}", answer.status));
                 self.kept(identity, request, true, &error, turn).await
             }
+            Ok(answer) if self.is_only_here(&request, &answer) => self.here(&request),
             Ok(answer) => {
                 self.adopt(identity, &request, &answer).await;
                 Written::Answer(answer)
@@ -158,6 +160,15 @@ impl Writes {
                 self.kept(identity, request, sent, &error, turn).await
             }
         }
+    }
+
+    /// Whether a write that the master has nothing for concerns something that it never had. It is
+    /// asked all the same: it may have got one of that name.
+    fn is_only_here(&self, request: &WriteRequest, answer: &Whole) -> bool {
+        answer.status == StatusCode::NOT_FOUND
+            && request.operation != Operation::Put
+            && is_error(&answer.body)
+            && self.copies.is_local(&request.path).unwrap_or_default()
     }
 
     fn here(&self, request: &WriteRequest) -> Written {
@@ -183,6 +194,12 @@ impl Writes {
         }
         if !self.keeps {
             return Written::Unavailable(status_of(error), refusal(self.upstream.url(), error));
+        }
+        match self.copies.note_local(&request.path).await {
+            // What it is about, the master does not know.
+            Ok(true) if request.operation == Operation::Status => return self.here(&request),
+            Ok(_) => {}
+            Err(error) => return failed(&error),
         }
         let write = Write {
             uuid: identity.uuid.clone(),

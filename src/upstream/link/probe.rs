@@ -41,8 +41,8 @@ impl Upstream {
         }
     }
 
-    /// Asks for what needs no key, and as little as possible.
-    pub(super) async fn probe(&self) {
+    /// Asks for what needs no key, and as little as possible; [`Upstream::watch`] knows when.
+    pub async fn probe(&self) {
         let epoch = lock(&self.0.known).epoch();
         let probe = Outgoing::new(Method::GET, PROBE);
         let answer = self.0.exchange.send(probe).await;

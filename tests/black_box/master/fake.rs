@@ -115,8 +115,8 @@ fn play(mut stream: TcpStream, reply: Reply) {
     stream.write_all(&bytes).ok();
 }
 
-/// Reads one request.
-fn read(stream: &TcpStream) -> Option<Seen> {
+/// Reads one request; none if it does not come whole.
+pub(super) fn read(stream: &TcpStream) -> Option<Seen> {
     let mut stream = BufReader::new(stream);
     let mut line = || {
         let mut line = String::new();
@@ -139,6 +139,9 @@ fn read(stream: &TcpStream) -> Option<Seen> {
     if let Some(length) = seen.header("content-length") {
         let length: u64 = length.parse().ok()?;
         stream.take(length).read_to_end(&mut seen.body).ok()?;
+        if seen.body.len() as u64 != length {
+            return None;
+        }
     } else if seen.header("transfer-encoding").is_some() {
         loop {
             let mut size = String::new();

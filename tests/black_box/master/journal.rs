@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::daemon::Setup;
 
 /// Runs `owl sync` on a store that a daemon has open, and gives what it prints.
-fn owl_sync(folder: &Path, arguments: &[&str]) -> Result<String, String> {
+pub fn owl_sync(folder: &Path, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(env!("CARGO_BIN_EXE_owl"))
         .args(["sync", "--data-dir"])
         .arg(folder)

@@ -10,13 +10,14 @@ use std::time::Duration;
 /// are refused.
 pub struct Link {
     address: SocketAddr,
-    to: String,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
 struct State {
     is_up: bool,
+    /// `host:port` of its far end.
+    to: String,
     /// Both ends of what is open.
     open: Vec<TcpStream>,
 }
@@ -24,14 +25,25 @@ struct State {
 impl Link {
     /// A link to `host:port`.
     pub fn to(address: &str) -> Self {
+        let link = Self::nowhere();
+        link.lead_to(address);
+        link
+    }
+
+    /// A link that leads nowhere yet: to somebody who must know its near end before it starts.
+    pub fn nowhere() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let link = Link {
             address: listener.local_addr().expect("the port of the link"),
-            to: address.into(),
             state: Arc::default(),
         };
         link.carry(listener);
         link
+    }
+
+    /// From now on it leads to `host:port`.
+    pub fn lead_to(&self, address: &str) {
+        self.state.lock().expect("the link's lock").to = address.into();
     }
 
     /// The URL at its near end.
@@ -61,14 +73,14 @@ impl Link {
 
     fn carry(&self, listener: TcpListener) {
         self.state.lock().expect("the link's lock").is_up = true;
-        let (state, to) = (self.state.clone(), self.to.clone());
+        let state = self.state.clone();
         thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
                 let mut state = state.lock().expect("the link's lock");
                 if !state.is_up {
                     return;
                 }
-                let Ok(far) = TcpStream::connect(&to) else {
+                let Ok(far) = TcpStream::connect(&state.to) else {
                     continue;
                 };
                 near.set_nodelay(true).ok();

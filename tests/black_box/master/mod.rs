@@ -2,11 +2,14 @@
 //! plays a script.
 
 mod activations;
+mod bursting;
 mod composing;
 mod fake;
+mod fires;
 mod forwarding;
 mod journal;
 mod keys;
+mod kill9;
 mod link;
 mod outage;
 mod running;
@@ -15,7 +18,7 @@ mod writing;
 use crate::client::Client;
 use crate::daemon::{Daemon, Setup};
 
-pub use fake::{Fake, Reply};
+pub use fake::{Fake, Reply, Seen};
 pub use link::Link;
 
 /// Two OWLs, and the link between them.

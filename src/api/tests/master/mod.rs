@@ -5,6 +5,7 @@ mod copies_of;
 mod fired;
 mod forwarding;
 mod keys;
+mod property;
 mod system;
 mod web;
 mod writing;
@@ -127,13 +128,24 @@ const FIRES: fires::Limits = fires::Limits {
     age: Duration::from_secs(3600),
 };
 
-/// Copies that are always compared again before they are shown.
-fn copies(
-    upstream: &Upstream,
+/// A master that an exchange speaks to, in front of a catalogue. It has accepted the guest's key
+/// before; copies are fresh for `revalidate`, and writes are kept while it is out of reach.
+fn master_at(
+    exchange: impl Exchange + 'static,
+    revalidate: Duration,
     catalog: &Catalog,
     executor: &Executor,
     script: &Arc<Script>,
-) -> Copies {
+) -> Arc<Master> {
+    let store = catalog.store();
+    let key = Secret::new(GUEST_KEY.into());
+    let learned = store.learn_key("guest", GUEST_UUID, &key, clock::now());
+    smol::block_on(learned).unwrap();
+    let upstream = Upstream::new(URL, exchange);
+    let validity = Validity {
+        revalidate: Duration::from_secs(3600),
+        offline: Duration::from_secs(3600),
+    };
     let script = script.clone();
     let rooms = copies::Rooms {
         upstream: upstream.clone(),
@@ -142,59 +154,62 @@ fn copies(
         executor: executor.clone(),
         retire: Box::new(move |action| script.retire(action)),
     };
-    Copies::new(rooms, Duration::ZERO)
+    let copies = Copies::new(rooms, revalidate);
+    let mirror = Arc::new(copies.clone());
+    let journal = Journal::open(store.clone(), mirror, JOURNAL_BYTES).unwrap();
+    let (to, kept_in) = (upstream.clone(), journal.clone());
+    let keys = Keys::new(
+        store.clone(),
+        upstream.clone(),
+        executor.clone(),
+        Via::new(OWN_ID),
+        validity,
+    );
+    let rooms = fires::Rooms {
+        store: store.clone(),
+        upstream: upstream.clone(),
+        executor: executor.clone(),
+        keys: keys.clone(),
+        journal: journal.clone(),
+    };
+    Arc::new(Master {
+        keys,
+        fires: Fires::open(rooms, FIRES).unwrap(),
+        writes: Writes::new(to, catalog.clone(), copies.clone(), kept_in, true),
+        copies,
+        journal,
+        upstream,
+        via: Via::new(OWN_ID),
+        merge_activations: true,
+    })
 }
 
-/// A server with a master that has accepted the guest's key before.
+/// The options of a gateway's store.
+fn options() -> Options {
+    Options {
+        keys_of_master: true,
+        ..Options::default()
+    }
+}
+
+/// A server with a master that has accepted the guest's key before. Copies are always compared
+/// again before they are shown.
 fn with_master(play: impl Fn(&Seen) -> Play + Send + Sync + 'static) -> (Api, Arc<Scripted>) {
     let scripted = Arc::new(Scripted {
         play: Box::new(play),
         seen: Mutex::default(),
     });
     let make = |catalog: &Catalog, executor: &Executor, script: &Arc<Script>| {
-        let store = catalog.store();
-        let key = Secret::new(GUEST_KEY.into());
-        let learned = store.learn_key("guest", GUEST_UUID, &key, clock::now());
-        smol::block_on(learned).unwrap();
-        let upstream = Upstream::new(URL, scripted.clone());
-        let validity = Validity {
-            revalidate: Duration::from_secs(3600),
-            offline: Duration::from_secs(3600),
-        };
-        let copies = copies(&upstream, catalog, executor, script);
-        let mirror = Arc::new(copies.clone());
-        let journal = Journal::open(store.clone(), mirror, JOURNAL_BYTES).unwrap();
-        let (to, kept_in) = (upstream.clone(), journal.clone());
-        let keys = Keys::new(
-            store.clone(),
-            upstream.clone(),
-            executor.clone(),
-            Via::new(OWN_ID),
-            validity,
-        );
-        let rooms = fires::Rooms {
-            store: store.clone(),
-            upstream: upstream.clone(),
-            executor: executor.clone(),
-            keys: keys.clone(),
-            journal: journal.clone(),
-        };
-        Some(Arc::new(Master {
-            keys,
-            fires: Fires::open(rooms, FIRES).unwrap(),
-            writes: Writes::new(to, catalog.clone(), copies.clone(), kept_in, true),
-            copies,
-            journal,
-            upstream,
-            via: Via::new(OWN_ID),
-            merge_activations: true,
-        }))
-    };
-    let options = Options {
-        keys_of_master: true,
-        ..Options::default()
+        let never = Duration::ZERO;
+        Some(master_at(
+            scripted.clone(),
+            never,
+            catalog,
+            executor,
+            script,
+        ))
     };
     let settings = Settings::with_rates(rates(1000, 30, 60));
-    let api = Api::made(settings, Operations::default(), options, &make);
+    let api = Api::made(settings, Operations::default(), options(), &make);
     (api, scripted)
 }

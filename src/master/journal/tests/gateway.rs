@@ -28,6 +28,7 @@ use crate::upstream::Via;
 pub struct Copies {
     pub held: Mutex<Vec<String>>,
     pub stale: Mutex<Vec<String>>,
+    pub absent: Mutex<Vec<String>>,
 }
 
 pub fn mark(path: &str) -> NoteKey {
@@ -87,6 +88,14 @@ impl Mirror for Copies {
     }
 
     fn settled(&self, _: &str) {}
+
+    fn is_local(&self, _: &str) -> bool {
+        false
+    }
+
+    fn absent(&self, path: &str) {
+        lock(&self.absent).push(path.to_owned());
+    }
 
     fn stale(&self, path: &str) {
         lock(&self.stale).push(path.to_owned());
