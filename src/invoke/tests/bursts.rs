@@ -313,8 +313,11 @@ fn what_the_gateway_has_no_runtime_for() {
     bench.put(named("unstartable"));
     let record = bench.record_of("unstartable", &json!({}));
     assert_eq!(place(&record)["reason"], "start");
+    bench.put(named("foreign"));
+    let record = bench.record_of("foreign", &json!({}));
+    assert_eq!(place(&record)["reason"], "image");
     assert_eq!(bench.invoker.figures().pool.counts.busy, 0);
-    assert_eq!(cloud.invocations(0).len(), 3);
+    assert_eq!(cloud.invocations(0).len(), 4);
 }
 
 /// Takes every sandbox for some seconds.
