@@ -208,6 +208,7 @@ impl Reader<'_> {
                 (Source::Flag, Some(setting)) => setting.flag(),
                 _ => name.to_string(),
             };
+            let text = openwhisk::without_user(&text);
             ConfigError(format!("{given_as}: '{text}' is not {expected}"))
         })
     }
@@ -325,11 +326,15 @@ impl Config {
         let between = read.number("OWL_RETRIES_TIMEOUT", 0, 3_600_000)?;
         let queue_length = read.number("OWL_QUEUE_LENGTH", 0, 1_000_000)?;
         let next_openwhisk = read.master()?;
-        let tiers = read.optional("OWL_TIERS", "a list of http:// or https:// URLs", |text| {
-            text.split(',')
-                .map(openwhisk::url)
-                .collect::<Option<Vec<_>>>()
-        })?;
+        let tiers = read.optional(
+            "OWL_TIERS",
+            "a list of http:// or https:// URLs without a user",
+            |text| {
+                text.split(',')
+                    .map(openwhisk::url)
+                    .collect::<Option<Vec<_>>>()
+            },
+        )?;
         let tiers = tiers.unwrap_or_else(|| next_openwhisk.iter().cloned().collect());
         let delegate_on_failure = read.boolean("OWL_DELEGATE_ON_FAILURE")?;
         let upstream = read.upstream()?;

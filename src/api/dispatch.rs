@@ -83,6 +83,7 @@ pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
         Ok(response) => (response, true),
         Err(error) => {
             let handled = !error.is_rejection();
+            let error = error.known_if(state.is_offline());
             let mut response = error.into_response(&transaction);
             master::offline::mark_failure(&mut response, &state);
             (response, handled)

@@ -24,6 +24,8 @@ pub(super) struct ApiError {
     allow: Option<Cow<'static, str>>,
     /// Whether it was refused before a handler had finished, so that it has no CORS headers.
     rejected: bool,
+    /// Whether the log has what it comes of already.
+    known: bool,
 }
 
 impl ApiError {
@@ -34,6 +36,7 @@ impl ApiError {
             message: message.into(),
             allow: None,
             rejected: false,
+            known: false,
         }
     }
 
@@ -94,6 +97,12 @@ impl ApiError {
         CatalogError::Corrupt.into()
     }
 
+    /// The same failure; `known`: the log has what it comes of already. An outage of the master is
+    /// told once, though clients may ask for days what only the master can answer.
+    pub(super) fn known_if(self, known: bool) -> Self {
+        ApiError { known, ..self }
+    }
+
     /// The answer, with the transaction's id as its code.
     pub(super) fn into_response(self, transaction: &str) -> Response {
         let mut response = reply::json_text(self.status, self.document(transaction).get());
@@ -134,7 +143,11 @@ impl ApiError {
         if self.status == StatusCode::InternalServerError
             || self.status == StatusCode::ServiceUnavailable
         {
-            log::warn!("[{transaction}] {}: {}", self.status, self.message);
+            let level = match self.known {
+                true => log::Level::Debug,
+                false => log::Level::Warn,
+            };
+            log::log!(level, "[{transaction}] {}: {}", self.status, self.message);
         }
         response
     }

@@ -110,6 +110,12 @@ impl State {
         self.0.services.master.as_ref()
     }
 
+    /// Whether there is a master, and it is out of reach.
+    fn is_offline(&self) -> bool {
+        self.master()
+            .is_some_and(|master| master.upstream.is_down())
+    }
+
     fn tiers(&self) -> &[Upstream] {
         &self.0.services.tiers
     }

@@ -174,7 +174,11 @@ fn serve(config: Config) -> Result<(), NodeError> {
         // From here on a signal is not lost, even if it comes while the node starts.
         let mut signals = Signals::new([Signal::Term, Signal::Int])
             .map_err(|error| NodeError::new("cannot listen to signals", error))?;
+        let master = config.next_openwhisk.clone();
         let node = Node::start(executor, config).await?;
+        if let Some(url) = master {
+            log::info!("the master is {url}");
+        }
         for address in node.addresses() {
             log::info!("listening on http://{address}");
         }

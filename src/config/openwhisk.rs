@@ -1,11 +1,12 @@
 //! Settings of the master and of further tiers.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::{ConfigError, Master, Reader, Source, Upstream};
 
 /// What is told of a value that is no URL.
-const URL: &str = "an http:// or https:// URL";
+const URL: &str = "an http:// or https:// URL without a user";
 
 /// Names that the 2017 prototype's users had for the master before `OWL_NEXT_OPENWHISK`.
 pub(super) const EARLIER_NAMES: [&str; 2] = ["OPENWHISK_API", "OPENWHISK_HOST"];
@@ -26,6 +27,17 @@ pub(super) fn url(text: &str) -> Option<String> {
     plain.then(|| url.trim_end_matches('/').to_owned())
 }
 
+/// A setting as it may be shown: what stands before `@` in URLs may be a password or a key.
+pub(super) fn without_user(text: &str) -> Cow<'_, str> {
+    match text.rsplit_once('@') {
+        Some((before, after)) => {
+            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+            format!("{scheme}://...@{after}").into()
+        }
+        None => text.into(),
+    }
+}
+
 impl Reader<'_> {
     /// The master, by its name or by one of the earlier ones.
     pub(super) fn master(&mut self) -> Result<Option<String>, ConfigError> {
@@ -36,8 +48,10 @@ impl Reader<'_> {
         for earlier in EARLIER_NAMES {
             let set = (self.environment)(earlier).filter(|value| !value.trim().is_empty());
             let Some(text) = set else { continue };
-            let master = url(&text)
-                .ok_or_else(|| ConfigError(format!("{earlier}: '{text}' is not {URL}")))?;
+            let master = url(&text).ok_or_else(|| {
+                let text = without_user(&text);
+                ConfigError(format!("{earlier}: '{text}' is not {URL}"))
+            })?;
             if let Some(given) = self.given.iter_mut().find(|(name, ..)| *name == NAME) {
                 *given = (NAME, master.clone(), Source::Environment);
             }
@@ -117,5 +131,11 @@ mod tests {
         assert_eq!(master(&listed).unwrap().1, ["http://near", "https://far"]);
         let wrong = master(&[("OPENWHISK_HOST", "ftp://h")]).unwrap_err();
         assert!(wrong.to_string().starts_with("OPENWHISK_HOST: 'ftp://h'"));
+        for name in ["OPENWHISK_API", "OWL_NEXT_OPENWHISK", "OWL_TIERS"] {
+            let wrong = master(&[(name, "http://h, https://u:secret@h")]).unwrap_err();
+            let told = wrong.to_string();
+            assert!(told.contains(name) && told.contains("...@h"), "{told}");
+            assert!(!told.contains("secret"), "{told}");
+        }
     }
 }

@@ -59,7 +59,7 @@ fn bad_values_are_refused_by_name() {
         (
             "OWL_NEXT_OPENWHISK",
             "ftp://cloud.example",
-            "an http:// or https:// URL",
+            "an http:// or https:// URL without a user",
         ),
         (
             "DOCKER_HOST",

@@ -29,6 +29,9 @@ const WORD_BITS: u32 = usize::BITS;
 /// Map sizes are rounded down to this: a multiple of the page size of every Linux on ARM and x86.
 const MAP_UNIT: usize = 64 * 1024;
 
+/// Name of the file that has everything.
+pub(super) const FILE: &str = "data.mdb";
+
 /// The environment and everything in it.
 pub(super) struct Environment {
     env: Env<WithoutTls>,
@@ -88,7 +91,7 @@ impl Environment {
     /// [`StoreError::Failed`]: the directory cannot be made, the store is of another word size or
     /// of a newer format, it is open in this process already, or LMDB fails.
     pub(super) fn open(dir: &Path, map_size: Option<usize>) -> Result<Self, StoreError> {
-        let file = dir.join("data.mdb");
+        let file = dir.join(FILE);
         let header = read_header(&file)
             .map_err(|error| StoreError::file("cannot read the store", &file, &error))?;
         if let Some(bits) = word_size(&header).filter(|&bits| bits != WORD_BITS) {

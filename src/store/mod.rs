@@ -130,6 +130,11 @@ impl Store {
         Self::start(dir, options, Some(lock))
     }
 
+    /// Whether `dir` has a store. Opening it would make one.
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join(environment::FILE).exists()
+    }
+
     /// Opens the store in `dir` for a tool, whether a daemon has it or not. Its size stays as it
     /// is, and retention is left to the daemon.
     ///

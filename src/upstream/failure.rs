@@ -72,6 +72,10 @@ fn tls_reason(error: &TlsError) -> String {
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. },
         ) => "it is not valid at the time of this machine's clock",
+        TlsError::InvalidCertificate(CertificateError::Other(_)) => {
+            "no authority that is known here has signed it for a server; if the server has made it \
+             itself, name it in OWL_CA_FILE"
+        }
         TlsError::InvalidCertificate(_) => "it cannot be used",
         error => return format!("no TLS with it: {error}"),
     };

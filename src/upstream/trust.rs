@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 
 use super::NetworkError;
 
@@ -47,19 +50,30 @@ pub(super) fn client_config(
     } else {
         let mut roots = RootCertStore::empty();
         add_system(&mut roots, environment("SSL_CERT_FILE"));
-        if let Some(file) = own {
-            add(&mut roots, file).map_err(|reason| {
+        let named = match own {
+            Some(file) => add(&mut roots, file).map_err(|reason| {
                 let what = format!("cannot use {} (OWL_CA_FILE)", file.display());
                 NetworkError::new(&what, reason)
-            })?;
-        }
+            })?,
+            None => Vec::new(),
+        };
         if roots.is_empty() {
             log::warn!(
                 "no certificates of authorities were found: no https:// master or tier can be \
                  reached; install the system's, or set SSL_CERT_FILE or OWL_CA_FILE"
             );
         }
-        config.with_root_certificates(roots).with_no_client_auth()
+        if named.is_empty() {
+            config.with_root_certificates(roots).with_no_client_auth()
+        } else {
+            let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .map_err(|error| NetworkError::new("TLS cannot be used", error))?;
+            config
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Named { usual, named }))
+                .with_no_client_auth()
+        }
     };
     config.resumption = Resumption::in_memory_sessions(RESUMED);
     Ok(Arc::new(config))
@@ -75,7 +89,7 @@ fn add_system(roots: &mut RootCertStore, named: Option<String>) {
         },
     };
     match add(roots, &file) {
-        Ok(number) => log::debug!("{number} authorities in {}", file.display()),
+        Ok(added) => log::debug!("{} authorities in {}", added.len(), file.display()),
         Err(reason) => log::warn!(
             "the system's certificates of authorities in {} cannot be used: {reason}",
             file.display()
@@ -83,18 +97,78 @@ fn add_system(roots: &mut RootCertStore, named: Option<String>) {
     }
 }
 
-/// Adds the authorities of a PEM file; tells how many.
-fn add(roots: &mut RootCertStore, file: &Path) -> Result<usize, String> {
+/// Adds the authorities of a PEM file; tells which.
+fn add(roots: &mut RootCertStore, file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates = CertificateDer::pem_file_iter(file).map_err(|error| error.to_string())?;
-    let mut added = 0;
+    let mut added = Vec::new();
     for certificate in certificates {
         let certificate = certificate.map_err(|error| error.to_string())?;
         // Systems have odd ones among theirs, which no one else's hang on.
-        added += usize::from(roots.add(certificate).is_ok());
+        if roots.add(certificate.clone()).is_ok() {
+            added.push(certificate);
+        }
     }
-    match added {
-        0 => Err("it has no certificate in PEM that can be used".to_owned()),
-        _ => Ok(added),
+    if added.is_empty() {
+        return Err("it has no certificate in PEM that can be used".to_owned());
+    }
+    Ok(added)
+}
+
+/// Takes what authorities have signed, and the certificates that the file of one's own names
+/// themselves. Those that servers make for themselves are often an authority's, too (so `openssl
+/// req -x509` has it), and are refused to a server otherwise.
+#[derive(Debug)]
+struct Named {
+    usual: Arc<WebPkiServerVerifier>,
+    named: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Named {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verified = self
+            .usual
+            .verify_server_cert(certificate, others, name, ocsp, now);
+        match verified {
+            // Its dates have been looked at before, and are told as another error.
+            Err(Error::InvalidCertificate(CertificateError::Other(_)))
+                if self.named.contains(certificate) =>
+            {
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.usual
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.usual
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.usual.supported_verify_schemes()
     }
 }
 

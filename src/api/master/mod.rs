@@ -80,7 +80,10 @@ pub(super) async fn answer(
 
 /// An answer that was given without the master.
 fn marked(answer: Result<Response, ApiError>, master: &Master, transaction: &str) -> Response {
-    let mut response = answer.unwrap_or_else(|error| error.into_response(transaction));
+    let mut response = answer.unwrap_or_else(|error| {
+        let error = error.known_if(master.upstream.is_down());
+        error.into_response(transaction)
+    });
     offline::mark(&mut response, &master.upstream);
     response
 }

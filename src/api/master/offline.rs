@@ -13,9 +13,9 @@ pub(in crate::api) fn mark(response: &mut Response, master: &Upstream) {
 
 /// Says so in an answer that there is none because the master is out of reach, if that is why.
 pub(in crate::api) fn mark_failure(response: &mut Response, state: &State) {
-    let master = state.master().filter(|master| master.upstream.is_down());
     if response.status() == StatusCode::ServiceUnavailable
-        && let Some(master) = master
+        && state.is_offline()
+        && let Some(master) = state.master()
     {
         mark(response, &master.upstream);
     }

@@ -71,7 +71,7 @@ async fn run(
             (response, source == Source::Offline)
         }
         Err(error) => {
-            let error = ApiError::from(error);
+            let error = ApiError::from(error).known_if(master.upstream.is_down());
             let is_offline = error.is_server_error();
             (error.into_web_response(transaction), is_offline)
         }

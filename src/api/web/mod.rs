@@ -49,7 +49,7 @@ pub(super) async fn serve(request: Request, target: Target, transaction: &str) -
     }
     let found = match resolve::find(&request, &target).await {
         Ok(found) => found,
-        Err(error) => return error.into_web_response(transaction),
+        Err(error) => return failure(error, request.state(), transaction),
     };
     let annotations = &found.resolved.action.annotations;
     if annotations.is_true("web-custom-options") {
@@ -92,7 +92,7 @@ async fn run(request: Request, target: &Target, found: Found, transaction: &str)
             let late = ApiError::new(StatusCode::Accepted, "Response not yet ready.");
             (id, Err(late))
         }
-        Err(error) => return error.into_web_response(transaction),
+        Err(error) => return failure(error, &state, transaction),
     };
     let mut response = match answer {
         Ok(answer) => wire(answer),
@@ -108,6 +108,12 @@ fn count(request: &Request, owner: &Identity) -> Result<(), Throttled> {
         Some(Counted) => Ok(()),
         None => request.state().throttle_invocation(owner),
     }
+}
+
+/// The answer to a request that could not be done.
+fn failure(error: ApiError, state: &State, transaction: &str) -> Response {
+    let error = error.known_if(state.is_offline());
+    error.into_web_response(transaction)
 }
 
 /// The call that a request means. The order of the checks is that of section 6.1.

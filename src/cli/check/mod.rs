@@ -2,6 +2,7 @@
 
 mod clock;
 mod docker;
+mod openwhisks;
 mod port;
 mod sandbox;
 mod store;
@@ -27,6 +28,12 @@ pub struct CheckCommand {
     /// port to listen on (OWL_PORT)
     #[argh(option, arg_name = "value")]
     port: Option<String>,
+    /// url of the master OpenWhisk (OWL_NEXT_OPENWHISK)
+    #[argh(option, arg_name = "value")]
+    next_openwhisk: Option<String>,
+    /// file with certificates of further authorities (OWL_CA_FILE)
+    #[argh(option, arg_name = "value")]
+    ca_file: Option<String>,
 }
 
 /// How a check came out.
@@ -74,6 +81,8 @@ impl CheckCommand {
             ("DOCKER_HOST", self.docker_host),
             ("OWL_DATA_DIR", self.data_dir),
             ("OWL_PORT", self.port),
+            ("OWL_NEXT_OPENWHISK", self.next_openwhisk),
+            ("OWL_CA_FILE", self.ca_file),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
@@ -100,6 +109,7 @@ impl CheckCommand {
         checks.extend(smol::block_on(
             executor.run(docker::check(executor.clone(), &config)),
         ));
+        checks.extend(smol::block_on(openwhisks::check(&config)));
         for check in &checks {
             check.print();
         }

@@ -87,6 +87,13 @@ impl SyncCommand {
     /// What was done is in `output` even if something else then failed.
     fn execute(self, output: &mut String) -> Result<(), String> {
         let folder = super::data_dir(self.data_dir);
+        // Opening it would make one, in which nothing waits.
+        if !Store::is_in(&folder) {
+            let folder = folder.display();
+            return Err(format!(
+                "there is no store in {folder}: owl serve --print-config shows where it is"
+            ));
+        }
         let store = Store::open_shared(&folder).map_err(|error| error.to_string())?;
         let book = Book::new(store);
         let text = |error: JournalError| error.to_string();
@@ -127,4 +134,22 @@ fn some(entries: Vec<u64>) -> Result<Vec<u64>, String> {
         return Err("name the numbers of entries: owl sync status lists them".to_owned());
     }
     Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_a_store_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("none");
+        let status = SyncCommand {
+            data_dir: Some(folder.clone()),
+            action: Action::Status(Status {}),
+        };
+        let refused = status.execute(&mut String::new()).unwrap_err();
+        assert!(refused.starts_with("there is no store in "), "{refused}");
+        assert!(!folder.exists());
+    }
 }

@@ -21,7 +21,7 @@ pub fn status(book: &Book) -> Result<String, JournalError> {
         ControlFlow::Continue(())
     })?;
     if open + ended == 0 {
-        return Ok("the journal is empty: the master has got every write\n".to_owned());
+        return Ok("the journal is empty: no write waits for the master\n".to_owned());
     }
     let mut summary = format!("{open} wait for the master");
     if ended > 0 {

@@ -97,12 +97,17 @@ fn meaning(status: StatusCode, body: Bytes, path: &str) -> Result<Answer, Meanin
     }
 }
 
-/// Whether a body is that of an OpenWhisk's error (reference section 1.6).
+/// Whether a body is that of an OpenWhisk's error (reference section 1.6) about what was asked for;
+/// not if it does not even know the path: then the master's URL is wrong.
 pub(in crate::master) fn is_error(body: &[u8]) -> bool {
     let error: Option<&RawValue> = json::stored(body);
     let members = error.and_then(|error| Members::of(error).ok());
-    members.is_some_and(|members| members.get("error").is_some())
+    let told = members.and_then(|members| members.get("error").map(RawValue::get));
+    told.is_some_and(|told| told.trim_matches('"') != NO_ROUTE)
 }
+
+/// What OpenWhisk tells of a path that means nothing.
+pub(in crate::master) const NO_ROUTE: &str = "The requested resource could not be found.";
 
 #[cfg(test)]
 mod tests {
@@ -152,9 +157,10 @@ mod tests {
         for status in [301, 429, 400, 500, 503] {
             assert_eq!(told(status, error), status.to_string());
         }
-        // Of something that is no OpenWhisk.
+        // Of something that is no OpenWhisk, or one that is elsewhere.
+        let elsewhere = r#"{"error":"The requested resource could not be found.","code":"x"}"#;
         for status in [401, 403, 404, 409] {
-            for body in ["", "<html>", "[]", "{}"] {
+            for body in ["", "<html>", "[]", "{}", elsewhere] {
                 assert_eq!(told(status, body), status.to_string());
             }
         }

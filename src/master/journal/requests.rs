@@ -10,6 +10,7 @@ use super::machine::{Answer, Delay, Sight};
 use super::same;
 use super::stamp::Stamp;
 use crate::entity::{Identity, is_told_of, json};
+use crate::master::copies::NO_ROUTE;
 use crate::upstream::{Outgoing, OutgoingBody, Upstream, UpstreamError, Via, Whole};
 
 /// Longest answer that is read: an action with its code.
@@ -162,7 +163,7 @@ fn error_of(answer: &Whole) -> Option<String> {
         error: String,
     }
     let failure: Failure = json::stored(&answer.body)?;
-    Some(failure.error)
+    Some(failure.error).filter(|error| error != NO_ROUTE)
 }
 
 fn reason(answer: &Whole) -> String {

@@ -1,17 +1,21 @@
 //! Asking another OpenWhisk whether it is there.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::Method;
 use smol::Timer;
 use smol::future::or;
 
-use super::super::{Judged, Outgoing};
+use super::super::{Judged, Outgoing, UpstreamError};
 use super::{Upstream, Verdict, chance};
 use crate::sync::lock;
 
 /// What is asked to learn whether an OpenWhisk is there: it needs no key (reference section 1.11).
 pub(super) const PROBE: &str = "/api/v1";
+
+/// How long an answer may take while it is not known to be out of reach. Whoever does not answer so
+/// little in so long does not answer much, and others wait meanwhile.
+const IN_DOUBT: Duration = Duration::from_secs(5);
 
 impl Upstream {
     /// Asks it from time to time whether it is there, once at the beginning and then while there
@@ -46,7 +50,11 @@ impl Upstream {
         let epoch = lock(&self.0.known).epoch();
         let mut probe = Outgoing::new(Method::GET, PROBE);
         probe.short = true;
-        let answer = self.0.exchange.send(probe).await;
+        let sent = self.0.exchange.send(probe);
+        let answer = match self.is_down() {
+            true => sent.await,
+            false => or(sent, late()).await,
+        };
         self.0.counts.add_probe();
         let verdict = match &answer {
             Ok(answer) => Verdict::of_answer(Judged::ByStatus, answer.status, &answer.headers),
@@ -54,4 +62,11 @@ impl Upstream {
         };
         self.learn(|known, now| known.learn_of_probe(&verdict, epoch, now, chance()));
     }
+}
+
+async fn late<T>() -> Result<T, UpstreamError> {
+    Timer::after(IN_DOUBT).await;
+    let seconds = IN_DOUBT.as_secs();
+    let reason = format!("no answer to GET {PROBE} within {seconds} s");
+    Err(UpstreamError::Broken(reason))
 }

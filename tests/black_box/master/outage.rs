@@ -49,6 +49,27 @@ fn a_master_that_goes_and_comes_is_found_without_anybody_asking() {
 }
 
 #[test]
+fn an_outage_is_told_once() {
+    let both = Both::start(Setup::new());
+    let (gateway, _) = both.clients();
+    until(&gateway, "up");
+    both.link.cut();
+    for _ in 0..20 {
+        gateway.get("/api/v1/namespaces/_/strange").error(503);
+        gateway.get("/api/v1/namespaces/_/actions/none").error(503);
+        gateway.get("/api/v1/web/nobody/default/none").error(503);
+    }
+    both.link.restore();
+    until(&gateway, "up");
+    let log = both.gateway.log();
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{log}");
+    assert!(warnings[0].contains("is out of reach"), "{log}");
+    let found = |line: &&str| line.contains("can be reached again");
+    assert_eq!(log.lines().filter(found).count(), 1, "{log}");
+}
+
+#[test]
 fn a_master_that_is_away_at_the_start_is_known_to_be() {
     let both = Both::start(Setup::new());
     both.link.cut();

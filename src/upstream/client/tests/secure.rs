@@ -39,9 +39,14 @@ fn trusting(authority: &str) -> config::Upstream {
 
 /// Accepts a connection, and waits for a request unless the client does not like the certificate.
 fn accept(listener: &TcpListener) -> Option<Secure> {
+    accept_as("server", listener)
+}
+
+fn accept_as(name: &str, listener: &TcpListener) -> Option<Secure> {
     let provider = Arc::new(ring::default_provider());
-    let certificates = vec![CertificateDer::from_pem_file(file("server.pem")).unwrap()];
-    let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
+    let certificate = CertificateDer::from_pem_file(file(&format!("{name}.pem"))).unwrap();
+    let certificates = vec![certificate];
+    let key = PrivateKeyDer::from_pem_file(file(&format!("{name}.key"))).unwrap();
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -84,8 +89,16 @@ fn get() -> Outgoing {
 
 /// What a client gets of a master that answers whoever likes its certificate.
 fn answer_of(address: &str, settings: config::Upstream) -> Result<String, UpstreamError> {
-    let (url, master) = secure_master(address, |listener| {
-        if let Some(mut secure) = accept(&listener) {
+    answer_as("server", address, settings)
+}
+
+fn answer_as(
+    name: &'static str,
+    address: &str,
+    settings: config::Upstream,
+) -> Result<String, UpstreamError> {
+    let (url, master) = secure_master(address, move |listener| {
+        if let Some(mut secure) = accept_as(name, &listener) {
             let answer = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret";
             secure.write_all(answer.as_bytes()).unwrap();
         }
@@ -119,6 +132,18 @@ fn only_the_name_of_the_url_will_do() {
         answer_of("127.0.0.2", trusting("authority.pem")),
         "another name",
     );
+}
+
+#[test]
+fn a_certificate_that_a_server_has_made_for_itself_has_to_be_named() {
+    let answer = |address, settings| answer_as("alone", address, settings);
+    let named = answer("127.0.0.1", trusting("alone.pem"));
+    assert_eq!(named.unwrap(), "secret");
+    for other in [settings(), trusting("other.pem")] {
+        refused(answer("127.0.0.1", other), "OWL_CA_FILE");
+    }
+    let elsewhere = answer("127.0.0.2", trusting("alone.pem"));
+    refused(elsewhere, "another name");
 }
 
 #[test]
