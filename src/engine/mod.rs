@@ -107,6 +107,12 @@ pub trait Sandbox: Send + Sync {
     /// (reference section 7.5). Called after a broken connection only.
     fn killed_for_memory(&self) -> BoxFuture<'_, bool>;
 
+    /// Whether it is made for machines of another architecture, as far as that is known. Asked of
+    /// one that has ended before it took anything only: emulation may run others.
+    fn is_foreign(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async { false })
+    }
+
     /// Kills and removes it. Errors are logged, never returned: there is nothing left to do.
     fn remove(&self) -> BoxFuture<'_, ()>;
 }

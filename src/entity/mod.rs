@@ -47,5 +47,6 @@ pub use new_trigger::NewTrigger;
 pub use package::{Binding, Package};
 pub use parameters::{Parameter, Parameters};
 pub use rule::{Rule, RuleStatus};
+pub use told::is_told_of;
 pub use trigger::{ReducedRule, Trigger, TriggerLimits};
 pub use version::Version;

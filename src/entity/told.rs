@@ -1,7 +1,9 @@
 //! Entities as another OpenWhisk tells of them: what it leaves out is what older ones leave out.
 //!
 //! Nothing is checked against what is allowed here. Whether an entity may be as it is was decided
-//! where it was made; whether it can run here is seen when it is to run.
+//! where it was made; whether it can run here is seen when it is to run. But what an entity is
+//! called and what it refers to must be names that something can have, as paths are made of them,
+//! and nothing may reach into a namespace that it is not of.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +13,7 @@ use serde_json::value::RawValue;
 use super::trigger::TriggerLimits;
 use super::{
     Action, ActionLimits, ActionRanges, BLACKBOX, Binding, Exec, FullName, Package, Parameters,
-    ReducedRule, Rule, RuleStatus, SEQUENCE, Trigger, is_base64, json, names,
+    ReducedRule, Rule, RuleStatus, SEQUENCE, Trigger, Version, is_base64, json, names,
 };
 
 /// What every entity has.
@@ -36,7 +38,8 @@ impl<'a> Common<'a> {
     fn of(document: &'a RawValue, path: &str) -> Option<Self> {
         let read: Common = json::object(document)?;
         let (place, name) = names::place_and_name(path);
-        (read.namespace == place && read.name == name).then_some(read)
+        let is_it = read.namespace == place && read.name == name;
+        (is_it && read.version.parse::<Version>().is_ok()).then_some(read)
     }
 
     fn parameters(&self) -> Option<Parameters> {
@@ -59,6 +62,11 @@ fn parsed(told: Option<&RawValue>) -> Option<Parameters> {
 /// A whole document.
 fn document(bytes: &[u8]) -> Option<&RawValue> {
     json::stored(bytes)
+}
+
+/// Whether a document tells of the entity of `path`, whatever it is else.
+pub fn is_told_of(bytes: &[u8], path: &str) -> bool {
+    document(bytes).is_some_and(|document| Common::of(document, path).is_some())
 }
 
 impl Action {
@@ -181,6 +189,11 @@ impl Package {
         let told: Told = json::object(document)?;
         let binding = told.binding.namespace.zip(told.binding.name);
         let binding = binding.map(|(namespace, name)| Binding { namespace, name });
+        let is_legal =
+            |binding: &Binding| names::is_name(&binding.namespace) && names::is_name(&binding.name);
+        if !binding.as_ref().is_none_or(is_legal) {
+            return None;
+        }
         Some(Package {
             parameters: common.parameters()?,
             annotations: common.annotations()?,
@@ -205,6 +218,10 @@ impl Trigger {
         let document = document(bytes)?;
         let common = Common::of(document, path)?;
         let told: Told = json::object(document)?;
+        let rules = told.rules.as_ref();
+        if !rules.is_none_or(|rules| rules.iter().all(|rule| is_rule(rule, &common.namespace))) {
+            return None;
+        }
         Some(Trigger {
             parameters: common.parameters()?,
             annotations: common.annotations()?,
@@ -220,8 +237,16 @@ impl Trigger {
     }
 }
 
+/// Whether this can be what a trigger of a namespace knows of a rule.
+fn is_rule((rule, reduced): (&String, &ReducedRule), namespace: &str) -> bool {
+    let (place, name) = names::place_and_name(rule);
+    let action = reduced.action.to_string().parse::<FullName>();
+    place == namespace && names::is_name(name) && action.as_ref() == Ok(&reduced.action)
+}
+
 impl Rule {
-    /// Reads what is told of the rule of `path`, with its status; none if it is not that. A status
+    /// Reads what is told of the rule of `path`, with its status; none if it is not that. Its
+    /// trigger, whose copy changes with the rule's, is of the same namespace. A status
     /// other than active, such as those that rules had while they were changed, is inactive.
     pub fn told(bytes: &[u8], path: &str) -> Option<(Self, RuleStatus)> {
         #[derive(Deserialize)]
@@ -236,8 +261,12 @@ impl Rule {
         let common = Common::of(document, path)?;
         let told: Told = json::object(document)?;
         let name = |told: &RawValue| FullName::parse(told).ok();
+        let trigger = name(told.trigger)?.resolved(&common.namespace);
+        if trigger.path != common.namespace {
+            return None;
+        }
         let rule = Rule {
-            trigger: name(told.trigger)?.resolved(&common.namespace),
+            trigger,
             action: name(told.action)?.resolved(&common.namespace),
             annotations: common.annotations()?,
             namespace: common.namespace,

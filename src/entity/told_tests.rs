@@ -124,3 +124,58 @@ fn triggers_and_rules() {
     assert_eq!(rule(r#","status":"activating""#).1, RuleStatus::Inactive);
     assert_eq!(rule("").1, RuleStatus::Inactive);
 }
+
+#[test]
+fn nothing_reaches_into_other_namespaces_or_has_names_that_nothing_can_have() {
+    let package = |binding: &str| {
+        let document =
+            format!(r#"{{"namespace":"ns","name":"p","version":"0.0.1","binding":{binding}}}"#);
+        Package::told(document.as_bytes(), "ns/p").is_some()
+    };
+    assert!(package(r#"{"namespace":"o","name":"q"}"#));
+    for bad in [
+        r#"{"namespace":"o/q","name":"r"}"#,
+        r#"{"namespace":"o","name":"q/r"}"#,
+        r#"{"namespace":"o","name":""}"#,
+        r#"{"namespace":"","name":"q"}"#,
+        r#"{"namespace":"o","name":"q\u0000u"}"#,
+        r#"{"namespace":"o","name":".."}"#,
+    ] {
+        assert!(!package(bad), "{bad}");
+    }
+    // The trigger of a rule is changed along with the copy of the rule.
+    let rule = |trigger: &str| {
+        let document = format!(
+            r#"{{"namespace":"ns","name":"r","version":"0.0.1","trigger":"{trigger}",
+                "action":"/o/p/a"}}"#
+        );
+        Rule::told(document.as_bytes(), "ns/r").is_some()
+    };
+    assert!(rule("/ns/t") && rule("/_/t"));
+    assert!(!rule("/other/t") && !rule("/ns/p/t"));
+    let trigger = |rule: &str, path: &str, name: &str| {
+        let document = format!(
+            r#"{{"namespace":"ns","name":"t","version":"0.0.1","rules":{{"{rule}":
+                {{"action":{{"path":"{path}","name":"{name}"}},"status":"active"}}}}}}"#
+        );
+        Trigger::told(document.as_bytes(), "ns/t").is_some()
+    };
+    assert!(trigger("ns/r", "o/p", "a"));
+    for (rule, path, name) in [
+        ("other/r", "ns", "a"),
+        ("ns/p/r", "ns", "a"),
+        ("r", "ns", "a"),
+        ("ns/", "ns", "a"),
+        ("ns/r", "ns/p/q", "a"),
+        ("ns/r", "ns", "a/b"),
+        ("ns/r", "..", "a"),
+        ("ns/r", "", ""),
+    ] {
+        assert!(!trigger(rule, path, name), "{rule} {path} {name}");
+    }
+    for bad in ["", "x", "0.0.0", "1.2.3.4", "-1.0.0"] {
+        let document =
+            format!(r#"{{"namespace":"ns","name":"a","version":"{bad}","exec":{{"kind":"k"}}}}"#);
+        assert!(action(&document, "ns/a").is_none(), "{bad}");
+    }
+}

@@ -2,5 +2,6 @@
 
 pub mod bridge;
 pub mod client;
+pub(crate) mod patience;
 pub(crate) mod percent;
 pub mod server;

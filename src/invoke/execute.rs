@@ -12,6 +12,7 @@ use super::record::{Executed, Reached, Timing};
 use super::{Arguments, Call, Inner, arguments};
 use crate::catalog::CatalogError;
 use crate::clock::now;
+use crate::engine::Sandbox;
 use crate::engine::logs::Section;
 use crate::engine::proxy::{Proxy, RunResult};
 use crate::entity::{Action, Activation, ActivationId, Status};
@@ -152,6 +153,10 @@ impl Inner {
                     init: Some(clock.elapsed()),
                 };
                 if let Err(failure) = init {
+                    if let Some(unable) = self.foreign(&*warm.sandbox, &action).await {
+                        lease.discard(Some(warm));
+                        return Attempt::Unable(unable);
+                    }
                     let result = RunResult {
                         response: failure.response,
                         timed_out: failure.timed_out,
@@ -165,6 +170,24 @@ impl Inner {
                 self.ran(call, result, timing, logs, lease, warm)
             }
         }
+    }
+
+    /// Why a sandbox has ended before it took anything, if it is made for other machines and may
+    /// run elsewhere.
+    async fn foreign(&self, sandbox: &dyn Sandbox, action: &Action) -> Option<Unable> {
+        self.burst.as_ref()?;
+        if !(sandbox.has_exited() && sandbox.is_foreign().await) {
+            return None;
+        }
+        let home = self.home(&action.exec).ok();
+        let image = home.and_then(|home| home.image()).unwrap_or_default();
+        Some(Unable {
+            reason: Reason::Image,
+            status: Status::DeveloperError,
+            message: format!(
+                "The image '{image}' is not made for the architecture of this gateway."
+            ),
+        })
     }
 
     /// The action with its code, which only a cold start needs. One that was changed after it was

@@ -16,7 +16,7 @@ use super::agent::Agents;
 use super::call::{Call, Waiting};
 use super::failure::{Times, failure};
 use super::outgoing_body::Rest;
-use super::workers::{Begun, NotBegun, Workers};
+use super::workers::{Begun, Length, NotBegun, Workers};
 use super::{
     Exchange, Incoming, IncomingBody, Judged, Outgoing, OutgoingBody, UpstreamError, body,
     keep_end_to_end,
@@ -80,7 +80,11 @@ impl Client {
         let (answer, answered) = bounded(1);
         let carrier = self.carrier.clone();
         let carried = call.clone();
-        let begun = self.workers.begin(&call, move || {
+        let length = match request.short {
+            true => Length::Short,
+            false => Length::Long,
+        };
+        let begun = self.workers.begin(&call, length, move || {
             carrier.carry(request, &carried, &answer);
         });
         let begun = begun.map_err(|error| match error {

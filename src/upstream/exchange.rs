@@ -34,6 +34,9 @@ pub struct Outgoing {
     pub patience: Duration,
     /// What the status of the answer says about the other side.
     pub judged: Judged,
+    /// Whether nothing but the other side makes it last: no action runs meanwhile, and no client
+    /// sends or reads it as slowly as it likes. Some connections are kept for these.
+    pub short: bool,
 }
 
 impl Outgoing {
@@ -62,6 +65,7 @@ impl Outgoing {
             body: OutgoingBody::Empty,
             patience: Duration::ZERO,
             judged: Judged::ByStatus,
+            short: false,
         }
     }
 }

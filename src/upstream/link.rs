@@ -21,7 +21,7 @@ use super::known::Known;
 use super::pacing::Load;
 use super::status::{Counts, Status};
 use super::verdict::Verdict;
-use super::{Exchange, Incoming, Judged, Outgoing, UpstreamError};
+use super::{Exchange, Incoming, Judged, Outgoing, OutgoingBody, UpstreamError};
 use crate::sync::lock;
 
 /// Another OpenWhisk. Everything that is sent to it goes through here, so that what is out of reach
@@ -141,7 +141,9 @@ impl Upstream {
     ///
     /// # Errors
     /// As [`Upstream::send`]; [`UpstreamError::Broken`], too, if the body breaks off or is longer.
-    pub async fn fetch(&self, request: Outgoing, limit: u64) -> Result<Whole, UpstreamError> {
+    pub async fn fetch(&self, mut request: Outgoing, limit: u64) -> Result<Whole, UpstreamError> {
+        let is_here = !matches!(request.body, OutgoingBody::Pieces { .. });
+        request.short = request.patience.is_zero() && is_here;
         let asked = self.ask(&request)?;
         let sent = async {
             let answer = self.0.exchange.send(request).await?;

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::time::Duration as Time;
 use ureq::unversioned::transport::{
@@ -13,13 +13,17 @@ use ureq::unversioned::transport::{
 use ureq::{Error, Timeout};
 
 use super::call::{Call, Socket};
+use crate::http::patience::Patience;
+
+/// Bytes a second that an answer must keep to, to be waited for without end: it holds a thread.
+const RATE: u32 = 1024;
 
 /// Watches connections to `host`; those to proxies on the way there are not meant.
 #[derive(Debug)]
 pub(super) struct Watch {
     /// Host and port as in the URL.
     pub(super) host: String,
-    /// Longest pause of an answer's body.
+    /// Longest pause of an answer's body. Below [`RATE`] the pauses add up.
     pub(super) stall: Duration,
 }
 
@@ -47,6 +51,7 @@ impl<In: Transport> Connector<In> for Watch {
             socket: call.as_ref().and_then(|call| call.socket()),
             call,
             stall: self.stall,
+            waiting: Patience::new(self.stall, RATE),
             broken: false,
         })))
     }
@@ -59,6 +64,8 @@ pub(super) struct Watched<T> {
     /// The call that uses it.
     call: Option<Arc<Call>>,
     stall: Duration,
+    /// With the body of the answer that comes.
+    waiting: Patience,
     /// Nothing goes out any more; what has come in can be read.
     broken: bool,
 }
@@ -76,6 +83,7 @@ impl<T: Transport> Watched<T> {
                 call.hold(socket);
             }
             self.call = Some(call.clone());
+            self.waiting = Patience::new(self.stall, RATE);
         }
         if call.is_given_up() {
             return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into());
@@ -108,15 +116,26 @@ impl<T: Transport> Transport for Watched<T> {
 
     fn await_input(&mut self, mut timeout: NextTimeout) -> Result<bool, Error> {
         let call = self.used()?;
-        if timeout.after.is_not_happening() {
+        let is_body = timeout.after.is_not_happening();
+        if is_body {
             // A body may take as long as it likes, if only it goes on.
-            timeout.after = Time::Exact(self.stall);
+            let now = Instant::now();
+            let left = self.waiting.wait(now).saturating_duration_since(now);
+            if left.is_zero() {
+                return Err(Error::Timeout(Timeout::RecvBody));
+            }
+            timeout.after = Time::Exact(left);
             timeout.reason = Timeout::RecvBody;
         }
+        let before = self.inner.buffers().input().len();
         match self.inner.await_input(timeout) {
             Ok(came) => {
                 if came {
                     call.set_answered();
+                }
+                if is_body {
+                    let bytes = self.inner.buffers().input().len().saturating_sub(before);
+                    self.waiting.progress(Instant::now(), bytes);
                 }
                 Ok(came)
             }

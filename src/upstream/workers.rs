@@ -16,14 +16,31 @@ const LINGER: Duration = Duration::from_secs(10);
 /// Bytes of a thread's stack: what ureq and rustls need, several times over.
 const STACK: usize = 512 * 1024;
 
+/// One thread of so many is kept for calls that are soon over.
+const KEPT: usize = 4;
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    /// As long as an action runs, or a client takes for its body or its answer.
+    Long,
+    /// No longer than the other side needs for it.
+    Short,
+}
+
 /// Threads that carry calls, at most so many at a time. At rest there is none.
+///
+/// Some are never used for long calls: actions that run elsewhere, and clients that take their
+/// time, must not keep this daemon from what it asks itself.
 pub(super) struct Workers(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
     more: Condvar,
-    /// Threads, and calls that may wait for one.
+    /// Threads, and calls of each length that may wait for one.
     most: usize,
+    /// Threads that may carry long calls.
+    most_long: usize,
     linger: Duration,
     /// Done when the last thread ends.
     at_rest: Box<dyn Fn() + Send + Sync>,
@@ -31,10 +48,32 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    line: VecDeque<Job>,
+    long: VecDeque<Job>,
+    short: VecDeque<Job>,
     threads: usize,
     /// Threads that carry a call; the others are about to take one.
     busy: usize,
+    /// Those of them that carry a long one.
+    busy_long: usize,
+}
+
+impl State {
+    /// Calls in the line that a free thread may take.
+    fn ready(&self, most_long: usize) -> usize {
+        self.short.len() + self.long.len().min(most_long - self.busy_long)
+    }
+
+    /// The next call that a free thread may take. Long ones first: they leave threads for others,
+    /// and short ones do not.
+    fn take(&mut self, most_long: usize) -> Option<(Length, Job)> {
+        if self.busy_long < most_long
+            && let Some(job) = self.long.pop_front()
+        {
+            self.busy_long += 1;
+            return Some((Length::Long, job));
+        }
+        Some((Length::Short, self.short.pop_front()?))
+    }
 }
 
 /// A call, and how it is carried.
@@ -62,8 +101,8 @@ pub(super) enum NotBegun {
 }
 
 impl Workers {
-    /// At most `most` threads, before which as many calls may wait. `at_rest` is done each time
-    /// the last thread ends.
+    /// At most `most` threads, before which as many calls of each length may wait. `at_rest` is
+    /// done each time the last thread ends.
     pub(super) fn new(most: usize, at_rest: impl Fn() + Send + Sync + 'static) -> Self {
         Self::lingering(most, LINGER, at_rest)
     }
@@ -77,6 +116,8 @@ impl Workers {
             state: Mutex::default(),
             more: Condvar::new(),
             most,
+            // The only one is for all.
+            most_long: (most - most.div_ceil(KEPT)).max(1),
             linger,
             at_rest: Box::new(at_rest),
         }))
@@ -86,6 +127,7 @@ impl Workers {
     pub(super) fn begin(
         &self,
         call: &Arc<Call>,
+        length: Length,
         work: impl FnOnce() + Send + 'static,
     ) -> Result<Begun, NotBegun> {
         let shared = &self.0;
@@ -94,43 +136,59 @@ impl Workers {
             work: Box::new(work),
         };
         let mut state = lock(&shared.state);
+        let state = &mut *state;
         let free = state.threads - state.busy;
-        if state.line.len() >= free && state.threads < shared.most {
-            let worker = shared.clone();
-            thread::Builder::new()
-                .name("owl-upstream".to_owned())
-                .stack_size(STACK)
-                .spawn(move || worker.work())
-                .map_err(NotBegun::NoThread)?;
-            state.threads += 1;
-            state.line.push_back(job);
-            return Ok(Begun::Now);
+        let ahead = state.ready(shared.most_long);
+        let line = match length {
+            Length::Long => &mut state.long,
+            Length::Short => &mut state.short,
+        };
+        if line.len() >= free + shared.most {
+            line.retain(|job| !job.call.is_given_up());
         }
-        if state.line.len() >= free + shared.most {
-            state.line.retain(|job| !job.call.is_given_up());
-        }
-        let ahead = state.line.len();
-        if ahead >= free + shared.most {
+        if line.len() >= free + shared.most {
             return Err(NotBegun::Busy);
         }
-        state.line.push_back(job);
-        shared.more.notify_one();
-        match ahead < free {
-            true => Ok(Begun::Now),
-            false => Ok(Begun::Waiting),
+        line.push_back(job);
+        if state.ready(shared.most_long) == ahead {
+            return Ok(Begun::Waiting);
         }
+        if ahead < free {
+            shared.more.notify_one();
+            return Ok(Begun::Now);
+        }
+        if state.threads == shared.most {
+            return Ok(Begun::Waiting);
+        }
+        let worker = shared.clone();
+        let thread = thread::Builder::new()
+            .name("owl-upstream".to_owned())
+            .stack_size(STACK)
+            .spawn(move || worker.work());
+        if let Err(error) = thread {
+            let line = match length {
+                Length::Long => &mut state.long,
+                Length::Short => &mut state.short,
+            };
+            line.pop_back();
+            return Err(NotBegun::NoThread(error));
+        }
+        state.threads += 1;
+        Ok(Begun::Now)
     }
 }
 
 impl Shared {
     fn work(&self) {
-        while let Some(job) = self.next() {
+        while let Some((length, job)) = self.next() {
             let work = AssertUnwindSafe(|| job.call.carry(job.work));
             // Whoever waits for the answer sees that it does not come.
             if catch_unwind(work).is_err() {
                 log::error!("a request to another OpenWhisk was not carried to its end");
             }
-            lock(&self.state).busy -= 1;
+            let mut state = lock(&self.state);
+            state.busy -= 1;
+            state.busy_long -= usize::from(length == Length::Long);
         }
         if lock(&self.state).threads == 0 {
             (self.at_rest)();
@@ -138,18 +196,18 @@ impl Shared {
     }
 
     /// The next call; none when there was nothing to do for long enough.
-    fn next(&self) -> Option<Job> {
+    fn next(&self) -> Option<(Length, Job)> {
         let state = lock(&self.state);
         let (mut state, _) = self
             .more
-            .wait_timeout_while(state, self.linger, |state| state.line.is_empty())
+            .wait_timeout_while(state, self.linger, |state| state.ready(self.most_long) == 0)
             .unwrap_or_else(PoisonError::into_inner);
-        let job = state.line.pop_front();
-        match job {
+        let next = state.take(self.most_long);
+        match next {
             Some(_) => state.busy += 1,
             None => state.threads -= 1,
         }
-        job
+        next
     }
 }
 
@@ -182,20 +240,25 @@ mod tests {
     fn no_more_threads_than_may_be_and_none_at_rest() {
         let (workers, rests) = workers(1);
         let (first, has_begun, go) = work();
-        assert_eq!(workers.begin(&Call::new(None), first).unwrap(), Begun::Now);
+        assert_eq!(
+            workers
+                .begin(&Call::new(None), Length::Long, first)
+                .unwrap(),
+            Begun::Now
+        );
         has_begun.recv_blocking().unwrap();
 
         let (second, second_has_begun, second_go) = work();
         let waiting = Call::new(None);
-        let begun = workers.begin(&waiting, second);
+        let begun = workers.begin(&waiting, Length::Long, second);
         assert_eq!(begun.unwrap(), Begun::Waiting);
-        let beyond = workers.begin(&Call::new(None), || ());
+        let beyond = workers.begin(&Call::new(None), Length::Long, || ());
         assert!(matches!(beyond, Err(NotBegun::Busy)));
 
         // A place in the line that nobody wants is free.
         waiting.give_up();
         let (third, third_has_begun, third_go) = work();
-        let begun = workers.begin(&Call::new(None), third);
+        let begun = workers.begin(&Call::new(None), Length::Long, third);
         assert_eq!(begun.unwrap(), Begun::Waiting);
         drop((go, second_go));
         third_has_begun.recv_blocking().unwrap();
@@ -210,10 +273,47 @@ mod tests {
     fn a_panic_costs_no_place() {
         let (workers, _rests) = workers(1);
         let panics = || std::panic::resume_unwind(Box::new("no message"));
-        workers.begin(&Call::new(None), panics).unwrap();
+        workers
+            .begin(&Call::new(None), Length::Long, panics)
+            .unwrap();
         let (work, has_begun, go) = work();
-        workers.begin(&Call::new(None), work).unwrap();
+        workers.begin(&Call::new(None), Length::Long, work).unwrap();
         has_begun.recv_blocking().unwrap();
         drop(go);
+    }
+
+    #[test]
+    fn long_calls_leave_threads_for_short_ones() {
+        let (workers, rests) = workers(4);
+        let begin = |length| {
+            let (work, has_begun, go) = work();
+            let begun = workers.begin(&Call::new(None), length, work).unwrap();
+            (begun, has_begun, go)
+        };
+        let long: Vec<_> = (0..5).map(|_| begin(Length::Long)).collect();
+        let begun: Vec<_> = long
+            .iter()
+            .map(|(begun, ..)| begun == &Begun::Now)
+            .collect();
+        assert_eq!(begun, [true, true, true, false, false]);
+        // However many wait, and one after another.
+        for _ in 0..3 {
+            let (begun, has_begun, go) = begin(Length::Short);
+            assert_eq!(begun, Begun::Now);
+            has_begun.recv_blocking().unwrap();
+            let (waits, next_has_begun, next_go) = begin(Length::Short);
+            assert_eq!(waits, Begun::Waiting);
+            drop(go);
+            next_has_begun.recv_blocking().unwrap();
+            drop(next_go);
+            while lock(&workers.0.state).busy > 3 {
+                thread::yield_now();
+            }
+        }
+        for (_, has_begun, go) in long {
+            has_begun.recv_blocking().unwrap();
+            drop(go);
+        }
+        rests.recv_blocking().unwrap();
     }
 }

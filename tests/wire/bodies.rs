@@ -130,3 +130,38 @@ fn two_hundred_megabytes_do_not_fill_the_memory() {
     let grown = memory("VmRSS").saturating_sub(before) / 1024;
     assert!(grown < 250, "{grown} MB more than before");
 }
+
+#[test]
+fn a_body_that_is_passed_on_takes_no_more_than_a_few_pieces() {
+    let server = TestServer::start(ServerOptions {
+        body_budget: 1_000_000,
+        ..ServerOptions::default()
+    });
+    let piece = "x".repeat(100_000);
+    let mut waiting = Vec::new();
+    // Four of which each is longer than the memory for all.
+    for framing in ["Content-Length: 2000000", "Transfer-Encoding: chunked"].repeat(2) {
+        let mut client = server.connect();
+        client.send(format!(
+            "POST /passed HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n"
+        ));
+        let piece = match framing {
+            "Transfer-Encoding: chunked" => format!("186a0\r\n{piece}\r\n"),
+            _ => piece.clone(),
+        };
+        (0..19).for_each(|_| client.send(&piece));
+        waiting.push((client, piece));
+    }
+    // What is left is for others.
+    let mut other = server.connect();
+    other.send("POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n");
+    other.send("x".repeat(200_000));
+    assert_eq!(other.answer().text(), "200000");
+    for (mut client, piece) in waiting {
+        client.send(&piece);
+        if piece.len() > 100_000 {
+            client.send("0\r\n\r\n");
+        }
+        assert_eq!(client.answer().text(), "2000000");
+    }
+}

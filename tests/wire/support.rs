@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use owl::Executor;
-use owl::http::server::{RequestBodyError, Server, ServerOptions, read_request_body};
+use owl::http::server::{Passing, RequestBodyError, Server, ServerOptions, read_request_body};
 use smol::io::{AsyncReadExt, BufReader};
 
 /// Longer than any wait in these tests; reached only by what hangs.
@@ -115,6 +115,13 @@ impl Drop for TestServer {
 fn app(counts: Arc<Counts>) -> tide::Server<Arc<Counts>> {
     let mut app = tide::with_state(counts);
     app.with(count);
+    app.at("/passed")
+        .post(|mut request: tide::Request<_>| async move {
+            Passing::set(request.as_ref());
+            let mut body = request.take_body().into_reader();
+            let length = smol::io::copy(&mut body, &mut smol::io::sink()).await?;
+            Ok(length.to_string())
+        });
     app.at("/hello").get(|_| async { Ok("hello") });
     app.at("/path/*rest")
         .get(|request: tide::Request<_>| async move { Ok(request.url().path().to_owned()) });

@@ -174,7 +174,8 @@ impl Lists<'_> {
             // There may be many.
             yield_now().await;
         }
-        let both = (here as u64 + there.activations).saturating_sub(in_both as u64);
+        let both = there.activations.saturating_add(here as u64);
+        let both = both.saturating_sub(in_both as u64);
         Ok(Some(counted(&self.asked.page, both)))
     }
 
@@ -207,6 +208,7 @@ impl Lists<'_> {
             namespace: self.namespace.into(),
             next: Next::First,
             ahead: None,
+            left: MAX_LIMIT,
         };
         let pieces = try_unfold(records, Records::piece);
         let body = chunks::stream(Box::pin(pieces), None);
@@ -271,6 +273,8 @@ struct Records {
     next: Next,
     /// A document that has come for one of the next rows.
     ahead: Option<Bytes>,
+    /// Documents that may still come: as many as were asked for.
+    left: usize,
 }
 
 /// What matters of a full record.
@@ -331,7 +335,12 @@ impl Records {
         loop {
             let came = match self.ahead.take() {
                 Some(came) => Some(came),
-                None => self.elements.next().await?,
+                // Else one that never ends would be read for ever.
+                None if self.left == 0 => None,
+                None => {
+                    self.left -= 1;
+                    self.elements.next().await?
+                }
             };
             let Some(came) = came else { return Ok(None) };
             match json::stored::<Document>(&came) {

@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_types::{Body, Response, StatusCode};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName, HeaderValue};
+use hyper::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, HeaderName, HeaderValue,
+};
 use hyper::{HeaderMap, Method};
 use smol::channel::Sender;
 use smol::io::{AsyncBufRead, AsyncBufReadExt};
 use smol::stream::try_unfold;
 
 use crate::api::chunks;
-use crate::http::server::Beyond;
+use crate::http::server::{Beyond, Passing};
 use crate::upstream::{
     self, Incoming, Judged, Outgoing, OutgoingBody, Upstream, UpstreamError, VIA, keep_end_to_end,
 };
@@ -42,6 +44,7 @@ pub(in crate::api) async fn send(
     request.judged = judged;
     request.patience = patience;
     let length = http.len().map(|length| length as u64);
+    Passing::set(http);
     let body = http.take_body();
     if length == Some(0) {
         return upstream.send(request).await;
@@ -91,6 +94,13 @@ fn headers(http: &http_types::Request) -> HeaderMap {
     keep_end_to_end(&mut headers);
     for own in [HOST, CONTENT_LENGTH, EXPECT] {
         headers.remove(own);
+    }
+    // By the last one it was decided here who calls, whichever the other side would take.
+    if let Some(last) = headers.get_all(AUTHORIZATION).iter().next_back().cloned() {
+        headers.insert(AUTHORIZATION, last);
+    }
+    for (name, value) in &mut headers {
+        value.set_sensitive([AUTHORIZATION, COOKIE].contains(name));
     }
     headers
 }

@@ -210,3 +210,19 @@ fn an_answer_that_breaks_off_does_so_here() {
     assert!(block_on(response.take_body().read_to_end(&mut text)).is_err());
     assert_eq!(text, b"half");
 }
+
+#[test]
+fn only_the_key_that_was_checked_goes_on_and_none_is_printed() {
+    let mut http = request(http_types::Method::Get, "/x");
+    http.insert_header("Authorization", "Basic Zmlyc3Q=");
+    http.append_header("Authorization", "Basic bGFzdA==");
+    http.insert_header("Cookie", "session=mine");
+    let (request, ..) = sent(http);
+    let keys: Vec<_> = request.headers.get_all(AUTHORIZATION).iter().collect();
+    assert_eq!(keys, ["Basic bGFzdA=="]);
+    let printed = format!("{request:?}");
+    assert!(
+        !printed.contains("bGFzdA") && !printed.contains("mine"),
+        "{printed}"
+    );
+}

@@ -4,8 +4,10 @@
 
 use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer as _};
 use serde_json::value::RawValue;
 
 use crate::entity::{ActivationId, json};
@@ -20,6 +22,14 @@ const AHEAD: u64 = 60_000;
 
 /// Rows here that are looked through ahead, at most.
 const MOST_AHEAD: usize = 1000;
+
+/// Rows of the master that are looked through for one page, at most: as far as a page may lie, and
+/// as many again that are shown by their rows here.
+const MOST_THERE: usize = 20_000;
+
+/// Parts of the master's list in a row that bring nothing new, before it is taken to have ended: a
+/// list that grows shows some rows again, and one that does not heed `skip` shows nothing else.
+const MOST_IN_VAIN: usize = 3;
 
 /// The annotation of work that was done on another OpenWhisk.
 const TIER: &str = "owl-tier";
@@ -71,6 +81,10 @@ pub(super) struct Merge {
     elsewhere: HashSet<ActivationId>,
     /// Rows so far: a list that grows while it is read shows some of them again.
     seen: HashSet<ActivationId>,
+    /// Rows that the master has shown so far.
+    shown: HashSet<ActivationId>,
+    /// Parts of its list that have brought none, in a row.
+    in_vain: usize,
     rows: Vec<Row>,
 }
 
@@ -113,6 +127,8 @@ impl Merge {
             master: Side::default(),
             elsewhere: HashSet::new(),
             seen: HashSet::new(),
+            shown: HashSet::new(),
+            in_vain: 0,
             rows: Vec::new(),
         }
     }
@@ -189,22 +205,26 @@ impl Merge {
     /// id has a row here; that one is shown.
     ///
     /// # Errors
-    /// It is not a list of activations.
+    /// It is not a list of activations, or has more of them than were asked for.
     pub(super) fn add_master(
         &mut self,
         answer: &[u8],
         is_here: impl Fn(ActivationId) -> bool,
     ) -> Result<(), NotAList> {
-        let heads: Vec<&RawValue> = json::stored(answer).ok_or(NotAList)?;
+        let heads = array_of(answer, self.master.last).ok_or(NotAList)?;
         let mut rows = Vec::with_capacity(heads.len());
+        let mut is_new = false;
         for head in &heads {
             let head = head.get().as_bytes();
             let read: Head = json::stored(head).ok_or(NotAList)?;
+            is_new |= self.shown.insert(read.id);
             if !is_here(read.id) && self.seen.insert(read.id) {
                 rows.push(read.row(Place::Master, head));
             }
         }
         self.master.add(heads.len(), rows);
+        self.in_vain = if is_new { 0 } else { self.in_vain + 1 };
+        self.master.ended |= self.in_vain >= MOST_IN_VAIN || self.master.asked >= MOST_THERE;
         Ok(())
     }
 
@@ -224,6 +244,36 @@ pub(super) fn id_at(master_url: &str, head: &[u8]) -> Option<ActivationId> {
 /// The master's answer is not a list of activations.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NotAList;
+
+/// The elements of a JSON array of at most so many; none if it is something else, or longer. A
+/// hostile one has millions in the bytes that an answer may have.
+fn array_of(answer: &[u8], most: usize) -> Option<Vec<&RawValue>> {
+    struct Elements(usize);
+
+    impl<'de> Visitor<'de> for Elements {
+        type Value = Vec<&'de RawValue>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {}", self.0)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut elements = Vec::new();
+            while let Some(element) = list.next_element()? {
+                if elements.len() == self.0 {
+                    return Err(A::Error::custom("it has more"));
+                }
+                elements.push(element);
+            }
+            Ok(elements)
+        }
+    }
+
+    let mut answer = serde_json::Deserializer::from_slice(answer);
+    let elements = answer.deserialize_seq(Elements(most)).ok()?;
+    answer.end().ok()?;
+    Some(elements)
+}
 
 /// What matters of a summary.
 #[derive(Deserialize)]

@@ -159,7 +159,63 @@ fn a_list_that_grows_meanwhile() {
 fn what_is_no_list() {
     for answer in ["", "{}", "[1]", r#"[{"start":1}]"#, "<html>"] {
         let mut merge = Merge::new(MASTER, 0, 5);
+        merge.wants();
         let added = merge.add_master(answer.as_bytes(), |_| false);
         assert_eq!(added, Err(NotAList), "{answer}");
     }
+}
+
+/// How often a merge asks a master that always shows the same rows, until it is content.
+fn asked_of(rows: &[Value], is_here: bool) -> usize {
+    let mut merge = Merge::new(MASTER, 0, 30);
+    let mut asked = 0;
+    loop {
+        match merge.wants() {
+            Wants::Nothing => return asked,
+            Wants::Here { .. } => merge.add_here(&[]),
+            Wants::Master { limit, .. } => {
+                let answer = json!(&rows[..limit]).to_string();
+                merge.add_master(answer.as_bytes(), |_| is_here).unwrap();
+            }
+        }
+        asked += 1;
+        assert!(asked < 1000, "it asks without end");
+    }
+}
+
+#[test]
+fn a_master_that_repeats_itself_is_not_asked_without_end() {
+    // As many as are asked for each time: `skip` is not heeded.
+    let two: Vec<Value> = (0..30).map(|number| head(number % 2, 5)).collect();
+    for is_here in [false, true] {
+        assert!(asked_of(&two, is_here) <= 6);
+    }
+    // Rows that are all here, without end.
+    let mut merge = Merge::new(MASTER, 0, 30);
+    let mut number = 0;
+    loop {
+        match merge.wants() {
+            Wants::Nothing => break,
+            Wants::Here { .. } => merge.add_here(&[]),
+            Wants::Master { limit, .. } => {
+                let rows = (0..limit as u64).map(|row| head(number + row, 5));
+                let answer = Value::from_iter(rows).to_string();
+                merge.add_master(answer.as_bytes(), |_| true).unwrap();
+                number += limit as u64;
+            }
+        }
+        assert!(number < 100_000, "it asks without end");
+    }
+}
+
+#[test]
+fn more_than_was_asked_for_is_no_list() {
+    let mut merge = Merge::new(MASTER, 0, 2);
+    assert!(matches!(merge.wants(), Wants::Master { limit: 2, .. }));
+    let rows: Vec<Value> = (1..=3).map(|number| head(number, 5)).collect();
+    let answer = json!(rows).to_string();
+    assert_eq!(
+        merge.add_master(answer.as_bytes(), |_| false),
+        Err(NotAList)
+    );
 }

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::*;
 use crate::entity::{Activation, Response, Status};
+use crate::store::{CodeChange, Collection, EntityWrite, Expect};
 
 /// Makes the invoker answer with a finished activation.
 pub(super) fn finish(api: &Api, status: Status, result: Option<&'static str>) {
@@ -311,4 +312,39 @@ fn refused_by_the_invoker() {
     *api.script.answer.lock().unwrap() =
         Box::new(|_| Err(InvokeError::Unavailable("stopping".into())));
     api.post(&action("a"), json!({})).refused(503, "stopping");
+}
+
+#[test]
+fn what_may_run_elsewhere_needs_no_runtime_here() {
+    let api = Api::new();
+    let created = api.create("a");
+    let put = |revision, annotations: Value| {
+        let mut document = created.clone();
+        document["exec"] = json!({"kind": "cobol:1", "binary": false});
+        document["annotations"] = annotations;
+        let write = api.store.put_entity(EntityWrite {
+            path: "guest/a".into(),
+            collection: Collection::Actions,
+            document: document.to_string().into(),
+            code: CodeChange::Keep,
+            updated: 1,
+            expect: Expect::Revision(revision),
+        });
+        smol::block_on(write).unwrap();
+    };
+    let revision = || api.store.entity("guest/a").unwrap().unwrap().revision;
+    put(revision(), json!([]));
+    assert_eq!(api.post(&action("a"), json!({})).status, 400);
+    put(
+        revision(),
+        json!([{"key": "owl-placement", "value": "cloud"}]),
+    );
+    let post = Ask::new(Method::Post, &action("a")).json(json!({}));
+    let reply = post.header("X-Owl-Via", "before").send(&api);
+    assert_eq!(reply.status, 202);
+    let calls = api.script.calls.lock().unwrap();
+    let [call] = &calls[..] else {
+        panic!("one call");
+    };
+    assert_eq!(call.via.as_deref(), Some("before"));
 }

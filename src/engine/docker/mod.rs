@@ -244,7 +244,7 @@ impl DockerEngine {
                 container.name, self.place.network
             )));
         }
-        Ok(DockerSandbox::new(container, id, address, logs))
+        Ok(DockerSandbox::new(container, id, image, address, logs))
     }
 
     async fn pull(&self, image: &str) -> Result<(), DockerError> {

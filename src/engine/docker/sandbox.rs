@@ -18,6 +18,7 @@ use super::client::Client;
 use super::containers::CreateContainer;
 use super::error::DockerError;
 use super::frames::Frames;
+use super::info::go_architecture;
 use super::registry::{Fate, Registry};
 
 /// Port of the proxy in every image (reference section 7).
@@ -117,6 +118,7 @@ impl Drop for Container {
 /// A container that was started.
 pub(super) struct DockerSandbox {
     id: String,
+    image: String,
     /// None if it ended before it could be asked for.
     address: Option<IpAddr>,
     logs: LogSink,
@@ -129,6 +131,7 @@ impl DockerSandbox {
     pub(super) fn new(
         container: Container,
         id: String,
+        image: &str,
         address: Option<IpAddr>,
         stream: ResponseStream,
     ) -> Self {
@@ -139,6 +142,7 @@ impl DockerSandbox {
         }
         DockerSandbox {
             id,
+            image: image.to_owned(),
             address,
             logs,
             _pump: container.client.executor().spawn(pump),
@@ -171,6 +175,19 @@ async fn pump(mut stream: ResponseStream, logs: LogSink, name: String) {
 }
 
 impl Sandbox for DockerSandbox {
+    fn is_foreign(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async {
+            let client = &self.container.client;
+            let image = client.inspect_image(&self.image).await.ok().flatten();
+            let image = image.and_then(|image| image.architecture);
+            let engine = client.info().await.ok().and_then(|info| info.architecture);
+            match (image, engine) {
+                (Some(image), Some(engine)) => go_architecture(&image) != go_architecture(&engine),
+                _ => false,
+            }
+        })
+    }
+
     fn id(&self) -> &str {
         &self.id
     }

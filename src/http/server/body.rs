@@ -11,11 +11,16 @@ use bytes::Bytes;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use smol::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead};
 
+use super::passing::Passing;
 use super::refusal::Refusal;
 use super::state::State;
 
 /// Largest piece of an answer that is copied at once.
 const PIECE: usize = 64 * 1024;
+
+/// What a body that is passed on takes at most: what hyper reads ahead, and the pieces that wait
+/// to go on.
+pub(super) const IN_PASSING: u64 = 192 * 1024;
 
 /// A request body as tide reads it. Nothing is read from the client before the handler asks.
 pub(super) struct RequestBody {
@@ -25,15 +30,17 @@ pub(super) struct RequestBody {
     /// Data bytes that have come.
     came: u64,
     state: Arc<State>,
+    passing: Option<Passing>,
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, state: Arc<State>) -> Self {
+    pub(super) fn new(incoming: Incoming, state: Arc<State>, passing: Option<Passing>) -> Self {
         RequestBody {
             incoming: Some(incoming),
             piece: Bytes::new(),
             came: 0,
             state,
+            passing,
         }
     }
 
@@ -43,6 +50,12 @@ impl RequestBody {
             Some(left) => self.came + left,
             // In steps, so that small chunks do not each ask anew.
             None => (self.came + 1).next_multiple_of(PIECE as u64),
+        };
+        let is_passing = self.passing.as_ref().is_some_and(Passing::get);
+        let total = if is_passing {
+            total.min(IN_PASSING)
+        } else {
+            total
         };
         if self.state.reserve(total) {
             return Ok(());

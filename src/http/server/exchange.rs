@@ -9,8 +9,9 @@ use hyper::header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, Hea
 use hyper::{Request, Response, StatusCode};
 
 use super::beyond::Beyond;
-use super::body::{RequestBody, ResponseBody};
+use super::body::{IN_PASSING, RequestBody, ResponseBody};
 use super::in_memory::InMemory;
+use super::passing::Passing;
 use super::refusal::Refusal;
 use super::state::State;
 
@@ -130,7 +131,13 @@ fn to_tide(
     if !body.is_end_stream() {
         let length = body.size_hint().exact();
         let length = length.and_then(|length| usize::try_from(length).ok());
-        let body = RequestBody::new(body, state.clone());
+        // Whatever becomes of a short one, it takes no less.
+        let is_short = length.is_some_and(|length| length as u64 <= IN_PASSING);
+        let passing = (!is_short).then(Passing::default);
+        let body = RequestBody::new(body, state.clone(), passing.clone());
+        if let Some(passing) = passing {
+            request.ext_mut().insert(passing);
+        }
         request.set_body(http_types::Body::from_reader(body, length));
         if !parts.headers.contains_key(CONTENT_TYPE) {
             // Which `set_body` made up.

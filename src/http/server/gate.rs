@@ -16,10 +16,10 @@ use smol::io::{AsyncRead, AsyncWrite};
 
 use super::chunked::Chunked;
 use super::head::{self, Framing, Limits};
-use super::patience::Patience;
 use super::refusal::Refusal;
 use super::socket::Socket;
 use super::state::State;
+use crate::http::patience::Patience;
 
 /// Stands in for a request that is refused.
 const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nhost: owl\r\nconnection: close\r\n\r\n";

@@ -20,7 +20,7 @@ mod exchange;
 mod gate;
 mod head;
 mod in_memory;
-mod patience;
+mod passing;
 mod refusal;
 
 mod socket;
@@ -29,6 +29,7 @@ mod state;
 pub use beyond::Beyond;
 pub use body::{RequestBodyError, read_request_body};
 pub use in_memory::InMemory;
+pub use passing::Passing;
 
 use std::future::Future;
 use std::io;

@@ -32,6 +32,8 @@ pub(super) struct Scripted {
 pub(super) struct ScriptedSandbox {
     address: SocketAddr,
     logs: LogSink,
+    /// Whether it is for other machines: nothing listens then.
+    foreign: bool,
     removed: Arc<AtomicUsize>,
 }
 
@@ -53,6 +55,16 @@ impl Engine for Scripted {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();
             let (logs, script) = (LogSink::new(), self.script);
+            let foreign = spec.action.ends_with("/foreign");
+            if foreign {
+                logs.close();
+                return Ok(Box::new(ScriptedSandbox {
+                    address,
+                    logs,
+                    foreign,
+                    removed: self.removed.clone(),
+                }) as Box<dyn Sandbox>);
+            }
             let sink = logs.clone();
             // What is printed arrives in order, but it may come later than the answer.
             let (printer, printed) = std::sync::mpsc::channel::<(Duration, String)>();
@@ -76,6 +88,7 @@ impl Engine for Scripted {
             Ok(Box::new(ScriptedSandbox {
                 address,
                 logs,
+                foreign,
                 removed: self.removed.clone(),
             }) as Box<dyn Sandbox>)
         })
@@ -143,7 +156,11 @@ impl Sandbox for ScriptedSandbox {
     }
 
     fn has_exited(&self) -> bool {
-        false
+        self.foreign
+    }
+
+    fn is_foreign(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async { self.foreign })
     }
 
     fn killed_for_memory(&self) -> BoxFuture<'_, bool> {

@@ -313,8 +313,11 @@ fn what_the_gateway_has_no_runtime_for() {
     bench.put(named("unstartable"));
     let record = bench.record_of("unstartable", &json!({}));
     assert_eq!(place(&record)["reason"], "start");
+    bench.put(named("foreign"));
+    let record = bench.record_of("foreign", &json!({}));
+    assert_eq!(place(&record)["reason"], "image");
     assert_eq!(bench.invoker.figures().pool.counts.busy, 0);
-    assert_eq!(cloud.invocations(0).len(), 3);
+    assert_eq!(cloud.invocations(0).len(), 4);
 }
 
 /// Takes every sandbox for some seconds.
@@ -415,4 +418,46 @@ fn promised_ones_run_at_most_once() {
     assert!(error(&bench.record(ids[1])).1.contains("not repeated"));
     assert_eq!(cloud.invocations(0).len(), 1);
     assert_eq!(bench.store.pending().unwrap().len(), 0);
+}
+
+#[test]
+fn what_can_run_here() {
+    let bench = Bench::in_folder(tempfile::tempdir().unwrap(), echo, 2);
+    let mut strange = named("guest/strange");
+    strange.exec = Exec::Code {
+        kind: "none:1".into(),
+        binary: false,
+        main: None,
+    };
+    for action in [
+        action("a"),
+        placed("any", "any"),
+        placed("cloud", "cloud"),
+        strange,
+        sequence("guest/both", &["guest/a", "guest/any"]),
+        sequence("guest/partly", &["guest/a", "guest/cloud"]),
+        sequence("guest/deep", &["guest/both", "guest/partly"]),
+    ] {
+        bench.put(action);
+    }
+    let guest = bench.store.key_of_namespace("guest").unwrap().unwrap();
+    let can_run = |bench: &Bench, name: &str| {
+        let name = format!("guest/{name}").parse().unwrap();
+        bench.invoker.can_run(&guest, &name)
+    };
+    for (name, expected) in [
+        ("a", true),
+        ("any", true),
+        ("both", true),
+        ("cloud", false),
+        ("strange", false),
+        ("partly", false),
+        ("deep", false),
+        ("missing", false),
+    ] {
+        assert_eq!(can_run(&bench, name), expected, "{name}");
+    }
+    let bench = Bench::in_folder(tempfile::tempdir().unwrap(), echo, 0);
+    bench.put(action("a"));
+    assert!(!can_run(&bench, "a"), "there is no place for a sandbox");
 }

@@ -142,7 +142,13 @@ impl Fires {
         match &stage {
             Stage::Refused(reason) => {
                 counts.refused += 1;
-                log::warn!("the trigger {path}, fired as {id}, is not fired: {reason}");
+                log::debug!("the trigger {path}, fired as {id}, is refused: {reason}");
+                if let Some(times) = self.state(|state| state.refused.add(Instant::now())) {
+                    log::warn!(
+                        "{times} fired triggers were refused by the master; the last, {path}: \
+                         {reason}. owl sync status has the numbers"
+                    );
+                }
             }
             _ => {
                 counts.delivered += 1;

@@ -14,10 +14,11 @@ mod error;
 mod fire;
 mod queue;
 mod record;
+mod told;
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use event_listener::Event;
 use serde_json::value::RawValue;
@@ -31,6 +32,7 @@ pub use fire::{StoredFire, priority};
 use self::answer::{MAX_ANSWER, is_for_caller, reason};
 use self::queue::{Entry, Queue};
 use self::record::{Cause, Stage, row};
+use self::told::Told;
 use super::Keys;
 use super::journal::Journal;
 use crate::Executor;
@@ -110,6 +112,9 @@ struct Inner {
 struct State {
     queue: Queue,
     counts: Counts,
+    /// What the log has told of those that were given up, and of those that the master refused.
+    given_up: Told,
+    refused: Told,
 }
 
 impl Fires {
@@ -130,7 +135,12 @@ impl Fires {
             book,
             limit: limits.bytes,
             turn: smol::lock::Mutex::new(()),
-            state: Mutex::new(State { queue, counts }),
+            state: Mutex::new(State {
+                queue,
+                counts,
+                given_up: Told::default(),
+                refused: Told::default(),
+            }),
             changed: Event::new(),
         })))
     }
@@ -251,7 +261,13 @@ impl Fires {
         let fire = self.0.book.fire(number)?;
         if let Some(fire) = &fire {
             let (id, path, why) = (fire.id, fire.path(), cause.text());
-            log::warn!("the trigger {path}, fired as {id}: {why}");
+            log::debug!("the trigger {path}, fired as {id}: {why}");
+            if let Some(times) = self.state(|state| state.given_up.add(Instant::now())) {
+                log::warn!(
+                    "{times} fired triggers for the master were given up; of the last, {path}: \
+                     {why}. owl sync status has the numbers"
+                );
+            }
         }
         Ok(self.ended(number, fire.as_ref(), &Stage::GivenUp(cause)))
     }

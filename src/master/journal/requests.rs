@@ -9,7 +9,7 @@ use super::entry::{Entry, Operation};
 use super::machine::{Answer, Delay, Sight};
 use super::same;
 use super::stamp::Stamp;
-use crate::entity::{Identity, json};
+use crate::entity::{Identity, is_told_of, json};
 use crate::upstream::{Outgoing, OutgoingBody, Upstream, UpstreamError, Via, Whole};
 
 /// Longest answer that is read: an action with its code.
@@ -62,9 +62,9 @@ impl Requests {
 fn sight(entry: &Entry, body: &[u8], answer: Whole) -> Sight {
     let other = other_of(entry, &answer.body);
     match answer.status {
-        StatusCode::OK => match Stamp::of(entry.collection, &answer.body) {
+        StatusCode::OK => match stamp(entry, &answer) {
             // Through a binding.
-            Some(_) if other.is_some() => Sight::Refused(format!(
+            None if other.is_some() => Sight::Refused(format!(
                 "the master has something else there: {}",
                 other.unwrap_or_default()
             )),
@@ -100,18 +100,26 @@ fn other_of(entry: &Entry, document: &[u8]) -> Option<String> {
 fn outcome(entry: &Entry, answer: Whole) -> Answer {
     if answer.status.is_success() {
         return match entry.operation {
-            Operation::Delete | Operation::Status => Answer::DoneSilently,
-            Operation::Put if Stamp::of(entry.collection, &answer.body).is_some() => {
-                Answer::Done(answer.body)
-            }
+            // Which is answered without a document.
+            Operation::Status => Answer::DoneSilently,
+            Operation::Delete if stamp(entry, &answer).is_some() => Answer::DoneSilently,
+            Operation::Put if stamp(entry, &answer).is_some() => Answer::Done(answer.body),
             // It is looked at again.
-            Operation::Put => Answer::Trouble(Delay::Unreachable(no_openwhisk(&answer))),
+            Operation::Delete | Operation::Put => {
+                Answer::Trouble(Delay::Unreachable(no_openwhisk(&answer)))
+            }
         };
     }
     match delay(answer.status, &answer) {
         Some(delay) => Answer::Trouble(delay),
         None => Answer::Refused(reason(&answer)),
     }
+}
+
+/// The state of the entry's entity that an answer shows; none if it is not about that entity.
+fn stamp(entry: &Entry, answer: &Whole) -> Option<Stamp> {
+    let is_it = is_told_of(&answer.body, &entry.path);
+    is_it.then(|| Stamp::of(entry.collection, &answer.body))?
 }
 
 /// Why a status says nothing about the request; none if it is an answer to it.
@@ -129,6 +137,15 @@ fn delay(status: StatusCode, answer: &Whole) -> Option<Delay> {
             Some(Delay::Unreachable(reason(answer)))
         }
         status if status.is_server_error() => Some(Delay::Error(reason(answer))),
+        // What proxies and portals on the way say, too, but not as OpenWhisk does.
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::METHOD_NOT_ALLOWED
+        | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            if error_of(answer).is_none() =>
+        {
+            Some(Delay::Unreachable(no_openwhisk(answer)))
+        }
         status if status.is_client_error() => None,
         _ => Some(Delay::Unreachable(no_openwhisk(answer))),
     }

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::StatusCode;
+use hyper::header::{ACCEPT_ENCODING, RANGE};
 
 use self::turns::Turns;
 use super::copies::{Copies, CopyError, Shown, is_error};
 use super::journal::{Journal, JournalError, MAX_ANSWER, Operation, Recording, Write};
 use crate::catalog::Catalog;
-use crate::entity::{Identity, wanted_status};
+use crate::entity::{Identity, is_told_of, wanted_status};
 use crate::store::{Change, Collection};
 use crate::upstream::{Outgoing, OutgoingBody, Upstream, UpstreamError, Whole};
 
@@ -142,6 +143,10 @@ impl Writes {
             request.outgoing.target.clone(),
         );
         outgoing.headers = request.outgoing.headers.clone();
+        for unreadable in [ACCEPT_ENCODING, RANGE] {
+            // What is answered must be read here, too.
+            outgoing.headers.remove(unreadable);
+        }
         if !request.body.is_empty() {
             outgoing.body = OutgoingBody::Whole(request.body.clone());
         }
@@ -238,7 +243,12 @@ impl Writes {
                     .adopt_answer(identity, shown, collection, path, document)
                     .await
             }
-            Operation::Delete => self.copies.gone(path).await,
+            Operation::Delete if is_told_of(&answer.body, path) => self.copies.gone(path).await,
+            // Whatever has answered has not told that it is gone.
+            Operation::Delete => {
+                self.copies.stale(path);
+                Ok(())
+            }
             Operation::Status => match wanted_status(&request.body) {
                 Ok(status) => self.copies.set_rule_status(path, status).await,
                 Err(_) => Ok(()),

@@ -27,6 +27,7 @@ struct Script(Arc<Mutex<Inner>>);
 struct Inner {
     told: VecDeque<Told>,
     asked: Vec<String>,
+    headers: Vec<HeaderMap>,
 }
 
 impl Exchange for Script {
@@ -34,6 +35,7 @@ impl Exchange for Script {
         let mut script = lock(&self.0);
         let line = format!("{} {} {:?}", request.method, request.target, request.body);
         script.asked.push(line);
+        script.headers.push(request.headers);
         let told = script.told.pop_front().expect("an answer");
         Box::pin(async move {
             let (status, body) = told?;
@@ -262,4 +264,39 @@ fn what_only_this_gateway_has_is_nobody_elses_concern() {
     }
     assert!(!bench.writes.copies.is_kept("ns/t.kept").unwrap());
     assert!(bench.asked().is_empty());
+}
+
+#[test]
+fn a_page_of_somebody_else_deletes_nothing_here() {
+    let told = [
+        Ok((200, TRIGGER)),
+        Ok((200, "<html>log in here</html>")),
+        Ok((
+            200,
+            r#"{"namespace":"ns","name":"other","version":"0.0.1"}"#,
+        )),
+        Ok((204, "")),
+    ];
+    let bench = Bench::new(true, told);
+    bench.write(Operation::Put, "ns/t");
+    for _ in 0..3 {
+        // It is passed on all the same: nobody knows better.
+        let passed = bench.write(Operation::Delete, "ns/t");
+        assert!(matches!(passed, Written::Answer(_)));
+        assert_eq!(bench.version_here().as_deref(), Some("0.0.7"));
+    }
+}
+
+#[test]
+fn the_answer_is_asked_for_as_it_can_be_read() {
+    let bench = Bench::new(true, [Ok((200, TRIGGER))]);
+    let mut put = request(Operation::Put, "ns/t");
+    for name in ["accept-encoding", "range", "x-mine"] {
+        let value = hyper::header::HeaderValue::from_static("gzip");
+        put.outgoing.headers.insert(name, value);
+    }
+    block_on(bench.writes.write(&bench.identity, put));
+    let headers = lock(&bench.script.0).headers.pop().unwrap();
+    let names: Vec<_> = headers.keys().map(|name| name.as_str()).collect();
+    assert_eq!(names, ["x-mine"]);
 }

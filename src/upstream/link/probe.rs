@@ -44,7 +44,8 @@ impl Upstream {
     /// Asks for what needs no key, and as little as possible; [`Upstream::watch`] knows when.
     pub async fn probe(&self) {
         let epoch = lock(&self.0.known).epoch();
-        let probe = Outgoing::new(Method::GET, PROBE);
+        let mut probe = Outgoing::new(Method::GET, PROBE);
+        probe.short = true;
         let answer = self.0.exchange.send(probe).await;
         self.0.counts.add_probe();
         let verdict = match &answer {

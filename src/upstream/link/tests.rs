@@ -240,3 +240,32 @@ fn probed_once_and_then_only_while_there_is_doubt() {
         assert_eq!((counted.probes, counted.outages), (4, 1));
     });
 }
+
+#[test]
+fn what_is_read_at_once_is_short() {
+    struct Lengths(Arc<Mutex<Vec<bool>>>);
+    impl Exchange for Lengths {
+        fn send(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, UpstreamError>> {
+            lock(&self.0).push(request.short);
+            Box::pin(async { Err(UpstreamError::Busy) })
+        }
+    }
+    let short = Arc::default();
+    let upstream = Upstream::new("http://master", Lengths(Arc::clone(&short)));
+    let mut blocking = put();
+    blocking.patience = Duration::from_secs(60);
+    let mut coming = put();
+    let (_sender, pieces) = body();
+    coming.body = OutgoingBody::Pieces {
+        length: None,
+        pieces,
+    };
+    block_on(async {
+        upstream.probe().await;
+        upstream.fetch(put(), 1).await.unwrap_err();
+        upstream.fetch(blocking, 1).await.unwrap_err();
+        upstream.fetch(coming, 1).await.unwrap_err();
+        assert!(upstream.send(get()).await.is_err());
+    });
+    assert_eq!(*lock(&short), [true, true, false, false, false]);
+}

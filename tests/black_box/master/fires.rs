@@ -134,6 +134,7 @@ fn they_wait_for_the_link_and_come_in_their_order() {
     both.link.restore();
     until("all are delivered", || waiting(&client) == 0);
 
+    until("all are recorded", || records(&master, "t").len() == 6);
     let fired = records(&master, "t");
     let numbers: Vec<u64> = fired.iter().map(number).collect();
     assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);

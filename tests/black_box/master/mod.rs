@@ -7,6 +7,7 @@ mod composing;
 mod fake;
 mod fires;
 mod forwarding;
+mod hostile;
 mod journal;
 mod keys;
 mod kill9;

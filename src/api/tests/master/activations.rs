@@ -193,3 +193,28 @@ fn one_activation_without_the_master() {
     );
     assert_eq!(reply.header("X-Owl-Offline"), None);
 }
+
+#[test]
+fn numbers_that_cannot_be() {
+    let (api, _) = with_master(|_| answer(200, json!({"activations": u64::MAX})));
+    store(&api, 1, "a", recent());
+    let reply = api.get(&format!("{LIST}?count=true"));
+    assert_eq!(reply.value(), json!({"activations": u64::MAX}));
+}
+
+#[test]
+fn records_that_nobody_has_asked_for() {
+    let at = recent();
+    // Many more records than a page can have, and none of them the one that is wanted.
+    let (api, _) = with_master(move |seen| {
+        if !seen.line.contains("docs") {
+            return answer(200, json!([summary(9, at + 1)]));
+        }
+        let mut rows = vec![summary(8, at + 2); 1000];
+        rows.push(summary(9, at + 1));
+        answer(200, json!(rows))
+    });
+    store(&api, 1, "a", at);
+    let reply = api.get(&format!("{LIST}?docs=true"));
+    assert_eq!(ids(&reply), [id(1)]);
+}

@@ -189,7 +189,7 @@ fn something_between_that_is_no_openwhisk_changes_nothing() {
     cloud.put(ACTIONS, "ns/a", "base");
     block_on(gateway.copy(&cloud, ACTIONS, "ns/a"));
     put(&gateway, "ns/a", "ours");
-    for status in [404, 200, 302] {
+    for status in [404, 200, 302, 401, 403, 405] {
         cloud.with(|model| model.is_somebody_else = true);
         cloud.fail([Fault::Status(status)]);
         replay(&gateway, &cloud);
@@ -246,4 +246,64 @@ fn a_client_who_does_not_wait_leaves_a_whole_entry_or_none() {
         assert_eq!(gateway.thing("ns/a"), cloud.thing(ACTIONS, "ns/a"));
         assert!(lock(&gateway.copies.held).is_empty());
     }
+}
+
+/// Documents of something else.
+const OTHERS: [&str; 3] = [
+    r#"{"namespace":"ns","name":"other","version":"0.0.1","updated":1}"#,
+    r#"{"namespace":"other","name":"a","version":"0.0.1","updated":1}"#,
+    r#"{"version":"0.0.9"}"#,
+];
+
+#[test]
+fn documents_of_something_else_are_no_answer() {
+    for other in OTHERS {
+        let (_dir, cloud, gateway) = gateway();
+        cloud.put(ACTIONS, "ns/a", "base");
+        block_on(gateway.copy(&cloud, ACTIONS, "ns/a"));
+        put(&gateway, "ns/a", "ours");
+        // To the write; to the look, too, if it could be of anything.
+        for looked in [Fault::None, Fault::Instead(OTHERS[2])] {
+            cloud.fail([looked, Fault::Instead(other)]);
+            replay(&gateway, &cloud);
+            assert!(gateway.entries()[0].is_open(), "{other}");
+            assert_eq!(gateway.thing("ns/a").unwrap().token, "ours");
+        }
+        replay(&gateway, &cloud);
+        assert!(gateway.entries().is_empty());
+        assert_eq!(cloud.with(|model| model.effects.len()), 1);
+    }
+}
+
+#[test]
+fn a_deletion_that_somebody_else_has_answered_is_looked_at_again() {
+    let (_dir, cloud, gateway) = gateway();
+    cloud.put(ACTIONS, "ns/a", "base");
+    block_on(gateway.copy(&cloud, ACTIONS, "ns/a"));
+    block_on(gateway.write(Operation::Delete, ACTIONS, "ns/a", "")).unwrap();
+    cloud.with(|model| model.is_somebody_else = true);
+    cloud.fail([Fault::None, Fault::Status(200)]);
+    replay(&gateway, &cloud);
+    assert!(gateway.entries()[0].is_open());
+    replay(&gateway, &cloud);
+    assert!(gateway.entries().is_empty());
+    assert_eq!(cloud.thing(ACTIONS, "ns/a"), None);
+}
+
+#[test]
+fn a_document_that_is_no_copy_holds_nothing_up() {
+    const UNREADABLE: &str = r#"{"namespace":"ns","name":"a","version":"0.0.2","updated":1,
+        "exec":7,"parameters":[{"key":"token","value":"ours"}]}"#;
+    let (_dir, cloud, gateway) = gateway();
+    cloud.put(ACTIONS, "ns/a", "base");
+    block_on(gateway.copy(&cloud, ACTIONS, "ns/a"));
+    put(&gateway, "ns/a", "ours");
+    put(&gateway, "ns/b", "next");
+    cloud.fail([Fault::None, Fault::Instead(UNREADABLE)]);
+    replay(&gateway, &cloud);
+    assert!(gateway.entries().is_empty());
+    // It is asked for again by whoever wants it.
+    let store = gateway.catalog.store();
+    assert_eq!(store.note(&mark("ns/a")).unwrap(), None);
+    assert_eq!(cloud.thing(ACTIONS, "ns/b").unwrap().token, "next");
 }

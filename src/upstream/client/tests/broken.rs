@@ -236,3 +236,32 @@ fn a_body_that_breaks_off_says_nothing_of_the_master() {
         );
     }
 }
+
+#[test]
+fn an_answer_that_trickles() {
+    for (head, piece) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n", "x"),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "1\r\nx\r\n",
+        ),
+    ] {
+        let (url, master) = master(move |listener| {
+            let mut connection = Connection::accept(&listener);
+            connection.request();
+            connection.write(head);
+            // Each pause is shorter than anybody would mind.
+            for _ in 0..200 {
+                std::thread::sleep(SHORT / 4);
+                if !connection.try_write(piece) {
+                    return;
+                }
+            }
+            panic!("all of it was taken");
+        });
+        let answer = ask(&client(&url, impatient()), get()).unwrap();
+        let error = block_on(answer.body.read(1000)).unwrap_err();
+        assert!(error.to_string().contains("timeout"), "{error}");
+        master.join().unwrap();
+    }
+}

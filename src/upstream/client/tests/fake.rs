@@ -103,6 +103,11 @@ impl Connection {
         self.stream.get_mut().write_all(text.as_ref()).unwrap();
     }
 
+    /// Writes, unless the other side has gone.
+    pub(super) fn try_write(&mut self, text: &str) -> bool {
+        self.stream.get_mut().write_all(text.as_bytes()).is_ok()
+    }
+
     /// Waits until the other side has closed, or reset, the connection.
     pub(super) fn closed(&mut self) {
         if let Err(error) = std::io::copy(&mut self.stream, &mut std::io::sink()) {

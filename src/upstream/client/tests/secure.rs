@@ -264,3 +264,31 @@ fn an_end_that_is_not_told_is_none() {
         master.join().unwrap();
     }
 }
+
+#[test]
+fn a_handshake_that_trickles() {
+    let (url, master) = secure_master("127.0.0.1", |listener| {
+        let (mut stream, _) = listener.accept().unwrap();
+        // The head of a record, and then its bytes one by one.
+        let mut piece: &[u8] = &[22, 3, 3, 16, 0];
+        for _ in 0..200 {
+            if stream.write_all(piece).is_err() {
+                return;
+            }
+            piece = &[2];
+            thread::sleep(SHORT / 4);
+        }
+        panic!("all of it was taken");
+    });
+    let impatient = config::Upstream {
+        connect_timeout: SHORT,
+        insecure: true,
+        ..settings()
+    };
+    let error = ask(&client(&url, impatient), Outgoing::new(Method::GET, "/x"));
+    let Some(UpstreamError::Unsent(reason)) = error.err() else {
+        panic!("it was sent");
+    };
+    assert!(reason.contains("OWL_CONNECT_TIMEOUT"), "{reason}");
+    master.join().unwrap();
+}

@@ -1,13 +1,13 @@
-//! How long a slow client is waited for: decided from a clock that is passed in.
+//! How long a slow other side is waited for: decided from a clock that is passed in.
 
 use std::time::{Duration, Instant};
 
-/// Time that a client may take, in all, while the other side waits for it.
+/// Time that one side of a connection may take, in all, while the other one waits for it.
 ///
-/// It runs out while waiting and is refilled by what comes: a client that keeps to the least rate
-/// is waited for without end, one that trickles or stops for `full` at most.
+/// It runs out while waiting and is refilled by what comes: who keeps to the least rate is
+/// waited for without end, who trickles or stops for `full` at most.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     full: Duration,
     left: Duration,
     /// Bytes a second.
@@ -17,7 +17,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn new(full: Duration, rate: u32) -> Self {
+    pub(crate) fn new(full: Duration, rate: u32) -> Self {
         Patience {
             full,
             left: full,
@@ -27,12 +27,12 @@ impl Patience {
     }
 
     /// Begins to wait, or goes on waiting; tells until when.
-    pub(super) fn wait(&mut self, now: Instant) -> Instant {
+    pub(crate) fn wait(&mut self, now: Instant) -> Instant {
         *self.since.get_or_insert(now) + self.left
     }
 
     /// Ends the wait: these many bytes went over.
-    pub(super) fn progress(&mut self, now: Instant, bytes: usize) {
+    pub(crate) fn progress(&mut self, now: Instant, bytes: usize) {
         // Nothing is spent without a wait, so the usual case needs no clock.
         let Some(since) = self.since.take() else {
             return;
