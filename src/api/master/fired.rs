@@ -11,7 +11,6 @@ use crate::api::dispatch::Request;
 use crate::api::error::ApiError;
 use crate::api::target::Target;
 use crate::api::{State, invoke, triggers};
-use crate::catalog::CatalogError;
 use crate::entity::{Identity, RuleStatus, Trigger};
 use crate::invoke::was_fired;
 use crate::master::Master;
@@ -81,7 +80,8 @@ async fn known(
     master: &Master,
     target: &Target,
 ) -> Result<(Option<Trigger>, bool), ApiError> {
-    let (copies, identity) = (&master.copies, &request.identity);
+    let copies = master.copies.for_request(via_of(&request.http));
+    let identity = &request.identity;
     let (namespace, name) = (target.namespace(), target.name());
     let ensured = copies.ensure_trigger(identity, namespace, name, Need::Run);
     let is_offline = match ensured.await {
@@ -96,10 +96,6 @@ async fn known(
     };
     match request.catalog().get(target.path()) {
         Ok(trigger) => Ok((Some(trigger), is_offline)),
-        // What was deleted here is gone.
-        Err(CatalogError::Missing) if is_offline && !copies.ours().has(target.path()) => {
-            Ok((None, true))
-        }
         Err(error) => Err(error.into()),
     }
 }

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smol::Timer;
+use smol::future::or;
+
 use super::checked::Remembered;
 use super::error::CopyError;
 use super::flights::{Fetch, Join, Landed, Lead};
@@ -18,6 +21,9 @@ use crate::upstream::UpstreamError;
 
 /// How often something is fetched that writes overtake.
 const TRIES: usize = 3;
+
+/// How long somebody who wants to run an old copy waits for the master to say that it is still good.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Fetches at the same time that nobody waits for. Where there are more, the next who wants the
 /// copy tries again.
@@ -79,9 +85,20 @@ impl Copies {
             }
             if self.upstream().is_down() {
                 // Without a task and a look into the store: so it may be for long.
-                return self.without_master(item, UpstreamError::Down.to_string());
+                return self.offline(item, known, || UpstreamError::Down.to_string());
             }
-            match self.begin(item).outcome().await {
+            let fetch = self.begin(item);
+            let outcome = match known {
+                Known::Copy(Some(_)) if need == Need::Run && !self.0.revalidate.is_zero() => {
+                    match or(async { Some(fetch.outcome().await) }, given_up()).await {
+                        Some(outcome) => outcome,
+                        // It goes on, for those who come next.
+                        None => return Ok(Source::Offline),
+                    }
+                }
+                _ => fetch.outcome().await,
+            };
+            match outcome {
                 Ok(Landed::Here) => return Ok(Source::Fresh),
                 Ok(Landed::Absent) => return self.absent_at(item),
                 Ok(Landed::Overtaken) => known = self.known(item)?,
@@ -132,11 +149,22 @@ impl Copies {
 
     /// The master does not tell: a copy will do, however old it is.
     fn without_master(&self, item: &Item, reason: String) -> Result<Source, CopyError> {
-        match self.known(item)? {
+        let known = self.known(item)?;
+        self.offline(item, known, || reason)
+    }
+
+    fn offline(
+        &self,
+        item: &Item,
+        known: Known,
+        reason: impl FnOnce() -> String,
+    ) -> Result<Source, CopyError> {
+        match known {
             Known::None => Err(CopyError::Unavailable(format!(
-                "there is no copy of {} here, and the master {} does not give one: {reason}",
+                "there is no copy of {} here, and the master {} does not give one: {}",
                 item.path,
                 self.upstream().url(),
+                reason(),
             ))),
             Known::Ours | Known::Copy(_) | Known::Absent => Ok(Source::Offline),
         }
@@ -253,6 +281,12 @@ impl Copies {
         }
         lead.land(outcome);
     }
+}
+
+/// Nothing, when nobody has patience any more.
+async fn given_up<T>() -> Option<T> {
+    Timer::after(PATIENCE).await;
+    None
 }
 
 /// What a stored entity was made of: every document tells.

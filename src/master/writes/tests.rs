@@ -10,10 +10,11 @@ use smol::future::poll_once;
 
 use super::*;
 use crate::BoxFuture;
-use crate::entity::{NamespaceLimits, Secret};
+use crate::catalog::creation;
+use crate::entity::{NamespaceLimits, Secret, Trigger};
 use crate::master::copies::Rooms;
-use crate::master::journal::{Book, Entry, State};
-use crate::store::{Options, Store};
+use crate::master::journal::{Base, Book, Entry, State};
+use crate::store::{CodeChange, Options, Store};
 use crate::sync::lock;
 use crate::upstream::{Exchange, Incoming, IncomingBody, Via};
 
@@ -299,4 +300,55 @@ fn the_answer_is_asked_for_as_it_can_be_read() {
     let headers = lock(&bench.script.0).headers.pop().unwrap();
     let names: Vec<_> = headers.keys().map(|name| name.as_str()).collect();
     assert_eq!(names, ["x-mine"]);
+}
+
+/// A gateway with a trigger that was made before there was a master.
+fn grown(keep: bool, told: impl IntoIterator<Item = Told>) -> Bench {
+    let bench = Bench::new(keep, told);
+    let trigger = Trigger::from_document(TRIGGER.as_bytes(), 0).unwrap();
+    let made = vec![Change::Put(creation(&trigger, CodeChange::Remove))];
+    block_on(bench.writes.catalog.store().write_all(made)).unwrap();
+    bench
+}
+
+#[test]
+fn what_the_master_never_had_is_deleted_here() {
+    let bench = grown(false, [Ok((404, r#"{"error":"none","code":"x"}"#))]);
+    let Written::Here(here) = bench.write(Operation::Delete, "ns/t") else {
+        panic!("it cannot be deleted");
+    };
+    // It was asked: it may have got one.
+    assert_eq!(bench.asked().len(), 1);
+    let mut changes = here.companions();
+    let path = "ns/t".into();
+    changes.push(Change::Drop { path });
+    block_on(bench.writes.catalog.write_all(changes)).unwrap();
+    here.end();
+    assert!(!bench.writes.copies.is_local("ns/t").unwrap());
+    // What is no OpenWhisk's answer says nothing.
+    let bench = grown(false, [Ok((404, "<html>"))]);
+    let answered = bench.write(Operation::Delete, "ns/t");
+    assert!(matches!(answered, Written::Answer(_)));
+}
+
+#[test]
+fn what_is_made_at_the_master_is_not_from_before() {
+    let bench = grown(false, [Ok((200, TRIGGER))]);
+    assert!(bench.writes.copies.is_local("ns/t").unwrap());
+    let answered = bench.write(Operation::Put, "ns/t");
+    assert!(matches!(answered, Written::Answer(_)));
+    assert!(!bench.writes.copies.is_local("ns/t").unwrap());
+    assert!(bench.writes.copies.base("ns/t").unwrap().is_some());
+}
+
+#[test]
+fn without_the_master_a_change_of_what_it_never_had_waits_as_a_new_one() {
+    let bench = grown(true, [UNSENT()]);
+    let entries = bench.record(bench.write(Operation::Put, "ns/t"));
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].base, Base::Absent);
+    assert!(bench.writes.copies.is_local("ns/t").unwrap());
+    // Its status is nobody else's concern.
+    let status = bench.write(Operation::Status, "ns/t");
+    assert!(matches!(status, Written::Here(_)));
 }

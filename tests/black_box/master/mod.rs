@@ -2,6 +2,7 @@
 //! plays a script.
 
 mod activations;
+mod before;
 mod bursting;
 mod composing;
 mod fake;

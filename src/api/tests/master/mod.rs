@@ -5,6 +5,7 @@ mod copies_of;
 mod fired;
 mod forwarding;
 mod keys;
+mod missing;
 mod property;
 mod system;
 mod web;
@@ -195,6 +196,14 @@ fn options() -> Options {
 /// A server with a master that has accepted the guest's key before. Copies are always compared
 /// again before they are shown.
 fn with_master(play: impl Fn(&Seen) -> Play + Send + Sync + 'static) -> (Api, Arc<Scripted>) {
+    with_master_and(rates(1000, 30, 60), play)
+}
+
+/// With these rates.
+fn with_master_and(
+    rates: Rates,
+    play: impl Fn(&Seen) -> Play + Send + Sync + 'static,
+) -> (Api, Arc<Scripted>) {
     let scripted = Arc::new(Scripted {
         play: Box::new(play),
         seen: Mutex::default(),
@@ -209,7 +218,7 @@ fn with_master(play: impl Fn(&Seen) -> Play + Send + Sync + 'static) -> (Api, Ar
             script,
         ))
     };
-    let settings = Settings::with_rates(rates(1000, 30, 60));
+    let settings = Settings::with_rates(rates);
     let api = Api::made(settings, Operations::default(), options(), &make);
     (api, scripted)
 }

@@ -76,14 +76,50 @@ fn a_fresh_copy_costs_no_question() {
         gateway.resolve(&world.guest, "guest/a").unwrap();
     }
     assert_eq!(world.cloud.asked().len(), 1);
-    // What is not there is asked for each time: it may have been made meanwhile.
+}
+
+#[test]
+fn what_is_missing_is_asked_for_once_in_a_while() {
+    let world = World::new();
+    let gateway = world.gateway(FRESH);
+    let missing = |name: &str| {
+        let found = gateway.resolve(&world.guest, name);
+        assert_eq!(found.unwrap_err(), MISSING, "{name}");
+    };
+    for _ in 0..3 {
+        missing("guest/a");
+        missing("guest/p/a");
+    }
+    assert_eq!(world.cloud.asked(), ["guest/actions/a", "guest/packages/p"]);
+    assert!(gateway.copies.is_at_hand(&world.guest, "guest/a"));
+    assert!(!gateway.copies.is_at_hand(&world.guest, "guest/b"));
+    // Not so for another key, nor after a change that came through here.
+    let stranger = world.stranger("first", "11111111-0000-0000-0000-000000000000");
+    gateway.resolve(&stranger, "guest/p/a").unwrap_err();
+    assert_eq!(world.cloud.asked(), ["guest/packages/p"]);
+    let writing = gateway.copies.writing("guest/a");
+    world.cloud.api.create("a");
+    drop(writing);
+    assert!(gateway.resolve(&world.guest, "guest/a").is_ok());
+    assert_eq!(world.cloud.asked(), ["guest/actions/a"]);
+    // Where nothing is ever fresh, neither is this.
+    let gateway = world.gateway(NEVER_FRESH);
     for _ in 0..2 {
-        assert_eq!(
-            gateway.resolve(&world.guest, "guest/b").unwrap_err(),
-            MISSING
-        );
+        gateway.resolve(&world.guest, "guest/b").unwrap_err();
     }
     assert_eq!(world.cloud.asked().len(), 2);
+}
+
+#[test]
+fn what_is_missing_may_be_made_while_it_is_asked_for() {
+    let world = World::new();
+    let gateway = world.gateway(FRESH);
+    let writing = gateway.copies.writing("guest/a");
+    gateway.resolve(&world.guest, "guest/a").unwrap_err();
+    // What that has found is older than the end of the write.
+    world.cloud.api.create("a");
+    drop(writing);
+    assert!(gateway.resolve(&world.guest, "guest/a").is_ok());
 }
 
 #[test]
@@ -220,6 +256,39 @@ fn those_who_want_the_same_wait_for_one_answer() {
             assert_eq!(one.await.unwrap(), Source::Fresh);
         }
     });
+    assert_eq!(world.cloud.asked().len(), 1);
+}
+
+#[test]
+fn an_old_copy_runs_where_the_master_is_silent() {
+    let world = World::new();
+    world.cloud.api.create("a");
+    let hour = Duration::from_secs(3600);
+    world.gateway(hour).to_run(&world.guest, "guest/a").unwrap();
+    let key = NoteKey::named(NoteKind::Copy, b"guest/a\0");
+    let mark = world.store.note(&key).unwrap().unwrap();
+    let mut mark: Value = serde_json::from_slice(&mark).unwrap();
+    mark["checked"] = json!(clock::now() - 20 * 3600 * 1000);
+    let text = mark.to_string().into();
+    smol::block_on(world.store.write_all(vec![Change::Note { key, text }])).unwrap();
+
+    let gateway = world.gateway(hour);
+    let (made, is_made) = bounded(9);
+    let (go_on, wait) = bounded(9);
+    world.cloud.set(Way::Held(made, wait));
+    world.cloud.asked();
+    let source = gateway.to_run(&world.guest, "guest/a").unwrap();
+    assert_eq!(source, Source::Offline);
+    // What has begun goes on.
+    gateway.run(async {
+        is_made.recv().await.unwrap();
+        go_on.send(()).await.unwrap();
+        while !gateway.copies.is_at_hand(&world.guest, "guest/a") {
+            smol::future::yield_now().await;
+        }
+    });
+    let source = gateway.to_run(&world.guest, "guest/a").unwrap();
+    assert_eq!(source, Source::Fresh);
     assert_eq!(world.cloud.asked().len(), 1);
 }
 

@@ -126,41 +126,6 @@ fn another_key_of_the_namespace_sees_the_same() {
 }
 
 #[test]
-fn what_was_here_before_there_was_a_master() {
-    let world = World::new();
-    // A gateway that was its own master.
-    world.cloud.api.create("a");
-    world.cloud.api.create("b");
-    world
-        .gateway(FRESH)
-        .resolve(&world.guest, "guest/a")
-        .unwrap();
-    world
-        .gateway(FRESH)
-        .resolve(&world.guest, "guest/b")
-        .unwrap();
-    for path in ["guest/a", "guest/b"] {
-        let key = NoteKey::named(NoteKind::Copy, format!("{path}\0").as_bytes());
-        smol::block_on(world.store.write_all(vec![Change::Unnote { key }])).unwrap();
-    }
-    let gateway = world.gateway(NEVER_FRESH);
-    world.cloud.api.delete(&action("a"));
-    later();
-    let path = format!("{}?overwrite=true", action("b"));
-    world.cloud.api.put(&path, json!({}));
-    // What the master does not have is not served, but not lost either.
-    assert_eq!(
-        gateway.resolve(&world.guest, "guest/a").unwrap_err(),
-        MISSING
-    );
-    assert!(gateway.catalog.action("guest/a").is_ok());
-    let copy = gateway.resolve(&world.guest, "guest/b").unwrap().action;
-    assert_eq!(copy.version, "0.0.2");
-    world.cloud.set(Way::Cut);
-    assert!(gateway.to_run(&world.guest, "guest/a").is_err());
-}
-
-#[test]
 fn a_name_that_has_changed_its_collection() {
     let world = World::new();
     let cloud = &world.cloud.api;
