@@ -72,7 +72,10 @@ impl World {
                 _ => later.iter().any(|effect| effect.is_put_of(write)),
             };
             let entry = entries.iter().find(|entry| self.is_of(entry, write));
-            assert!(is_done || entry.is_some(), "{write:?} is lost");
+            assert!(
+                is_done || entry.is_some(),
+                "{write:?} is lost; since it was asked for the master has got {later:?}"
+            );
             let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else {
                 continue;
             };
