@@ -129,6 +129,11 @@ fn delay(status: StatusCode, answer: &Whole) -> Option<Delay> {
             Some(Delay::Unreachable(reason(answer)))
         }
         status if status.is_server_error() => Some(Delay::Error(reason(answer))),
+        // Whoever is on the way may ask for a key of its own, or let nobody through.
+        StatusCode::UNAUTHORIZED if error_of(answer).is_some() => Some(Delay::Key(reason(answer))),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if error_of(answer).is_none() => {
+            Some(Delay::Unreachable(no_openwhisk(answer)))
+        }
         status if status.is_client_error() => None,
         _ => Some(Delay::Unreachable(no_openwhisk(answer))),
     }
