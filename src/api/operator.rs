@@ -131,6 +131,9 @@ pub(super) fn metrics(state: &State, peer: Option<&str>) -> Result<Response, Api
     operations.metrics.write(&mut text);
     write_pool(state, &mut text);
     write_store(state, &mut text)?;
+    if let Some(master) = state.master() {
+        master.journal.write_metrics(&mut text);
+    }
     let upstreams = upstreams::all(state);
     if !upstreams.is_empty() {
         write_metrics(&upstreams, &mut text);

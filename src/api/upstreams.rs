@@ -29,6 +29,10 @@ pub(super) fn tell(state: &State, about: &mut Value) {
             "waiting": master.journal.waiting(),
             "came_to_nothing": master.journal.ended(),
         });
+        let elsewhere = master.journal.elsewhere();
+        if elsewhere > 0 {
+            told["journal"]["for_another_master"] = elsewhere.into();
+        }
         told["fires"] = json!({"waiting": master.fires.waiting()});
         about["master"] = told;
     }

@@ -12,7 +12,7 @@ use crate::master::copies::{self, Copies};
 use crate::master::fires::{self, Fires};
 use crate::master::journal::Journal;
 use crate::master::writes::Writes;
-use crate::master::{Keys, Master, Validity};
+use crate::master::{Keys, Master, Validity, whose};
 use crate::pool::Driver;
 use crate::store::Store;
 use crate::upstream::{Network, Upstream, Via};
@@ -78,6 +78,8 @@ pub(super) fn master(
         offline: config.master.keys_offline,
     };
     let store = catalog.store();
+    whose::settle(store, upstream.url())
+        .map_err(|error| NodeError::new("cannot note which master there is", error))?;
     let via = via(store)?;
     let keys = Keys::new(
         store.clone(),

@@ -6,6 +6,7 @@ pub mod fires;
 pub mod journal;
 mod keys;
 pub mod resource;
+pub mod whose;
 pub mod writes;
 
 pub use keys::{KeyError, Keys, Validity, authenticate};

@@ -187,6 +187,10 @@ pub enum NoteKind {
     Fire = 3,
     /// A key that the master has accepted.
     Key = 4,
+    /// Which master all this is of.
+    Master = 5,
+    /// A key that another master has accepted, for when that is the master again.
+    Aside = 6,
 }
 
 /// The key of a note: notes of a kind are in the order of the rest.

@@ -20,6 +20,7 @@ mod flights;
 mod freshness;
 mod gone;
 mod inherited;
+mod leaving;
 mod local;
 mod mark;
 mod ours;
@@ -37,6 +38,7 @@ pub use answers::{Shown, Writing, forget};
 pub(super) use ask::{NO_ROUTE, is_error};
 pub use error::CopyError;
 pub use freshness::Need;
+pub(super) use leaving::leave;
 pub use mark::Base;
 pub use ours::Ours;
 

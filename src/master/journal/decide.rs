@@ -8,6 +8,7 @@ use smol::block_on;
 use super::book::{self, Book};
 use super::entry::{Base, Entry, State};
 use super::error::JournalError;
+use crate::master::whose;
 use crate::store::{Change, StoreError};
 
 /// Drops an entry: what the master has is what counts. One that waits is not sent, and with it go
@@ -29,6 +30,7 @@ pub fn discard(
         }
         entry => entry?.ok_or(JournalError::NoEntry(number))?,
     };
+    let master = whose::of(book.store())?.unwrap_or_default();
     let mut gone = vec![entry.clone()];
     let mut changes = Vec::new();
     let mut drop_copy = |path: &str| {
@@ -39,10 +41,11 @@ pub fn discard(
         gone.extend(
             open_at(book, &entry.path)?
                 .into_iter()
-                .filter(|other| other.number > number),
+                .filter(|other| other.number > number && other.master == entry.master),
         );
-        // What was opened again has not been made here a second time.
-        if entry.kept.is_none() {
+        // What was opened again has not been made here a second time. With another master, what is
+        // here may be a copy of that one's.
+        if entry.kept.is_none() && entry.is_for(&master) {
             drop_copy(&entry.path);
         }
         for trigger in &entry.triggers {
@@ -60,21 +63,24 @@ pub fn discard(
     Ok(gone.iter().map(|entry| entry.number).collect())
 }
 
-/// Opens an entry that came to nothing again: it is sent once more, whatever the master has.
+/// Opens an entry that came to nothing again, or one for another master: it is sent once more, to
+/// the one that is set, whatever it has.
 ///
 /// # Errors
 /// There is no such entry, it waits already, or a newer write for the same entity does; the daemon
 /// is just changing it; the store failed.
 pub fn retry(book: &Book, number: u64) -> Result<(), JournalError> {
     let entry = book.entry(number)?.ok_or(JournalError::NoEntry(number))?;
-    if entry.is_open() {
+    let master = whose::of(book.store())?.unwrap_or_default();
+    if entry.is_open() && entry.is_for(&master) {
         return Err(JournalError::Refused(format!(
             "entry {number} is {} already: it is sent as soon as the master can be reached",
             entry.state
         )));
     }
     let newer = open_at(book, &entry.path)?;
-    if let Some(newer) = newer.iter().find(|other| other.base != Base::Any) {
+    let mut newer = newer.iter().filter(|other| other.is_for(&master));
+    if let Some(newer) = newer.find(|other| other.base != Base::Any) {
         return Err(JournalError::Refused(format!(
             "entry {} for the same entity waits for the master: it would be sent after this one \
              and not fit any more; drop one of them",
@@ -83,6 +89,7 @@ pub fn retry(book: &Book, number: u64) -> Result<(), JournalError> {
     }
     let opened = Entry {
         state: State::Pending,
+        master,
         base: Base::Any,
         ..entry.clone()
     };

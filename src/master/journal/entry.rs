@@ -88,6 +88,9 @@ pub struct Entry {
     /// Its number: entries are replayed in the order of their numbers.
     #[serde(skip)]
     pub number: u64,
+    /// URL of the master that it is for; empty: of whichever there is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub master: String,
     /// Whose write it is: uuid of the key that it is sent with.
     pub uuid: String,
     /// The entity's collection.
@@ -118,6 +121,11 @@ impl Entry {
     /// Whether it is still to be replayed.
     pub const fn is_open(&self) -> bool {
         matches!(self.state, State::Pending | State::Sending)
+    }
+
+    /// Whether it is for a master.
+    pub fn is_for(&self, master: &str) -> bool {
+        self.master.is_empty() || master.is_empty() || self.master == master
     }
 
     /// The namespace that it is in.
@@ -178,6 +186,7 @@ pub(super) mod tests {
     pub(in crate::master::journal) fn entry(number: u64) -> Entry {
         Entry {
             number,
+            master: String::new(),
             uuid: "u".into(),
             collection: Collection::Actions,
             path: "ns/a".into(),
@@ -207,6 +216,7 @@ pub(super) mod tests {
             let entry = Entry {
                 base,
                 state,
+                master: "http://m".into(),
                 triggers: vec!["ns/t".into()],
                 kept: Some("ns/k".into()),
                 ..entry(5)

@@ -38,6 +38,8 @@ pub enum Delay {
     Throttled(String),
     /// It answered to the write that it has failed.
     Error(String),
+    /// It does not take the key: it may be that of something on the way.
+    Key(String),
 }
 
 /// How an entry ends.

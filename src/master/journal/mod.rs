@@ -7,6 +7,7 @@
 //! what became of it here stays as an entity of another name, until somebody decides (`decide`).
 
 mod book;
+mod counts;
 mod decide;
 mod entry;
 mod error;
@@ -31,6 +32,7 @@ use event_listener::{Event, EventListener};
 use smol::lock::MutexGuardArc;
 
 pub use book::Book;
+pub use counts::Counts;
 pub use decide::{discard, retry};
 pub use entry::{Base, End, Entry, Operation, State};
 pub use error::JournalError;
@@ -40,6 +42,7 @@ pub use replay::{Credentials, Replayer};
 pub use requests::MAX_ANSWER;
 pub use stamp::Stamp;
 
+use crate::master::whose;
 use crate::store::Store;
 use crate::sync::lock;
 
@@ -47,6 +50,8 @@ use crate::sync::lock;
 /// say ([`discard`], [`retry`]).
 pub struct Journal {
     book: Book,
+    /// URL of the master; empty if the store does not say.
+    master: String,
     mirror: Arc<dyn Mirror>,
     /// Bytes that it may have.
     limit: u64,
@@ -54,6 +59,7 @@ pub struct Journal {
     /// here: so an entry that comes finds the one before it as it is.
     turn: Arc<smol::lock::Mutex<()>>,
     known: Mutex<Known>,
+    counts: Counts,
     changed: Event,
 }
 
@@ -64,6 +70,8 @@ struct Known {
     open: BTreeMap<u64, Vec<String>>,
     /// Entries that came to nothing.
     ended: u64,
+    /// Entries that wait for another master.
+    elsewhere: u64,
     /// What all count for.
     bytes: u64,
     /// The highest number that was given.
@@ -86,14 +94,23 @@ impl Journal {
         limit: u64,
     ) -> Result<Arc<Self>, JournalError> {
         let journal = Journal {
+            master: whose::of(&store)?.unwrap_or_default(),
             book: Book::new(store),
             mirror,
             limit,
             turn: Arc::default(),
             known: Mutex::default(),
+            counts: Counts::default(),
             changed: Event::new(),
         };
         journal.read_all()?;
+        let elsewhere = journal.elsewhere();
+        if elsewhere > 0 {
+            log::warn!(
+                "{elsewhere} writes in the journal are for another master, and wait until that is \
+                 set again: see owl sync status"
+            );
+        }
         Ok(Arc::new(journal))
     }
 
@@ -102,9 +119,19 @@ impl Journal {
         lock(&self.known).open.len() as u64
     }
 
+    /// Entries that wait for another master than the one that is set.
+    pub fn elsewhere(&self) -> u64 {
+        lock(&self.known).elsewhere
+    }
+
     /// Entries that came to nothing, and wait for somebody's decision.
     pub fn ended(&self) -> u64 {
         lock(&self.known).ended
+    }
+
+    /// How entries have ended since the start.
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Whether entries of a namespace wait: a write that went straight to the master would get
@@ -145,7 +172,9 @@ impl Journal {
         self.book.visit(&mut |entry, body| {
             now.bytes += body + book::PLACE;
             now.last = entry.number;
-            if entry.is_open() {
+            if entry.is_open() && !entry.is_for(&self.master) {
+                now.elsewhere += 1;
+            } else if entry.is_open() {
                 let places = entry.places().map(str::to_owned).collect();
                 now.open.insert(entry.number, places);
             } else {

@@ -73,6 +73,7 @@ impl Journal {
         let (base, before) = self.base_of(write.collection, &write.path)?;
         let entry = Entry {
             number,
+            master: self.master.clone(),
             uuid: write.uuid.clone(),
             collection: write.collection,
             path: write.path.clone(),

@@ -34,11 +34,18 @@ pub trait Credentials: Send + Sync {
     /// # Errors
     /// The store failed.
     fn known(&self, uuid: &str) -> Result<Option<Arc<Identity>>, StoreError>;
+
+    /// The master has not taken a key: it is asked whether it is good.
+    fn doubt(&self, uuid: &str);
 }
 
 impl Credentials for Keys {
     fn known(&self, uuid: &str) -> Result<Option<Arc<Identity>>, StoreError> {
         Keys::known(self, uuid)
+    }
+
+    fn doubt(&self, uuid: &str) {
+        Keys::doubt(self, uuid);
     }
 }
 
@@ -170,7 +177,14 @@ impl Replayer {
                     machine.answered(self.final_if_often(number, send.await))
                 }
                 Step::End(ending) => return self.end(&entry, ending).await,
+                Step::Later(Delay::Key(reason)) if self.order.has_failed_at(number) => {
+                    let ending = Ending::Failed(reason, Theirs::Unknown);
+                    return self.end(&entry, ending).await;
+                }
                 Step::Later(delay) => {
+                    if let Delay::Key(_) = delay {
+                        self.keys.doubt(&entry.uuid);
+                    }
                     self.later(&entry, &delay);
                     return Ok(());
                 }
@@ -189,7 +203,10 @@ impl Replayer {
     }
 
     fn later(&mut self, entry: &Entry, delay: &Delay) {
-        let (Delay::Unreachable(reason) | Delay::Throttled(reason) | Delay::Error(reason)) = delay;
+        let (Delay::Unreachable(reason)
+        | Delay::Throttled(reason)
+        | Delay::Error(reason)
+        | Delay::Key(reason)) = delay;
         log::debug!("entry {} of the journal waits: {reason}", entry.number);
         // While it is out of reach, all wait for it, and not for a pause of their own.
         if !self.requests.upstream.is_down() {

@@ -138,7 +138,8 @@ fn delay(status: StatusCode, answer: &Whole) -> Option<Delay> {
             Some(Delay::Unreachable(reason(answer)))
         }
         status if status.is_server_error() => Some(Delay::Error(reason(answer))),
-        // What proxies and portals on the way say, too, but not as OpenWhisk does.
+        // Whoever is on the way may ask for a key of its own, or let nobody through.
+        StatusCode::UNAUTHORIZED if error_of(answer).is_some() => Some(Delay::Key(reason(answer))),
         StatusCode::UNAUTHORIZED
         | StatusCode::FORBIDDEN
         | StatusCode::METHOD_NOT_ALLOWED

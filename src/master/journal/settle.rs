@@ -44,7 +44,12 @@ impl Journal {
                 return Ok(());
             };
             let settlement = self.settlement(&open, &ending)?;
+            let closed = settlement.closed.len();
             match self.carry_out(&open, settlement).await {
+                Ok(()) => {
+                    self.counts.add(&ending, closed);
+                    return Ok(());
+                }
                 // Something that goes along was changed by somebody without the turn.
                 Err(StoreError::Changed | StoreError::Exists) if tries < TRIES => tries += 1,
                 outcome => return Ok(outcome?),

@@ -144,6 +144,15 @@ fn a_key_that_is_refused_meanwhile() {
     put(&gateway, "ns/a", "ours");
     cloud.fail([Fault::Status(401)]);
     replay(&gateway, &cloud);
+    // It may be somebody on the way who has said that: the master is asked about the key.
+    assert_eq!(gateway.journal.waiting(), 1);
+    assert_eq!(*lock(&gateway.keys.0), ["u"]);
+    let mut replayer = gateway.replayer(&cloud);
+    for _ in 0..8 {
+        cloud.fail([Fault::Status(401)]);
+        block_on(replayer.replay(1)).unwrap();
+    }
+    assert_eq!(gateway.journal.counts().read()[2], ("failed", 1));
     gateway.uuid = "gone";
     put(&gateway, "ns/b", "ours");
     replay(&gateway, &cloud);

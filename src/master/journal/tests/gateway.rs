@@ -103,7 +103,8 @@ impl Mirror for Copies {
 }
 
 /// Keys: whoever has the uuid `gone` has none any more.
-pub struct Keys;
+#[derive(Default)]
+pub struct Keys(pub Mutex<Vec<String>>);
 
 impl Credentials for Keys {
     fn known(&self, uuid: &str) -> Result<Option<Arc<Identity>>, StoreError> {
@@ -116,6 +117,10 @@ impl Credentials for Keys {
         };
         Ok((uuid != "gone").then(|| Arc::new(identity)))
     }
+
+    fn doubt(&self, uuid: &str) {
+        lock(&self.0).push(uuid.to_owned());
+    }
 }
 
 pub struct Gateway {
@@ -123,6 +128,7 @@ pub struct Gateway {
     pub copies: Arc<Copies>,
     pub journal: Arc<Journal>,
     pub uuid: &'static str,
+    pub keys: Arc<Keys>,
 }
 
 impl Gateway {
@@ -138,6 +144,7 @@ impl Gateway {
             journal: Journal::open(store, copies.clone(), limit).unwrap(),
             copies,
             uuid: "u",
+            keys: Arc::default(),
         }
     }
 
@@ -160,7 +167,7 @@ impl Gateway {
             self.journal.clone(),
             cloud.upstream(),
             Via::new("id"),
-            Arc::new(Keys),
+            self.keys.clone(),
         )
     }
 
