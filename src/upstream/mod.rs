@@ -20,6 +20,7 @@ mod outgoing_body;
 mod pacing;
 mod proxy;
 mod reach;
+mod socket;
 mod status;
 mod tls;
 mod trust;

@@ -1,19 +1,21 @@
 //! From a URL to a socket.
 
 use std::io;
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::{Duration, Instant as Time};
-use ureq::unversioned::transport::{
-    ConnectionDetails, Connector, Either, NextTimeout, TcpConnector, Transport,
-};
+use ureq::unversioned::transport::{ConnectionDetails, Connector, Either, NextTimeout, Transport};
 use ureq::{Error, Timeout, config::Config};
 
 use super::call::Call;
 use super::names::{Names, NoAddress};
+use super::socket::{self, Socket};
+
+/// More addresses than can be tried in the time anyway.
+const MOST: usize = 16;
 
 /// Finds no address: ureq asks for one before it looks for a connection that is there. [`Reach`]
 /// does it when there is none.
@@ -30,19 +32,15 @@ impl Resolver for Later {
 #[derive(Debug, Default)]
 pub(super) struct Reach {
     names: Names,
-    tcp: TcpConnector,
 }
 
 impl Reach {
     /// Looks names up together with everybody who shares them.
     pub(super) fn new(names: Names) -> Self {
-        Reach {
-            names,
-            tcp: TcpConnector::default(),
-        }
+        Reach { names }
     }
 
-    fn addresses(&self, details: &ConnectionDetails) -> Result<ResolvedSocketAddrs, Error> {
+    fn addresses(&self, details: &ConnectionDetails) -> Result<Vec<SocketAddr>, Error> {
         let (Some(host), Some(port)) = (details.uri.host(), port(details.uri)) else {
             return Err(Error::HostNotFound);
         };
@@ -53,14 +51,7 @@ impl Reach {
                 NoAddress::TimedOut => Error::Timeout(Timeout::Resolve),
                 NoAddress::Unknown(reason) => io::Error::other(reason).into(),
             })?;
-        let mut addresses = details.resolver.empty();
-        for address in found {
-            // More than can be tried in the time anyway.
-            if addresses.try_push(address).is_err() {
-                break;
-            }
-        }
-        Ok(addresses)
+        Ok(found.into_iter().take(MOST).collect())
     }
 }
 
@@ -84,7 +75,7 @@ pub(super) fn remaining(details: &ConnectionDetails) -> NextTimeout {
 }
 
 impl<In: Transport> Connector<In> for Reach {
-    type Out = <TcpConnector as Connector<In>>::Out;
+    type Out = Either<In, Socket>;
 
     fn connect(
         &self,
@@ -94,27 +85,15 @@ impl<In: Transport> Connector<In> for Reach {
         if chained.is_some() {
             return Ok(chained.map(Either::A));
         }
-        let addrs = self.addresses(details)?;
-        let call = Call::current();
-        let register = details.register_shutdown.clone();
-        let details = ConnectionDetails {
-            uri: details.uri,
-            addrs,
-            config: details.config,
-            request_level: details.request_level,
-            resolver: details.resolver,
-            now: (details.current_time)(),
-            timeout: remaining(details),
-            current_time: details.current_time.clone(),
-            run_connector: details.run_connector.clone(),
-            register_shutdown: Arc::new(move |socket| {
-                if call.as_ref().is_some_and(|call| !call.hold(&socket)) {
-                    return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into());
-                }
-                register(socket)
-            }),
-        };
-        self.tcp.connect(&details, None::<In>)
+        let addresses = self.addresses(details)?;
+        let stream = socket::connect(&addresses, remaining(details))?;
+        let socket = Socket::new(stream, details.config)?;
+        let handle = socket.shutdown_handle();
+        if Call::current().is_some_and(|call| !call.hold(&handle)) {
+            return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into());
+        }
+        (details.register_shutdown)(handle)?;
+        Ok(Some(Either::B(socket)))
     }
 }
 

@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Setup {
     env: Vec<(String, String)>,
     data_dir: Option<PathBuf>,
+    network: Option<String>,
 }
 
 impl Setup {
@@ -29,6 +30,7 @@ impl Setup {
         Setup {
             env: Vec::new(),
             data_dir: None,
+            network: None,
         }
         .env("DOCKER_HOST", "none")
         .env("OWL_INVOCATIONS_PER_MINUTE", "100000")
@@ -57,6 +59,12 @@ impl Setup {
     /// Keeps the store there instead of in a folder that goes with the daemon.
     pub fn data_dir(mut self, folder: &Path) -> Self {
         self.data_dir = Some(folder.to_path_buf());
+        self
+    }
+
+    /// Runs it in a network namespace of this name.
+    pub fn network(mut self, namespace: String) -> Self {
+        self.network = Some(namespace);
         self
     }
 
@@ -95,7 +103,17 @@ impl Setup {
     fn spawn(self) -> Daemon {
         let own = tempfile::tempdir().expect("make a folder for the store");
         let data_dir = self.data_dir.as_deref().unwrap_or(own.path());
-        let mut child = Command::new(env!("CARGO_BIN_EXE_owl"))
+        let owl = env!("CARGO_BIN_EXE_owl");
+        let mut command = match &self.network {
+            None => Command::new(owl),
+            Some(namespace) => {
+                // It becomes the daemon, so that signals get there.
+                let mut enter = Command::new("nsenter");
+                enter.arg(format!("--net=/run/netns/{namespace}")).arg(owl);
+                enter
+            }
+        };
+        let mut child = command
             .args(["serve", "--port", "0", "--data-dir"])
             .arg(data_dir)
             .env_clear()

@@ -13,7 +13,9 @@ mod journal;
 mod keys;
 mod kill9;
 mod link;
+mod network;
 mod outage;
+mod outages;
 mod running;
 mod writing;
 

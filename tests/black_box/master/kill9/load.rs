@@ -65,6 +65,16 @@ pub struct Accepted {
     pub nonce: u64,
 }
 
+impl Accepted {
+    fn new(answer: &Value, nonce: u64) -> Self {
+        let id = answer["activationId"].as_str().expect("an id");
+        Accepted {
+            id: id.into(),
+            nonce,
+        }
+    }
+}
+
 /// What a client remembers.
 #[derive(Default)]
 pub struct Ledger {
@@ -73,6 +83,9 @@ pub struct Ledger {
     /// Invocations that were answered: after they have run, and before.
     pub answered: Vec<Accepted>,
     pub accepted: Vec<Accepted>,
+    /// Fired triggers whose rules are followed here, and those that are the master's.
+    pub fired_here: Vec<Accepted>,
+    pub fired_away: Vec<Accepted>,
     /// How often there was which status; 0: no answer.
     pub statuses: BTreeMap<u16, u64>,
 }
@@ -108,14 +121,25 @@ impl Worker {
         let echo = "function main(a) { return { nonce: a.nonce } }";
         let slow = "function main(a) { return new Promise(resolve => \
                     setTimeout(() => resolve({ nonce: a.nonce }), 150)) }";
+        let mut away = action(echo);
+        away["annotations"] = json!([{"key": "owl-placement", "value": "cloud"}]);
         for (path, body) in [
             ("packages/in", json!({})),
             ("actions/echo", action(echo)),
             ("actions/slow", action(slow)),
+            ("actions/away", away),
             ("triggers/base", json!({})),
+            ("triggers/to-here", json!({})),
+            ("triggers/to-away", json!({})),
+            ("rules/follows-here", self.rule("to-here", "echo")),
+            ("rules/follows-away", self.rule("to-away", "away")),
         ] {
             let answer = gateway.put(&self.at(path), &body);
             assert_eq!(answer.status, 200, "{path}: {answer}");
+        }
+        for name in ["to-here", "to-away"] {
+            let answer = gateway.get(&self.at(&format!("triggers/{name}")));
+            assert_eq!(answer.status, 200, "{name}: {answer}");
         }
         for name in ["echo", "slow"] {
             let path = self.at(&format!("actions/{name}?blocking=true"));
@@ -128,8 +152,10 @@ impl Worker {
     pub fn work(&mut self, gateway: &Client, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             let goes_on = match self.dice.below(100) {
-                0..8 => self.change(gateway),
-                8..60 => self.invoke(gateway, true),
+                0..10 => self.change(gateway),
+                10..50 => self.invoke(gateway, true),
+                50..58 => self.fire(gateway, "to-here"),
+                58..64 => self.fire(gateway, "to-away"),
                 _ => self.invoke(gateway, false),
             };
             if !goes_on {
@@ -213,14 +239,31 @@ impl Worker {
             Some("actions") => action(&format!(
                 "function main() {{ return {{ token: {token} }} }}"
             )),
-            Some("rules") => json!({
-                "trigger": format!("/{}/base", self.namespace),
-                "action": format!("/{}/echo", self.namespace),
-            }),
+            Some("rules") => self.rule("base", "echo"),
             _ => json!({}),
         };
         body["annotations"] = json!([{"key": TOKEN, "value": token}]);
         body
+    }
+
+    fn rule(&self, trigger: &str, action: &str) -> Value {
+        let at = |name: &str| format!("/{}/{name}", self.namespace);
+        json!({"trigger": at(trigger), "action": at(action)})
+    }
+
+    fn fire(&mut self, gateway: &Client, name: &str) -> bool {
+        let nonce = self.number();
+        let path = format!("triggers/{name}");
+        let Some(answer) = self.send(gateway, Method::Post, &path, &json!({"nonce": nonce})) else {
+            return false;
+        };
+        assert_eq!(answer.status, 202, "{path}: {answer}");
+        let accepted = Accepted::new(&answer.json(), nonce);
+        match name {
+            "to-here" => self.ledger.fired_here.push(accepted),
+            _ => self.ledger.fired_away.push(accepted),
+        }
+        true
     }
 
     fn invoke(&mut self, gateway: &Client, blocking: bool) -> bool {
@@ -233,12 +276,12 @@ impl Worker {
         let expected = if blocking { 200 } else { 202 };
         assert_eq!(answer.status, expected, "{path}: {answer}");
         let answer = answer.json();
-        let id = answer["activationId"].as_str().expect("an id").to_owned();
+        let accepted = Accepted::new(&answer, nonce);
         if blocking {
             assert_eq!(answer["response"]["result"]["nonce"], nonce, "{answer}");
-            self.ledger.answered.push(Accepted { id, nonce });
+            self.ledger.answered.push(accepted);
         } else {
-            self.ledger.accepted.push(Accepted { id, nonce });
+            self.ledger.accepted.push(accepted);
         }
         true
     }

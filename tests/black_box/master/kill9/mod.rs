@@ -4,6 +4,7 @@
 mod account;
 mod dice;
 mod load;
+mod records;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -12,25 +13,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
-
 use super::journal::owl_sync;
 use crate::client::Client;
 use crate::daemon::{Daemon, Setup};
 use crate::namespaces::owl_key;
 use account::Kept;
 use dice::Dice;
-use load::{Accepted, Ledger, Outcome, SHARED, Worker};
+use load::{Ledger, Outcome, SHARED, Worker};
+use records::Records;
 use wire::Wire;
 
 /// How often the power goes.
 const ROUNDS: u64 = 100;
 
 /// After how many rounds the link stays until the master has everything.
-const UNTIL_HEALED: u64 = 20;
+const UNTIL_HEALED: u64 = 25;
 
 /// Longer than it takes to replay what some rounds have left, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A number from the environment.
 fn setting(name: &str) -> Option<u64> {
@@ -91,6 +91,7 @@ struct Plant {
 struct Seen {
     accepted: usize,
     answered: usize,
+    fired_here: usize,
 }
 
 impl Plant {
@@ -98,7 +99,10 @@ impl Plant {
         let folder = || tempfile::tempdir().expect("a folder");
         let (at_master, at_gateway) = (folder(), folder());
         let mut dice = Dice::new(seed);
-        let master = Setup::new().data_dir(at_master.path()).start();
+        let master = Setup::new()
+            .env("OWL_FIRES_PER_MINUTE", "100000")
+            .data_dir(at_master.path())
+            .start();
         let wire = Wire::to(master.address(), dice.below(u64::MAX));
         let workers: Vec<Worker> = (1..=3)
             .map(|number| {
@@ -133,6 +137,7 @@ impl Plant {
             .env("OWL_NEXT_OPENWHISK", self.wire.url())
             .env("OWL_OFFLINE_WRITES", "journal")
             .env("OWL_REVALIDATE", "0")
+            .env("OWL_FIRES_PER_MINUTE", "100000")
             .data_dir(self.at_gateway.path());
         self.gateway = Some(gateway.start());
     }
@@ -211,7 +216,10 @@ impl Plant {
                 worker,
             };
             let Ledger {
-                accepted, answered, ..
+                accepted,
+                answered,
+                fired_here,
+                ..
             } = &worker.ledger;
             for activation in &accepted[seen.accepted..] {
                 let record = records.wait_for(activation);
@@ -228,9 +236,13 @@ impl Plant {
                     None => self.unrecorded += 1,
                 }
             }
+            for activation in &fired_here[seen.fired_here..] {
+                records.expect_followed(activation);
+            }
             *seen = Seen {
                 accepted: accepted.len(),
                 answered: answered.len(),
+                fired_here: fired_here.len(),
             };
         }
     }
@@ -238,7 +250,7 @@ impl Plant {
     /// Waits until the master has got everything, and accounts for it.
     fn heal(&mut self) {
         self.wire.restore();
-        let status = self.until_replayed();
+        let status = self.until_delivered();
         let sent = self.wire.sent();
         let mut problems = Vec::new();
         for worker in &self.workers {
@@ -255,25 +267,30 @@ impl Plant {
                 }
                 problems.extend(self.difference(worker, path));
             }
+            // The master may still be about it.
+            let deadline = Instant::now() + PATIENCE;
+            let mut undelivered = self.undelivered(worker);
+            while !undelivered.is_empty() && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(200));
+                undelivered = self.undelivered(worker);
+            }
+            problems.extend(undelivered);
         }
         let log = self.gateway().log();
         assert!(problems.is_empty(), "{}\n{status}", problems.join("\n"));
         assert!(!log.contains("panicked"), "{log}");
     }
 
-    /// Waits until no write waits for the master; gives what came to nothing.
-    fn until_replayed(&self) -> String {
+    /// Waits until no write and no fired trigger waits for the master; gives what came to nothing.
+    fn until_delivered(&self) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let status = owl_sync(self.at_gateway.path(), &["status"]).expect("a status");
-            let summary = status.lines().last().unwrap_or_default();
-            if summary.starts_with("the journal is empty") || summary.starts_with("0 wait") {
-                return status;
+            let info = self.gateway().client().get("/").json();
+            let waiting = |what: &str| info["master"][what]["waiting"].as_u64().expect("a number");
+            if waiting("journal") + waiting("fires") == 0 {
+                return owl_sync(self.at_gateway.path(), &["status"]).expect("a status");
             }
-            assert!(
-                Instant::now() < deadline,
-                "not replayed until now:\n{status}"
-            );
+            assert!(Instant::now() < deadline, "not delivered: {info}");
             thread::sleep(Duration::from_millis(50));
         }
     }
@@ -304,6 +321,27 @@ impl Plant {
         kept
     }
 
+    /// What is wrong with the fired triggers that are the master's: each is delivered, and followed
+    /// once however often it is sent.
+    fn undelivered(&self, worker: &Worker) -> Vec<String> {
+        let records = Records {
+            client: self.master.client_with(Some(&worker.key)),
+            worker,
+        };
+        let fired = &worker.ledger.fired_away;
+        let lost = fired.iter().filter(|fired| records.find(fired).is_none());
+        let lost = lost.map(|fired| format!("{} ({}) is lost", fired.id, fired.nonce));
+        let runs = records.runs("away");
+        let missing = fired
+            .iter()
+            .filter(|fired| !runs.contains_key(&fired.nonce));
+        let missing =
+            missing.map(|fired| format!("{} ({}) is not followed", fired.id, fired.nonce));
+        let twice = runs.iter().filter(|(_, times)| **times > 1);
+        let twice = twice.map(|(nonce, times)| format!("{nonce} is followed {times} times"));
+        lost.chain(missing).chain(twice).collect()
+    }
+
     /// How the gateway and the master differ in an entity.
     fn difference(&self, worker: &Worker, path: &str) -> Option<String> {
         let path = worker.at(path);
@@ -316,7 +354,8 @@ impl Plant {
 
     fn summary(&self) -> String {
         let mut statuses: BTreeMap<u16, u64> = BTreeMap::new();
-        let (mut made, mut unknown, mut answered, mut accepted) = (0, 0, 0, 0);
+        let (mut made, mut unknown, mut answered, mut accepted, mut here, mut away) =
+            (0, 0, 0, 0, 0, 0);
         for worker in &self.workers {
             let ledger = &worker.ledger;
             for op in ledger.changes.values().flatten() {
@@ -325,6 +364,8 @@ impl Plant {
             }
             answered += ledger.answered.len();
             accepted += ledger.accepted.len();
+            here += ledger.fired_here.len();
+            away += ledger.fired_away.len();
             for (status, count) in &ledger.statuses {
                 *statuses.entry(*status).or_default() += count;
             }
@@ -338,7 +379,8 @@ impl Plant {
         format!(
             "kill -9: {made} writes answered with success, {unknown} without an answer; {} sent to \
              the master, {done} done there, {} came to nothing; {answered} activations answered \
-             ({} without a record), {accepted} accepted ({} interrupted); statuses (0: none): {statuses:?}",
+             ({} without a record), {accepted} accepted ({} interrupted); {here} triggers \
+             fired for rules here, {away} for the master; statuses (0: none): {statuses:?}",
             sent.len(),
             kept.count(),
             self.unrecorded,
@@ -353,50 +395,5 @@ fn switch(wire: &Wire) {
         wire.cut();
     } else {
         wire.restore();
-    }
-}
-
-/// The records of a client's activations.
-struct Records<'a> {
-    client: Client,
-    worker: &'a Worker,
-}
-
-impl Records<'_> {
-    /// A record, if there is one.
-    fn find(&self, activation: &Accepted) -> Option<Value> {
-        let path = self.worker.at(&format!("activations/{}", activation.id));
-        let answer = self.client.get(&path);
-        match answer.status {
-            200 => Some(answer.json()),
-            404 => None,
-            _ => panic!("{path}: {answer}"),
-        }
-    }
-
-    /// A record that must come.
-    fn wait_for(&self, activation: &Accepted) -> Value {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(record) = self.find(activation) {
-                return record;
-            }
-            assert!(Instant::now() < deadline, "{} is lost", activation.id);
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Expects that a record is closed: with what it was to say, or as one that the power cut has
-    /// interrupted.
-    fn is_interrupted(&self, activation: &Accepted, record: &Value) -> bool {
-        assert_eq!(record["activationId"], *activation.id);
-        assert_ne!(record["end"], Value::Null, "{record}");
-        let interrupted = record["response"]["status"] == "whisk internal error";
-        let result = &record["response"]["result"];
-        assert!(
-            interrupted || result["nonce"] == activation.nonce,
-            "{record}"
-        );
-        interrupted
     }
 }

@@ -25,8 +25,6 @@ pub struct Sent {
     pub path: String,
     /// The number of the change, where it has one.
     pub token: Option<u64>,
-    /// The id that an activation is to have.
-    pub given: Option<String>,
     /// What the master answered.
     pub status: u16,
 }
@@ -216,7 +214,6 @@ fn sent(request: &Seen, answer: &[u8]) -> Sent {
         method: method.into(),
         path: path.into(),
         token: token_in(&body),
-        given: request.header("x-owl-activation-id").map(str::to_owned),
         status: status.and_then(|code| code.parse().ok()).unwrap_or(0),
     }
 }
