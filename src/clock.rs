@@ -6,6 +6,19 @@ use std::time::SystemTime;
 
 pub(crate) use stamp::Stamp;
 
+/// 1 January 2026 in milliseconds since 1970. A clock that stands before that has not been set yet:
+/// gateways without a battery start so.
+pub(crate) const EARLIEST: u64 = 1_767_225_600_000;
+
+/// Milliseconds between two times, each in milliseconds since 1970; none if nobody can tell: the
+/// clock was set back, or was not set yet at the first of them and is now.
+pub(crate) fn age(since: u64, now: u64) -> Option<u64> {
+    match since < EARLIEST && now >= EARLIEST {
+        true => None,
+        false => now.checked_sub(since),
+    }
+}
+
 /// Milliseconds since 1970; 0 for a clock that stands before that.
 pub(crate) fn now() -> u64 {
     SystemTime::now()
@@ -29,6 +42,15 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn ages() {
+        assert_eq!(age(5, 7), Some(2));
+        assert_eq!(age(EARLIEST, EARLIEST + 7), Some(7));
+        for unknown in [(7, 5), (5, EARLIEST), (EARLIEST + 1, EARLIEST)] {
+            assert_eq!(age(unknown.0, unknown.1), None);
+        }
+    }
 
     #[test]
     fn milliseconds() {

@@ -4,9 +4,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Check, Outcome};
+use crate::clock;
 
-/// 1 January 2026, before which no clock can be right.
-const EARLIEST: Duration = Duration::from_secs(1_767_225_600);
+/// Before which no clock can be right.
+const EARLIEST: Duration = Duration::from_millis(clock::EARLIEST);
 
 pub fn check(now: SystemTime) -> Check {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();

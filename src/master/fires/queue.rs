@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::entity::{ActivationId, names};
 
 /// The first pause of a trigger or namespace that is to wait; each one after it is twice as long.
@@ -165,8 +166,9 @@ impl Queue {
 
     /// Those that have waited too long. `now` is in milliseconds since 1970.
     pub fn expired(&self, now: u64) -> Vec<u64> {
-        let waited = |entry: &&Entry| now.saturating_sub(entry.at) > self.age;
-        let expired = self.entries.values().filter(waited);
+        let has_expired =
+            |entry: &&Entry| clock::age(entry.at, now).is_some_and(|age| age > self.age);
+        let expired = self.entries.values().filter(has_expired);
         let numbers = expired.map(|entry| entry.number);
         numbers
             .filter(|number| self.under_way != Some(*number))
@@ -175,7 +177,10 @@ impl Queue {
 
     /// How long until one has waited too long; none if nothing waits.
     pub fn until_expiry(&self, now: u64) -> Option<Duration> {
-        let first = self.entries.values().map(|entry| entry.at).min()?;
+        // Those from before the clock was set wait for as long as there is room.
+        let known = |at: &u64| *at > now || clock::age(*at, now).is_some();
+        let times = self.entries.values().map(|entry| entry.at);
+        let first = times.filter(known).min()?;
         let expiry = first.saturating_add(self.age).saturating_add(1);
         Some(Duration::from_millis(expiry.saturating_sub(now)))
     }

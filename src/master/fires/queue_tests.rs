@@ -62,6 +62,25 @@ fn the_oldest_of_the_lowest_priority_go() {
 }
 
 #[test]
+fn what_was_fired_before_the_clock_was_set_does_not_expire() {
+    let mut queue = Queue::new(1000, Duration::from_secs(1));
+    let mut early = entry(1, "a", 0, 10);
+    early.at = 5000;
+    queue.add(early);
+    assert_eq!(queue.expired(7000), [1]);
+    let now = crate::clock::EARLIEST + 1;
+    assert_eq!(
+        (queue.expired(now), queue.until_expiry(now)),
+        (vec![], None)
+    );
+    let mut late = entry(2, "a", 0, 10);
+    late.at = now;
+    queue.add(late);
+    let wait = Some(Duration::from_millis(1001));
+    assert_eq!(queue.until_expiry(now), wait);
+}
+
+#[test]
 fn they_wait_for_so_long() {
     let mut queue = queue(&[(1, "n/a", 0), (2, "n/b", 0)]);
     assert!(queue.expired(1001).is_empty());

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::clock;
+
 /// Longest time by which the store may be behind with when a key was accepted last.
 const LATE: Duration = Duration::from_secs(3600);
 
@@ -29,8 +31,8 @@ pub(super) enum Standing {
 impl Validity {
     /// What a key counts now that was accepted at a time; both in milliseconds since 1970.
     pub(super) fn standing(&self, accepted_at: u64, now: u64, is_down: bool) -> Standing {
-        // Where the clock was set back nobody can tell how long ago it was.
-        let Some(age) = now.checked_sub(accepted_at).map(Duration::from_millis) else {
+        // Where the clock was set nobody can tell how long ago it was.
+        let Some(age) = clock::age(accepted_at, now).map(Duration::from_millis) else {
             return Standing::Doubtful;
         };
         match is_down {
@@ -46,8 +48,7 @@ impl Validity {
     /// wear the flash: it may be an hour behind, and less where keys are good for a short time.
     pub(super) fn is_due(&self, stored: u64, now: u64) -> bool {
         let late = LATE.min(self.offline / 4);
-        now.checked_sub(stored)
-            .is_none_or(|age| Duration::from_millis(age) >= late)
+        clock::age(stored, now).is_none_or(|age| Duration::from_millis(age) >= late)
     }
 }
 
@@ -77,6 +78,16 @@ mod tests {
             assert_eq!(standing(age, false), up, "{age}");
             assert_eq!(standing(age, true), down, "{age}");
         }
+    }
+
+    #[test]
+    fn accepted_before_the_clock_was_set() {
+        let now = clock::EARLIEST + 1000;
+        for is_down in [true, false] {
+            let standing = VALIDITY.standing(5000, now, is_down);
+            assert_eq!(standing, Standing::Doubtful);
+        }
+        assert!(VALIDITY.is_due(5000, now));
     }
 
     #[test]
