@@ -278,6 +278,7 @@ fn documents_of_something_else_are_no_answer() {
             assert!(gateway.entries()[0].is_open(), "{other}");
             assert_eq!(gateway.thing("ns/a").unwrap().token, "ours");
         }
+        cloud.fail([]);
         replay(&gateway, &cloud);
         assert!(gateway.entries().is_empty());
         assert_eq!(cloud.with(|model| model.effects.len()), 1);
