@@ -112,7 +112,12 @@ impl Journal {
         collection: Collection,
         path: &str,
     ) -> Result<(Base, Option<Change>), JournalError> {
+        let package = self.package_goes(path, 0, true)?;
+        let since = package.as_ref().map_or(0, |entry| entry.number);
         for number in self.open_at(path).into_iter().rev() {
+            if number < since {
+                break;
+            }
             let entry = self.book.entry(number)?.filter(Entry::is_open);
             if let Some(entry) = entry {
                 return Ok((Base::Before, Some(book::unchanged(&entry))));
@@ -120,6 +125,10 @@ impl Journal {
         }
         if self.mirror.is_local(path) {
             return Ok((Base::Absent, None));
+        }
+        if let Some(package) = package {
+            // All that was in it goes first.
+            return Ok((Base::Absent, Some(book::unchanged(&package))));
         }
         let here = self.book.store().entity(path)?;
         let stamp = here.and_then(|here| Stamp::of(collection, &here.document));

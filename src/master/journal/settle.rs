@@ -131,7 +131,11 @@ impl Journal {
         let mut copy = self.copied(entry, theirs)?;
         if next.is_some() || self.is_held(&entry.path, &[entry.number]) {
             // What is here is still ours, and only what is known of it the master's.
-            copy.retain(|change| change.path().is_none());
+            copy.retain(|change| match entry.collection {
+                // What was in it is the master's, and has gone there.
+                Collection::Packages => change.path() != Some(entry.path.as_str()),
+                _ => change.path().is_none(),
+            });
         } else {
             settlement.is_gone = matches!(theirs, Theirs::Absent);
         }
@@ -202,18 +206,38 @@ impl Journal {
         Ok(settlement)
     }
 
-    /// Open entries for the same entity that came after one.
+    /// Open entries for the same entity that came after one, and were made on it: not those after
+    /// the deletion of its package, which begin anew.
     fn open_after(&self, entry: &Entry) -> Result<Vec<Entry>, JournalError> {
-        self.open_behind(entry.number, &entry.path)
+        let package = self.package_goes(&entry.path, entry.number, false)?;
+        let end = package.map_or(u64::MAX, |package| package.number);
+        let mut later = self.open_behind(entry.number, &entry.path)?;
+        later.retain(|later| later.number < end);
+        Ok(later)
     }
 
-    /// Whether the package that an entry's action is in was deleted here afterwards, and the action
-    /// with it.
+    /// The open entry behind a number that deletes the package that an action is in, and the action
+    /// with it: the first, or the last.
+    pub(super) fn package_goes(
+        &self,
+        path: &str,
+        number: u64,
+        last: bool,
+    ) -> Result<Option<Entry>, JournalError> {
+        let (package, _) = place_and_name(path);
+        let later = self.open_behind(number, package)?.into_iter();
+        let mut later = later.filter(|other| other.operation == Operation::Delete);
+        Ok(if last {
+            later.next_back()
+        } else {
+            later.next()
+        })
+    }
+
+    /// Whether an entry's action is deleted here afterwards with its package.
     fn goes_with_package(&self, entry: &Entry) -> Result<bool, JournalError> {
-        let (package, _) = place_and_name(&entry.path);
-        let later = self.open_behind(entry.number, package)?;
-        let mut later = later.iter();
-        Ok(later.any(|other| other.operation == Operation::Delete))
+        let package = self.package_goes(&entry.path, entry.number, false)?;
+        Ok(package.is_some())
     }
 
     /// Open entries for a path behind a number.
@@ -260,7 +284,9 @@ impl Journal {
         let Some(first) = ended.first().filter(|first| first.kept.is_none()) else {
             return Ok(None);
         };
-        let puts = ended.iter().any(|entry| entry.operation == Operation::Put);
+        // What is here is of a later package then.
+        let puts = !self.goes_with_package(first)?
+            && ended.iter().any(|entry| entry.operation == Operation::Put);
         let store = self.book.store();
         let stored = match puts {
             true => store.entity(&first.path)?,

@@ -81,7 +81,8 @@ impl World {
             };
             // What it has made, or what was kept of it in its package, was deleted here afterwards.
             let mut after = accepted[nth + 1..].iter();
-            let gone = after.any(|other| other.write.removes(write));
+            let gone = after.any(|other| other.write.removes(write))
+                || entries.iter().any(|later| is_removed_by(entry, later));
             match &entry.kept {
                 Some(kept) if !gone => self.check_kept(kept, &entries),
                 Some(_) => {}
@@ -180,6 +181,14 @@ impl Write {
             && (self.name == other.name && self.collection == other.collection
                 || self.collection == Collection::Packages && is_in(other, self.name))
     }
+}
+
+/// Whether a later entry deletes what an earlier one has made, whoever was told of that.
+fn is_removed_by(entry: &Entry, later: &Entry) -> bool {
+    let behind = entry.path.strip_prefix(&later.path);
+    later.number > entry.number
+        && later.operation == Operation::Delete
+        && behind.is_some_and(|behind| behind.is_empty() || behind.starts_with('/'))
 }
 
 fn is_in(write: &Write, package: &str) -> bool {
