@@ -2,7 +2,6 @@
 
 mod around;
 mod before;
-mod costs;
 mod deleted;
 mod fetching;
 mod rules;
