@@ -226,7 +226,7 @@ fn images_that_cannot_be_run() {
             }
         }
         let failed = fixture.start(&spec(missing)).await.err().expect("fails");
-        assert!(matches!(failed, StartError::Failed(_)), "{failed}");
+        assert!(matches!(failed, StartError::Missing(_)), "{failed}");
         // An image without a command.
         let failed = fixture.start(&spec("owl-test/base-node:test")).await.err();
         let failed = failed.expect("fails").to_string();
