@@ -407,7 +407,7 @@ fn a_full_store_takes_activations_and_refuses_entities_until_one_is_deleted() {
     };
     assert!(matches!(refused, StoreError::Full), "{refused}");
     assert!(
-        revisions.len() >= 10,
+        revisions.len() >= 15,
         "only {} entities fit",
         revisions.len()
     );
