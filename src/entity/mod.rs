@@ -26,6 +26,7 @@ mod rule;
 mod told;
 mod trigger;
 mod version;
+mod whereabouts;
 
 pub use action::Action;
 pub use activation::{Activation, Response, Status};
@@ -50,3 +51,4 @@ pub use rule::{Rule, RuleStatus};
 pub use told::is_told_of;
 pub use trigger::{ReducedRule, Trigger, TriggerLimits};
 pub use version::Version;
+pub use whereabouts::{Annotations, Whereabouts};

@@ -2,7 +2,6 @@
 //! started first, each id once. Without I/O: whoever has the lists is told which part of which is
 //! wanted next, so that no more of them is in memory than a page needs.
 
-use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 
@@ -10,7 +9,7 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer as _};
 use serde_json::value::RawValue;
 
-use crate::entity::{ActivationId, json};
+use crate::entity::{ActivationId, Annotations, Whereabouts, json};
 
 /// Rows that are asked for at once, at most: as many as OpenWhisk gives.
 const PAGE: usize = 200;
@@ -30,9 +29,6 @@ const MOST_THERE: usize = 20_000;
 /// Parts of the master's list in a row that bring nothing new, before it is taken to have ended: a
 /// list that grows shows some rows again, and one that does not heed `skip` shows nothing else.
 const MOST_IN_VAIN: usize = 3;
-
-/// The annotation of work that was done on another OpenWhisk.
-const TIER: &str = "owl-tier";
 
 /// Where the record of an activation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +74,7 @@ pub(super) struct Merge {
     here: Side,
     master: Side,
     /// Ids at the master of what has a row here.
-    elsewhere: HashSet<ActivationId>,
+    whereabouts: HashSet<ActivationId>,
     /// Rows so far: a list that grows while it is read shows some of them again.
     seen: HashSet<ActivationId>,
     /// Rows that the master has shown so far.
@@ -125,7 +121,7 @@ impl Merge {
             limit,
             here: Side::default(),
             master: Side::default(),
-            elsewhere: HashSet::new(),
+            whereabouts: HashSet::new(),
             seen: HashSet::new(),
             shown: HashSet::new(),
             in_vain: 0,
@@ -157,7 +153,7 @@ impl Merge {
                 let next = self.master.waiting.pop_front();
                 if next
                     .as_ref()
-                    .is_some_and(|row| self.elsewhere.contains(&row.id))
+                    .is_some_and(|row| self.whereabouts.contains(&row.id))
                 {
                     continue;
                 }
@@ -193,7 +189,7 @@ impl Merge {
     pub(super) fn add_here(&mut self, heads: &[Vec<u8>]) {
         let rows = heads.iter().filter_map(|head| {
             let read: Head = json::stored(head)?;
-            self.elsewhere.extend(read.id_at(&self.master_url));
+            self.whereabouts.extend(read.id_at(&self.master_url));
             let is_new = self.seen.insert(read.id);
             is_new.then(|| read.row(Place::Here, head))
         });
@@ -237,7 +233,7 @@ impl Merge {
 /// The id at the master of an activation that has this summary here; none if it was not there.
 pub(super) fn id_at(master_url: &str, head: &[u8]) -> Option<ActivationId> {
     // Most were not: they need not be read.
-    let may_be = str::from_utf8(head).is_ok_and(|text| text.contains(TIER));
+    let may_be = str::from_utf8(head).is_ok_and(|text| text.contains(Whereabouts::ANNOTATION));
     may_be.then(|| json::stored::<Head>(head)?.id_at(master_url))?
 }
 
@@ -282,31 +278,14 @@ struct Head<'a> {
     id: ActivationId,
     start: u64,
     #[serde(borrow, default)]
-    annotations: Vec<Annotation<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Annotation<'a> {
-    #[serde(borrow)]
-    key: Cow<'a, str>,
-    #[serde(borrow)]
-    value: &'a RawValue,
-}
-
-/// Where work was done.
-#[derive(Deserialize)]
-struct Tier<'a> {
-    #[serde(borrow)]
-    url: Cow<'a, str>,
-    #[serde(rename = "activationId")]
-    id: Option<ActivationId>,
+    annotations: Annotations<'a>,
 }
 
 impl Head<'_> {
     fn id_at(&self, master_url: &str) -> Option<ActivationId> {
-        let tier = self.annotations.iter().find(|note| note.key == TIER)?;
-        let tier: Tier = json::object(tier.value)?;
-        tier.id.filter(|_| tier.url == master_url)
+        let whereabouts = self.annotations.whereabouts()?;
+        let is_there = whereabouts.url.as_deref() == Some(master_url);
+        whereabouts.activation_id.filter(|_| is_there)
     }
 
     fn row(&self, place: Place, head: &[u8]) -> Row {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::placement::NOWHERE;
-use crate::entity::{ActivationId, Response, Status, json};
+use crate::entity::{ActivationId, Annotations, Response, Status, json};
 
 /// Characters of a tier's own words that are told.
 const MOST_TOLD: usize = 300;
@@ -54,7 +54,7 @@ struct Document<'a> {
     end: Option<u64>,
     duration: Option<u64>,
     #[serde(borrow, default)]
-    annotations: Vec<Annotation<'a>>,
+    annotations: Annotations<'a>,
     #[serde(borrow)]
     logs: Option<&'a RawValue>,
 }
@@ -66,21 +66,6 @@ struct Outcome<'a> {
     #[serde(borrow)]
     result: Option<&'a RawValue>,
     size: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Annotation<'a> {
-    #[serde(borrow)]
-    key: Cow<'a, str>,
-    #[serde(borrow)]
-    value: &'a RawValue,
-}
-
-/// What the annotation of [`super::ANNOTATION`] says.
-#[derive(Deserialize)]
-struct Place<'a> {
-    #[serde(borrow)]
-    reason: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -102,19 +87,16 @@ impl Record {
         let status = statuses
             .into_iter()
             .find(|status| status.text() == read.response.status)?;
-        let annotation = |key: &str| {
-            let found = read.annotations.iter().find(|found| found.key == key);
-            found.map(|annotation| annotation.value)
-        };
+        let annotation = |key: &str| read.annotations.get(key);
         let number = |value: &RawValue| value.get().parse().ok();
-        let place: Option<Place<'_>> = annotation(super::ANNOTATION).and_then(json::object);
+        let whereabouts = read.annotations.whereabouts();
         let took = || Some(read.end?.saturating_sub(read.start?));
         Some(Record {
             id: read.id,
             duration: read.duration.or_else(took),
             init: annotation("initTime").and_then(number),
             timed_out: annotation("timeout").is_some_and(|value| value.get() == "true"),
-            is_nowhere: place.is_some_and(|place| place.reason == NOWHERE),
+            is_nowhere: whereabouts.is_some_and(|found| found.reason == NOWHERE),
             logs: read
                 .logs
                 .and_then(|logs| serde_json::from_str(logs.get()).ok())

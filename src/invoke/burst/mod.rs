@@ -16,24 +16,20 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use serde_json::value::RawValue;
 
 pub(super) use course::{Elsewhere, Place};
 pub(super) use placement::{Placement, Reason};
 
 use super::Call;
-use super::record::{Executed, Reached, json};
-use crate::entity::{Action, ActivationId, Exec};
+use super::record::{Executed, Reached};
+use crate::entity::{Action, ActivationId, Exec, Whereabouts};
 use crate::pool::Outlook;
 use crate::sync::lock;
 use crate::upstream::{Upstream, Via};
 use estimates::{Estimates, Subject, Took};
 use placement::Stop;
 use unfit::Unfit;
-
-/// The annotation that tells where an activation has run, and why.
-const ANNOTATION: &str = "owl-tier";
 
 /// Actions with a placement that means nothing that are told of in the log.
 const MOST_TOLD: usize = 100;
@@ -202,20 +198,10 @@ fn annotation(
     reason: Reason,
     id: Option<ActivationId>,
 ) -> (&'static str, Box<RawValue>) {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Place<'a> {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        url: Option<&'a str>,
-        reason: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        activation_id: Option<ActivationId>,
-    }
-    let reason = reason.code();
-    let place = Place {
-        url,
-        reason,
+    Whereabouts {
+        url: url.map(Into::into),
+        reason: reason.code().into(),
         activation_id: id,
-    };
-    (ANNOTATION, json(place))
+    }
+    .annotation()
 }

@@ -1,10 +1,9 @@
 //! The record here of a fired trigger that is the master's: it tells how far it has come.
 
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
 
 use super::fire::StoredFire;
-use crate::entity::{Activation, ActivationId, Response, Status};
+use crate::entity::{Activation, ActivationId, Response, Status, Whereabouts};
 use crate::store::ActivationRow;
 
 /// Why a fired trigger was given up.
@@ -77,7 +76,7 @@ pub fn row(fire: &StoredFire, stage: &Stage, url: &str) -> ActivationRow {
         duration: None,
         response,
         logs: entry(stage, url).into_iter().collect(),
-        annotations: vec![("owl-tier", tier(fire, stage, url))],
+        annotations: vec![whereabouts(fire, stage, url).annotation()],
     };
     ActivationRow {
         id: record.id,
@@ -90,26 +89,15 @@ pub fn row(fire: &StoredFire, stage: &Stage, url: &str) -> ActivationRow {
 }
 
 /// Where it is followed, and why there.
-fn tier(fire: &StoredFire, stage: &Stage, url: &str) -> Box<RawValue> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Tier<'a> {
-        url: &'a str,
-        reason: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        activation_id: Option<&'a ActivationId>,
+fn whereabouts<'a>(fire: &'a StoredFire, stage: &Stage, url: &'a str) -> Whereabouts<'a> {
+    Whereabouts {
+        url: Some(url.into()),
+        reason: (&*fire.reason).into(),
+        activation_id: match stage {
+            Stage::Delivered(id) => *id,
+            _ => None,
+        },
     }
-    let activation_id = match stage {
-        Stage::Delivered(id) => id.as_ref(),
-        _ => None,
-    };
-    let reason = &fire.reason;
-    let tier = Tier {
-        url,
-        reason,
-        activation_id,
-    };
-    to_raw_value(&tier).expect("texts are always valid JSON")
 }
 
 /// The entry of the log that tells what came of it: of the form of those of rules.
