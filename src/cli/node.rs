@@ -19,6 +19,7 @@ use crate::blocking::unblock;
 use crate::builtin;
 use crate::catalog::{Catalog, Manifest};
 use crate::config::{Config, DockerHost};
+use crate::engine::Listener;
 use crate::engine::docker::{DockerEngine, DockerOptions};
 use crate::engine::process::{ProcessEngine, ProcessOptions};
 use crate::http::client::within;
@@ -392,6 +393,7 @@ pub fn docker_options(config: &Config, daemon_id: String) -> DockerOptions {
         },
         network: config.network.clone(),
         daemon_id,
+        events: Listener::default(),
     }
 }
 

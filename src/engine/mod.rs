@@ -1,81 +1,21 @@
 //! Where sandboxes come from: Docker containers, or locked-down children of the daemon.
 
 pub mod docker;
+mod error;
+mod event;
 pub mod logs;
 pub mod process;
 pub mod proxy;
+mod spec;
 
-use std::fmt;
 use std::io;
 
 use crate::BoxFuture;
 use crate::http::client::Wire;
+pub use error::{FreezeError, StartError};
+pub use event::{Event, Listener};
 use logs::LogSink;
-
-/// What a sandbox is to be.
-#[derive(Clone, Debug)]
-pub struct SandboxSpec {
-    /// Concrete kind, such as `nodejs:20`, `quickjs:1` or `blackbox`.
-    pub kind: String,
-    /// Image to run; none for the process engine.
-    pub image: Option<String>,
-    /// Whether the image is a user's, rather than one of the runtimes manifest: section 7.8 of
-    /// the reference tells what a failed pull means for each.
-    pub blackbox: bool,
-    /// Whether the image may be pulled: always for a user's `latest`, else when it is missing.
-    pub pull: bool,
-    /// Invoking namespace.
-    pub namespace: String,
-    /// `ns/[pkg/]name` of the action.
-    pub action: String,
-    /// Version of the action.
-    pub version: String,
-    /// Memory limit in MB.
-    pub memory: u32,
-    /// Value of `cpu-shares`: `max(2, 1024 / (pool memory div memory))`.
-    pub cpu_shares: u32,
-    /// Environment of the container, such as `__OW_API_HOST`.
-    pub env: Vec<(String, String)>,
-}
-
-/// Why a sandbox could not be started. Section 7.8 of the reference maps these to records.
-#[derive(Debug)]
-pub enum StartError {
-    /// A user's image could not be pulled.
-    Pull {
-        /// The image as the action names it.
-        image: String,
-        /// What the engine said.
-        reason: String,
-    },
-    /// The image's command does not exist in it (exit code 127).
-    NotExecutable {
-        /// The image as the action names it.
-        image: String,
-    },
-    /// An image of the runtimes manifest is not there, and cannot be pulled: what the engine said.
-    Missing(String),
-    /// The engine does not answer.
-    Unavailable(String),
-    /// Anything else.
-    Failed(String),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Pull { image, reason } => write!(f, "cannot pull image {image}: {reason}"),
-            Self::NotExecutable { image } => {
-                write!(f, "executable file not found in image {image}")
-            }
-            Self::Missing(reason) => write!(f, "there is no image: {reason}"),
-            Self::Unavailable(reason) => write!(f, "the engine does not answer: {reason}"),
-            Self::Failed(reason) => write!(f, "cannot start a sandbox: {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
+pub use spec::{Found, Purpose, SandboxSpec};
 
 /// A source of sandboxes.
 pub trait Engine: Send + Sync {
@@ -87,6 +27,12 @@ pub trait Engine: Send + Sync {
         &'a self,
         spec: &'a SandboxSpec,
     ) -> BoxFuture<'a, Result<Box<dyn Sandbox>, StartError>>;
+
+    /// The sandboxes that an earlier process of this daemon has left, as far as they are fit to be
+    /// used again; what is not fit is removed. To be called once, before the first start.
+    fn adopt(&self) -> BoxFuture<'_, Vec<Found>> {
+        Box::pin(async { Vec::new() })
+    }
 }
 
 /// One running sandbox: a proxy that answers `/init` and `/run`.
@@ -113,6 +59,22 @@ pub trait Sandbox: Send + Sync {
         Box::pin(async { false })
     }
 
-    /// Kills and removes it. Errors are logged, never returned: there is nothing left to do.
+    /// Stops everything in it where it is, so that it uses no processor until it is thawed. Nothing
+    /// is lost; its connections stay open, but its timers fire when it is thawed, and it may close
+    /// them then. Only an idle one may be frozen: that it is frozen tells a later process of the
+    /// daemon that no run was under way.
+    ///
+    /// May be called again, and beside [`Sandbox::thaw`], which then wins. To be carried to its
+    /// end: dropped half-way it leaves open whether the sandbox is frozen.
+    fn freeze(&self) -> BoxFuture<'_, Result<(), FreezeError>> {
+        Box::pin(async { Err(FreezeError::Unsupported("this engine has no way to do it")) })
+    }
+
+    /// Lets it go on. Does nothing, and costs nothing, if it is not frozen.
+    fn thaw(&self) -> BoxFuture<'_, Result<(), FreezeError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Kills and removes it, frozen or not. Errors are logged, never returned: there is nothing left to do.
     fn remove(&self) -> BoxFuture<'_, ()>;
 }

@@ -104,6 +104,15 @@ impl Proxy {
         }
     }
 
+    /// A proxy for a sandbox that was initialised, and has run well, for an earlier process of
+    /// the daemon.
+    pub fn of_warm(executor: Executor, sandbox: Arc<dyn Sandbox>) -> Proxy {
+        Proxy {
+            warm: true,
+            ..Proxy::new(executor, sandbox)
+        }
+    }
+
     /// The sandbox that it speaks to.
     pub fn sandbox(&self) -> &Arc<dyn Sandbox> {
         &self.sandbox

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Call, Inner};
 use crate::catalog::EngineKind;
 use crate::engine::process::interpreter;
-use crate::engine::{Engine, SandboxSpec};
+use crate::engine::{Engine, Purpose, SandboxSpec};
 use crate::entity::{Action, Exec};
 use crate::runtime::kind::Language;
 
@@ -90,9 +90,12 @@ impl Inner {
                 true
             },
             blackbox,
-            namespace: call.identity.namespace.clone(),
-            action: action.path(),
-            version: action.version.clone(),
+            purpose: Some(Purpose {
+                namespace: call.identity.namespace.clone(),
+                action: action.path(),
+                version: action.version.clone(),
+                revision: action.revision,
+            }),
             memory,
             cpu_shares: (1024 / (self.settings.pool_memory / memory.max(1)).max(1)).max(2),
             env: Vec::new(),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use owl::engine::docker::{Client, DockerEngine, DockerOptions, Host, image};
-use owl::engine::{Engine, StartError};
+use owl::engine::{Engine, Listener, StartError};
 use owl::entity::Status;
 use serde_json::{Value, json};
 
@@ -70,6 +70,8 @@ fn containers_have_labels_and_restrictions() {
         assert_eq!(labels["owl.namespace"], "guest");
         assert_eq!(labels["owl.action"], "guest/pkg/hello");
         assert_eq!(labels["owl.version"], "0.0.2");
+        assert_eq!(labels["owl.revision"], "3");
+        assert_eq!(labels["owl.digest"], spec(IMAGE).digest());
         assert_eq!(labels["owl.kind"], "fake:1");
         let name = format!("/owl_{}_0_guest_hello", fixture.daemon);
         assert_eq!(container["Name"], name);
@@ -353,6 +355,7 @@ fn networks_are_created_when_missing() {
             host: Some(engine_host()),
             network: Some(name.clone()),
             daemon_id: fixture.daemon.clone(),
+            events: Listener::default(),
         };
         let engine = DockerEngine::connect(fixture.executor.clone(), options).await;
         let engine = engine.expect("connects");

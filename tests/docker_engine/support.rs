@@ -11,7 +11,7 @@ use owl::Executor;
 use owl::engine::docker::{DockerEngine, DockerOptions, Host};
 use owl::engine::logs::Section;
 use owl::engine::proxy::{Bounds, Proxy, RunResult};
-use owl::engine::{Engine, Sandbox, SandboxSpec, StartError};
+use owl::engine::{Engine, Listener, Purpose, Sandbox, SandboxSpec, StartError};
 use owl::http::client::{Connection, Endpoint, read_body, within};
 use serde_json::{Value, json};
 
@@ -86,6 +86,7 @@ pub async fn connect(executor: &Executor, daemon: &str, host: &str) -> Arc<Docke
         host: Some(host.to_owned()),
         network: None,
         daemon_id: daemon.to_owned(),
+        events: Listener::default(),
     };
     DockerEngine::connect(executor.clone(), options)
         .await
@@ -99,9 +100,12 @@ pub fn spec(image: &str) -> SandboxSpec {
         image: Some(image.into()),
         blackbox: false,
         pull: false,
-        namespace: "guest".into(),
-        action: "guest/pkg/hello".into(),
-        version: "0.0.2".into(),
+        purpose: Some(Purpose {
+            namespace: "guest".into(),
+            action: "guest/pkg/hello".into(),
+            version: "0.0.2".into(),
+            revision: 3,
+        }),
         memory: 128,
         cpu_shares: 128,
         env: vec![("__OW_API_HOST".into(), "http://192.0.2.1:3000".into())],

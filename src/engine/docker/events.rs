@@ -1,10 +1,11 @@
 //! What happens to containers without us: the events of the engine, and a sweep after each time
 //! that the engine was away.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use futures_lite::future::zip;
+use futures_lite::future::try_zip;
 use hyper::Method;
 use miniserde::{Deserialize, json};
 use smol::Timer;
@@ -13,8 +14,9 @@ use super::client::{Call, Client, broken};
 use super::containers::ContainerSummary;
 use super::error::DockerError;
 use super::json::Lines;
-use super::registry::Registry;
+use super::registry::{Fate, Registry};
 use super::{DAEMON_LABEL, remove_unused};
+use crate::engine::{Event, Listener};
 use crate::http::percent::encode;
 
 /// Pauses before the engine is asked again, in milliseconds; the last one repeats.
@@ -26,9 +28,9 @@ const STABLE: Duration = Duration::from_secs(5);
 /// Some engines send the head of a stream only with its first item: any wait will do.
 const NO_LIMIT: Duration = Duration::from_secs(365 * 86_400);
 
-/// One event. Only these fields are left in API 1.52.
+/// One event of the engine. Only these fields are left in API 1.52.
 #[derive(Deserialize)]
-struct Event {
+struct Line {
     #[serde(rename = "Type")]
     kind: Option<String>,
     #[serde(rename = "Action")]
@@ -53,17 +55,35 @@ enum Change {
 }
 
 /// Follows the events for as long as it is polled, through restarts of the engine.
-pub(super) async fn watch(client: Client, registry: Arc<Registry>, daemon: String) {
+pub(super) async fn watch(
+    client: Client,
+    registry: Arc<Registry>,
+    daemon: String,
+    listener: Listener,
+) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let mut since = now.unwrap_or_default().as_nanos() as u64;
     let mut pauses = PAUSES.iter();
+    let mut is_up = true;
     loop {
+        let ended = |name: &str, fate: &Fate| told(name, fate, &listener);
         // What happened before the stream began is told by `since` to the one, and by what is
         // left to the other.
-        let sweep = sweep(&client, &registry, &daemon);
-        let follow = follow(&client, &registry, &daemon, &mut since);
+        let sweep = async {
+            sweep(&client, &registry, &daemon, ended).await?;
+            if !is_up {
+                is_up = true;
+                listener.tell(Event::Up);
+            }
+            Ok(())
+        };
+        let follow = follow(&client, &registry, &daemon, &mut since, ended);
         let started = Instant::now();
-        let (_, error) = zip(sweep, follow).await;
+        let Err(error) = try_zip(sweep, follow).await;
+        if is_up {
+            is_up = false;
+            listener.tell(Event::Down);
+        }
         if started.elapsed() > STABLE {
             pauses = PAUSES.iter();
         }
@@ -80,13 +100,25 @@ pub(super) async fn watch(client: Client, registry: Arc<Registry>, daemon: Strin
     }
 }
 
+/// Tells of the end of a container, the first time that it is seen, unless it was asked for.
+fn told(name: &str, fate: &Fate, listener: &Listener) {
+    if fate.set_ended() && !fate.is_leaving() {
+        log::info!("container {name} has ended");
+        if let Some(id) = fate.id() {
+            let (id, out_of_memory) = (id.to_owned(), fate.is_out_of_memory());
+            listener.tell(Event::Ended { id, out_of_memory });
+        }
+    }
+}
+
 /// Applies events until the stream ends, and tells why it did.
 async fn follow(
     client: &Client,
     registry: &Registry,
     daemon: &str,
     since: &mut u64,
-) -> DockerError {
+    ended: impl Fn(&str, &Fate),
+) -> Result<Infallible, DockerError> {
     let what = "follow events";
     // By type only: not all engines filter by label as they should.
     let filters = encode(r#"{"type":["container"]}"#);
@@ -94,17 +126,13 @@ async fn follow(
     let path = format!("/events?since={seconds}.{nanos:09}&filters={filters}");
     let mut call = Call::new(Method::GET, path, what);
     call.limit = NO_LIMIT;
-    let mut stream = match client.stream(call).await {
-        Ok(stream) => stream,
-        Err(error) => return error,
-    };
+    let mut stream = client.stream(call).await?;
     let mut lines = Lines::default();
     loop {
-        let chunk = match stream.chunk().await {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) => return broken(what, &std::io::Error::other("the stream ended")),
-            Err(error) => return broken(what, &error),
-        };
+        let chunk = stream.chunk().await;
+        let chunk = chunk.map_err(|error| broken(what, &error))?;
+        let end = || broken(what, &std::io::Error::other("the stream ended"));
+        let chunk = chunk.ok_or_else(end)?;
         lines.push(&chunk, |line| {
             let Some(event) = read(line) else { return };
             *since = event.time_nano.unwrap_or(*since);
@@ -113,7 +141,7 @@ async fn follow(
             {
                 log::debug!("container {name}: {change:?}");
                 match change {
-                    Change::Ended => fate.set_ended(),
+                    Change::Ended => ended(name, &fate),
                     Change::OutOfMemory => fate.set_out_of_memory(),
                 }
             }
@@ -121,12 +149,12 @@ async fn follow(
     }
 }
 
-fn read(line: &[u8]) -> Option<Event> {
+fn read(line: &[u8]) -> Option<Line> {
     json::from_str(std::str::from_utf8(line).ok()?).ok()
 }
 
 /// The container that an event is about, if it is one of this daemon's, and what it means.
-fn meaning<'a>(event: &'a Event, daemon: &str) -> Option<(&'a str, Change)> {
+fn meaning<'a>(event: &'a Line, daemon: &str) -> Option<(&'a str, Change)> {
     if event.kind.as_deref() != Some("container") {
         return None;
     }
@@ -144,25 +172,25 @@ fn meaning<'a>(event: &'a Event, daemon: &str) -> Option<(&'a str, Change)> {
 }
 
 /// Notes which containers in use do not run any more, and removes those that nobody uses.
-async fn sweep(client: &Client, registry: &Registry, daemon: &str) {
+async fn sweep(
+    client: &Client,
+    registry: &Registry,
+    daemon: &str,
+    ended: impl Fn(&str, &Fate),
+) -> Result<(), DockerError> {
     // Before the list is made: what is created after that is not in it, yet not gone.
     let created = registry.created();
-    let containers = match client.list_containers(DAEMON_LABEL, daemon).await {
-        Ok(containers) => containers,
-        Err(error) => {
-            log::warn!("{error}");
-            return;
-        }
-    };
+    let containers = client.list_containers(DAEMON_LABEL, daemon).await?;
     for (name, fate) in created {
         let found = containers.iter().find(|container| container.name() == name);
         if found.is_none_or(ContainerSummary::has_ended) {
-            fate.set_ended();
+            ended(&name, &fate);
         }
     }
     for error in remove_unused(client, registry, &containers).await {
         log::warn!("{error}");
     }
+    Ok(())
 }
 
 #[cfg(test)]

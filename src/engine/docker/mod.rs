@@ -10,6 +10,7 @@ pub mod image;
 mod images;
 mod info;
 mod json;
+mod labels;
 mod network;
 mod networks;
 mod registry;
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant};
 use smol::Task;
 use smol::lock::Semaphore;
 
-use crate::engine::{Engine, Sandbox, SandboxSpec, StartError};
+use crate::engine::{Engine, Listener, Sandbox, SandboxSpec, StartError};
 use crate::sync::lock;
 use crate::{BoxFuture, Executor};
 
@@ -37,15 +38,13 @@ pub use error::DockerError;
 pub use host::Host;
 pub use images::{Image, ImageSummary};
 pub use info::Info;
+pub use labels::DAEMON_LABEL;
 pub use networks::Network;
 pub use version::Version;
 
 use network::Place;
 use registry::Registry;
 use sandbox::{Container, DockerSandbox};
-
-/// Label that names the daemon which a container belongs to.
-pub const DAEMON_LABEL: &str = "owl.daemon";
 
 /// Containers that are started, or removed, at a time (reference section 7.8).
 const AT_A_TIME: usize = 10;
@@ -70,6 +69,8 @@ pub struct DockerOptions {
     /// Tells the containers of this daemon from those of others on the same engine. It must be
     /// the same after a restart, so that containers left over are found.
     pub daemon_id: String,
+    /// What is told of the engine and its containers as it happens.
+    pub events: Listener,
 }
 
 /// A Docker Engine as a source of sandboxes. It goes away and comes back without more ado: calls
@@ -98,7 +99,12 @@ impl DockerEngine {
         let place = network::choose(&client, options.network.as_deref()).await?;
         let registry = Arc::new(Registry::default());
         let daemon = options.daemon_id;
-        let events = events::watch(client.clone(), registry.clone(), daemon.clone());
+        let events = events::watch(
+            client.clone(),
+            registry.clone(),
+            daemon.clone(),
+            options.events,
+        );
         log::info!(
             "using the Docker Engine at {}, API {}, network {}",
             client.host(),

@@ -3,31 +3,44 @@
 use crate::sync::lock;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// What is known of one container without asking.
 #[derive(Debug, Default)]
 pub(super) struct Fate {
-    created: AtomicBool,
+    /// Its id, as soon as it is created.
+    id: OnceLock<String>,
+    leaving: AtomicBool,
     ended: AtomicBool,
     out_of_memory: AtomicBool,
 }
 
 impl Fate {
-    pub(super) fn is_created(&self) -> bool {
-        self.created.load(Ordering::Acquire)
+    pub(super) fn id(&self) -> Option<&str> {
+        self.id.get().map(String::as_str)
     }
 
-    pub(super) fn set_created(&self) {
-        self.created.store(true, Ordering::Release);
+    pub(super) fn set_created(&self, id: String) {
+        // A container has one id.
+        let _ = self.id.set(id);
+    }
+
+    /// Whether it is being removed, so that its end tells nobody anything.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_leaving(&self) {
+        self.leaving.store(true, Ordering::Release);
     }
 
     pub(super) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
 
-    pub(super) fn set_ended(&self) {
-        self.ended.store(true, Ordering::Release);
+    /// Gives whether that is news.
+    pub(super) fn set_ended(&self) -> bool {
+        !self.ended.swap(true, Ordering::AcqRel)
     }
 
     pub(super) fn is_out_of_memory(&self) -> bool {
@@ -69,7 +82,7 @@ impl Registry {
     /// The names whose containers have been created.
     pub(super) fn created(&self) -> Vec<(String, Arc<Fate>)> {
         let fates = self.lock();
-        let created = fates.iter().filter(|(_, fate)| fate.is_created());
+        let created = fates.iter().filter(|(_, fate)| fate.id().is_some());
         created
             .map(|(name, fate)| (name.clone(), fate.clone()))
             .collect()

@@ -65,7 +65,7 @@ impl Container {
                 .await;
             let result = match created {
                 Ok(id) => {
-                    container.fate.set_created();
+                    container.fate.set_created(id.clone());
                     Ok((container, id))
                 }
                 Err(error) => {
@@ -89,6 +89,7 @@ impl Container {
     /// Kills and removes it. If that fails, it is tried again after the next restart of the
     /// engine or of the daemon.
     pub(super) async fn remove(&self) {
+        self.fate.set_leaving();
         if let Err(error) = self.client.remove_container(&self.name).await {
             log::warn!("{error}");
         }
@@ -103,6 +104,7 @@ impl Drop for Container {
             self.registry.release(&self.name);
             return;
         }
+        self.fate.set_leaving();
         let (client, registry) = (self.client.clone(), self.registry.clone());
         let name = std::mem::take(&mut self.name);
         let removal = async move {

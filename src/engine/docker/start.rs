@@ -1,14 +1,12 @@
 //! How a sandbox becomes a container: its settings, and what failures mean (reference section
 //! 7.8). No I/O.
 
-use std::collections::BTreeMap;
-
 use crate::engine::{SandboxSpec, StartError};
 
-use super::DAEMON_LABEL;
 use super::containers::{CreateContainer, HostConfig, LogConfig, Ulimit};
 use super::error::DockerError;
 use super::images::name_and_tag;
+use super::labels;
 
 /// What a user's image may do besides nothing: start as root, take hold of its files, and go on
 /// as another user. Docker's own set without devices, raw sockets, other roots and the audit log.
@@ -27,7 +25,7 @@ const USER_IMAGE_CAPABILITIES: [&str; 8] = [
 const NAME_PART: usize = 40;
 
 /// The name of a container: `owl_<daemon>_<counter>_<namespace>_<action>`, of which only letters,
-/// digits and `_` are left.
+/// digits and `_` are left; for a stem cell `owl_<daemon>_<counter>_stem_<kind>`.
 pub(super) fn container_name(daemon: &str, counter: u64, spec: &SandboxSpec) -> String {
     let clean = |text: &str| -> String {
         text.chars()
@@ -35,13 +33,14 @@ pub(super) fn container_name(daemon: &str, counter: u64, spec: &SandboxSpec) -> 
             .take(NAME_PART)
             .collect()
     };
-    let action = spec.action.rsplit('/').next().unwrap_or_default();
-    format!(
-        "owl_{}_{counter}_{}_{}",
-        clean(daemon),
-        clean(&spec.namespace),
-        clean(action)
-    )
+    let (whose, what) = match &spec.purpose {
+        Some(purpose) => {
+            let action = purpose.action.rsplit('/').next().unwrap_or_default();
+            (clean(&purpose.namespace), clean(action))
+        }
+        None => ("stem".to_owned(), clean(&spec.kind)),
+    };
+    format!("owl_{}_{counter}_{whose}_{what}", clean(daemon))
 }
 
 /// The container for a sandbox, with OpenWhisk's restrictions and more.
@@ -52,20 +51,10 @@ pub(super) fn container(
     spec: &SandboxSpec,
 ) -> CreateContainer {
     let memory = u64::from(spec.memory) << 20;
-    let mut labels = BTreeMap::new();
-    for (name, value) in [
-        (DAEMON_LABEL, daemon),
-        ("owl.namespace", &spec.namespace),
-        ("owl.action", &spec.action),
-        ("owl.version", &spec.version),
-        ("owl.kind", &spec.kind),
-    ] {
-        labels.insert(name, value.to_owned());
-    }
     CreateContainer {
         image: image.to_owned(),
         env: spec.env.iter().map(|(k, v)| format!("{k}={v}")).collect(),
-        labels,
+        labels: labels::of(daemon, spec),
         host_config: HostConfig {
             network_mode: network.to_owned(),
             memory,
@@ -173,6 +162,7 @@ pub(super) fn is_registry_away(error: &DockerError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Purpose;
 
     fn spec(blackbox: bool) -> SandboxSpec {
         SandboxSpec {
@@ -180,9 +170,12 @@ mod tests {
             image: Some("me/image".into()),
             blackbox,
             pull: true,
-            namespace: "gu-est".into(),
-            action: "guest/pkg/he llo@1".into(),
-            version: "0.0.3".into(),
+            purpose: Some(Purpose {
+                namespace: "gu-est".into(),
+                action: "guest/pkg/he llo@1".into(),
+                version: "0.0.3".into(),
+                revision: 4,
+            }),
             memory: 256,
             cpu_shares: 128,
             env: vec![("__OW_API_HOST".into(), "http://172.17.0.1:3000".into())],
@@ -204,11 +197,14 @@ mod tests {
             "owl_a1_7_guest_hello1"
         );
         let mut long = spec(false);
-        long.action = format!("guest/{}", "\u{e9}x".repeat(200));
+        let purpose = long.purpose.as_mut().expect("it has one");
+        purpose.action = format!("guest/{}", "\u{e9}x".repeat(200));
         assert_eq!(
             container_name("a", 1, &long),
             format!("owl_a_1_guest_{}", "x".repeat(40))
         );
+        long.purpose = None;
+        assert_eq!(container_name("a", 2, &long), "owl_a_2_stem_nodejs20");
     }
 
     #[test]

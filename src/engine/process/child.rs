@@ -106,10 +106,14 @@ impl Process {
         }
     }
 
+    /// Whether it was asked to end, or killed, by us.
+    pub fn was_told_to_end(&self) -> bool {
+        lock(&self.state).killed
+    }
+
     /// Whether the kernel killed it for memory. False while it lives.
     pub fn was_killed_for_memory(&self) -> bool {
-        let killed = lock(&self.state).killed;
-        !killed
+        !self.was_told_to_end()
             && self
                 .status
                 .get()

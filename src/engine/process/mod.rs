@@ -19,7 +19,7 @@ use std::sync::Arc;
 use smol::lock::OnceCell;
 
 use crate::blocking::unblock;
-use crate::engine::{Engine, Sandbox, SandboxSpec, StartError};
+use crate::engine::{Engine, Listener, Sandbox, SandboxSpec, StartError};
 use crate::runtime::kind::Language;
 use crate::runtime::listen::Listen;
 use crate::runtime::sandbox::{Profile, check_essential};
@@ -40,6 +40,8 @@ pub struct ProcessOptions {
     /// The kinds that run on this machine's own interpreters: none but those of the runtimes
     /// manifest that name this engine.
     pub interpreter_kinds: Vec<String>,
+    /// What is told of the sandboxes as it happens.
+    pub events: Listener,
 }
 
 impl Default for ProcessOptions {
@@ -48,6 +50,7 @@ impl Default for ProcessOptions {
             executable: "/proc/self/exe".into(),
             directory: std::env::temp_dir(),
             interpreter_kinds: Vec::new(),
+            events: Listener::default(),
         }
     }
 }
@@ -58,6 +61,7 @@ pub struct ProcessEngine {
     executable: PathBuf,
     directory: PathBuf,
     interpreter_kinds: Vec<String>,
+    events: Listener,
     /// Dropping it ends every sandbox that is left.
     spawner: Spawner,
     quickjs: Probed,
@@ -78,6 +82,7 @@ impl ProcessEngine {
             executable: options.executable,
             directory: options.directory,
             interpreter_kinds: options.interpreter_kinds,
+            events: options.events,
             spawner,
             quickjs: Probed::default(),
             interpreters: Probed::default(),
@@ -115,7 +120,7 @@ impl ProcessEngine {
             let executable = self.executable.display();
             StartError::Failed(format!("{executable} does not start: {error}"))
         })?;
-        ProcessSandbox::new(&self.executor, process, address).map_err(failed)
+        ProcessSandbox::new(&self.executor, process, address, self.events.clone()).map_err(failed)
     }
 
     /// Finds out what of a profile this machine gives, next to its first start. Only an

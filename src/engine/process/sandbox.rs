@@ -10,8 +10,8 @@ use smol::{Async, Timer};
 
 use super::child::Process;
 use super::socket::Address;
-use crate::engine::Sandbox;
 use crate::engine::logs::{LogSink, Stream};
+use crate::engine::{Event, Listener, Sandbox};
 use crate::http::client::Wire;
 use crate::{BoxFuture, Executor};
 
@@ -38,8 +38,13 @@ pub struct ProcessSandbox {
 }
 
 impl ProcessSandbox {
-    /// Takes over a child whose output is piped.
-    pub fn new(executor: &Executor, mut process: Process, address: Address) -> io::Result<Self> {
+    /// Takes over a child whose output is piped. Its end is told to `events`.
+    pub fn new(
+        executor: &Executor,
+        mut process: Process,
+        address: Address,
+        events: Listener,
+    ) -> io::Result<Self> {
         let missing = || io::Error::other("the output of the child is not piped");
         let (stdout, stderr) = process.take_output().ok_or_else(missing)?;
         let (stdout, stderr) = (Async::new(stdout)?, Async::new(stderr)?);
@@ -61,6 +66,12 @@ impl ProcessSandbox {
             logs.close();
             // Its output ends when it does.
             process.ended().await;
+            if !process.was_told_to_end() {
+                events.tell(Event::Ended {
+                    id: process.id().to_string(),
+                    out_of_memory: process.was_killed_for_memory(),
+                });
+            }
         };
         executor.spawn(watch).detach();
         Ok(sandbox)

@@ -49,13 +49,15 @@ impl Engine for Scripted {
         Box::pin(async move {
             self.started.fetch_add(1, Ordering::SeqCst);
             self.specs.lock().unwrap().push(spec.clone());
-            if spec.action.ends_with("/unstartable") {
+            let purpose = spec.purpose.as_ref();
+            let action = purpose.map_or("", |purpose| purpose.action.as_str());
+            if action.ends_with("/unstartable") {
                 return Err(StartError::Failed("no".into()));
             }
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();
             let (logs, script) = (LogSink::new(), self.script);
-            let foreign = spec.action.ends_with("/foreign");
+            let foreign = action.ends_with("/foreign");
             if foreign {
                 logs.close();
                 return Ok(Box::new(ScriptedSandbox {
