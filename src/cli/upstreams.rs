@@ -15,7 +15,7 @@ use crate::master::writes::Writes;
 use crate::master::{Keys, Master, Validity, whose};
 use crate::pool::Driver;
 use crate::store::Store;
-use crate::upstream::{Network, Upstream, Via};
+use crate::upstream::{Network, Room, Upstream, Via};
 
 /// The master and the tiers. A tier that is the master, too, is the same [`Upstream`], so that one
 /// knows what the other has learnt.
@@ -41,10 +41,11 @@ impl Upstreams {
         }
         let failed = |error| NodeError::new("cannot reach other OpenWhisks", error);
         let network = Network::new(config.upstream.clone(), &urls, &environment).map_err(failed)?;
+        let room = Room::default();
         let mut all = Vec::with_capacity(urls.len());
         for url in &urls {
             let client = network.client(url, &environment).map_err(failed)?;
-            all.push(Upstream::new(url, client));
+            all.push(Upstream::sharing(room.clone(), url, client));
         }
         let at = |url: &String| all.iter().find(|upstream| upstream.url() == url).cloned();
         Ok(Upstreams {

@@ -43,7 +43,7 @@ pub fn settle(store: &Store, url: &str) -> Result<(), StoreError> {
     };
     changes.push(Change::Note {
         key: note(),
-        text: url.as_bytes().to_vec(),
+        text: url.to_owned().into(),
     });
     block_on(store.write_all(changes)).map(drop)
 }
@@ -79,7 +79,7 @@ fn change_of_master(store: &Store, before: &str, url: &str) -> Result<Vec<Change
 }
 
 fn moved(key: NoteKey, text: &[u8]) -> Change {
-    let text = text.to_vec();
+    let text = text.to_vec().into();
     Change::Note { key, text }
 }
 

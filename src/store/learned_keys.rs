@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Store;
 use super::environment::AnyTxn;
 use super::error::StoreError;
@@ -70,11 +72,11 @@ impl Store {
         let mut changes = vec![
             Change::Note {
                 key: by_uuid(uuid),
-                text: record.record(),
+                text: record.record().into(),
             },
             Change::Note {
                 key: in_index(namespace, uuid),
-                text: Vec::new(),
+                text: Bytes::new(),
             },
         ];
         let environment = &self.inner.environment;

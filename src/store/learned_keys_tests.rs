@@ -86,7 +86,7 @@ fn a_namespace_has_the_key_that_was_accepted_last() {
     // What another process has forgotten meanwhile may stay in an index.
     let stale = Change::Note {
         key: in_index("b", "uuid-4"),
-        text: Vec::new(),
+        text: Vec::new().into(),
     };
     block_on(store.write_all(vec![stale])).unwrap();
     assert_eq!(of("b"), None);
@@ -167,7 +167,7 @@ fn the_longest_not_accepted_makes_way() {
     };
     let others = (2..MOST).map(|number| Change::Note {
         key: by_uuid(&format!("uuid-c{number}")),
-        text: record.record(),
+        text: record.record().into(),
     });
     block_on(store.write_all(others.collect())).unwrap();
     // One that is known takes no room.

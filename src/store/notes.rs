@@ -56,7 +56,7 @@ mod tests {
     fn note(key: &NoteKey, text: &str) -> Change {
         Change::Note {
             key: key.clone(),
-            text: text.into(),
+            text: text.to_owned().into(),
         }
     }
 

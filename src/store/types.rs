@@ -1,5 +1,6 @@
 //! What goes into the store and comes out of it.
 
+use bytes::Bytes;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
@@ -127,8 +128,8 @@ pub enum Change {
     Note {
         /// Its key.
         key: NoteKey,
-        /// What it says, opaque to the store.
-        text: Vec<u8>,
+        /// What it says, opaque to the store. Shared, because bodies of requests are kept so.
+        text: Bytes,
     },
     /// Removes a note, if it is there.
     Unnote {

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::{HeaderMap, Method, StatusCode};
 use smol::channel::{Receiver, Sender, bounded};
 
 use zeroize::Zeroizing;
 
+use super::room::NoRoom;
 use crate::BoxFuture;
 use crate::entity::Identity;
 
@@ -167,31 +168,6 @@ impl IncomingBody {
     pub async fn piece(&mut self) -> io::Result<Option<Bytes>> {
         self.pieces.recv().await.ok().transpose()
     }
-
-    /// All of it, if it has at most `limit` bytes.
-    ///
-    /// # Errors
-    /// It broke off, or it is longer ([`io::ErrorKind::FileTooLarge`]).
-    pub async fn read(mut self, limit: u64) -> io::Result<Bytes> {
-        let too_long = || {
-            let text = format!("the answer has more than {limit} bytes");
-            io::Error::new(io::ErrorKind::FileTooLarge, text)
-        };
-        if self.length.is_some_and(|length| length > limit) {
-            return Err(too_long());
-        }
-        let Some(first) = self.piece().await? else {
-            return Ok(Bytes::new());
-        };
-        let mut whole = BytesMut::from(first);
-        while whole.len() as u64 <= limit {
-            match self.piece().await? {
-                Some(piece) => whole.extend_from_slice(&piece),
-                None => return Ok(whole.freeze()),
-            }
-        }
-        Err(too_long())
-    }
 }
 
 /// Why there is no answer.
@@ -205,6 +181,8 @@ pub enum UpstreamError {
     Broken(String),
     /// As many requests as may be are under way.
     Busy,
+    /// It has answered with this status, and there is no memory for its answer now.
+    NoRoom(StatusCode),
     /// The body of the request broke off on its way here: what went wrong. That says nothing
     /// about the other side, which may have had a part of it.
     Abandoned(String),
@@ -213,7 +191,7 @@ pub enum UpstreamError {
 impl UpstreamError {
     /// Whether the other side cannot have acted on the request.
     pub fn is_without_effect(&self) -> bool {
-        !matches!(self, Self::Broken(_) | Self::Abandoned(_))
+        !matches!(self, Self::Broken(_) | Self::Abandoned(_) | Self::NoRoom(_))
     }
 }
 
@@ -224,6 +202,10 @@ impl fmt::Display for UpstreamError {
             Self::Unsent(reason) => write!(f, "it cannot be reached: {reason}"),
             Self::Broken(reason) => write!(f, "it has not answered: {reason}"),
             Self::Busy => f.write_str("as many requests as may be are under way (OWL_FORWARDS)"),
+            Self::NoRoom(status) => write!(
+                f,
+                "it has answered {status}, but its answer cannot be taken now: {NoRoom}"
+            ),
             Self::Abandoned(reason) => write!(f, "the request broke off before its end: {reason}"),
         }
     }
@@ -240,17 +222,21 @@ pub trait Exchange: Send + Sync {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Room;
     use super::*;
     use smol::block_on;
 
     #[test]
     fn bodies_are_read_within_a_bound() {
         block_on(async {
+            let room = Room::default();
             let whole = IncomingBody::whole("text");
             assert_eq!(whole.length, Some(4));
-            assert_eq!(whole.read(4).await.unwrap(), "text");
-            assert!(IncomingBody::whole("text").read(3).await.is_err());
-            assert_eq!(IncomingBody::whole("").read(0).await.unwrap(), "");
+            assert_eq!(room.read(whole, 4).await.unwrap(), "text");
+            let longer = IncomingBody::whole("text");
+            assert!(room.read(longer, 3).await.is_err());
+            let none = IncomingBody::whole("");
+            assert_eq!(room.read(none, 0).await.unwrap(), "");
 
             let in_pieces = |last: io::Result<Bytes>| {
                 let (sender, pieces) = body();
@@ -258,10 +244,11 @@ mod tests {
                 sender.try_send(last).unwrap();
                 IncomingBody::new(None, pieces)
             };
-            assert_eq!(in_pieces(Ok("cd".into())).read(4).await.unwrap(), "abcd");
-            assert!(in_pieces(Ok("cd".into())).read(3).await.is_err());
+            let read = async |last, limit| room.read(in_pieces(last), limit).await;
+            assert_eq!(read(Ok("cd".into()), 4).await.unwrap(), "abcd");
+            assert!(read(Ok("cd".into()), 3).await.is_err());
             let broken = Err(io::ErrorKind::ConnectionReset.into());
-            assert!(in_pieces(broken).read(9).await.is_err());
+            assert!(read(broken, 9).await.is_err());
         });
     }
 

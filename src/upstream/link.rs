@@ -5,6 +5,7 @@ mod probe;
 mod tests;
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ use super::known::Known;
 use super::pacing::Load;
 use super::status::{Counts, Status};
 use super::verdict::Verdict;
-use super::{Exchange, Incoming, Judged, Outgoing, OutgoingBody, UpstreamError};
+use super::{Exchange, Incoming, Judged, Outgoing, OutgoingBody, Room, UpstreamError};
 use crate::sync::lock;
 
 /// Another OpenWhisk. Everything that is sent to it goes through here, so that what is out of reach
@@ -32,6 +33,8 @@ pub struct Upstream(Arc<Inner>);
 struct Inner {
     url: String,
     exchange: Box<dyn Exchange>,
+    /// Where answers are that are read whole.
+    room: Room,
     /// Whether the circuit is open, for those who only look.
     down: AtomicBool,
     known: Mutex<Known>,
@@ -66,14 +69,25 @@ impl Upstream {
     /// The OpenWhisk that an exchange speaks to; `url` is how people know it, without `/api/v1`.
     /// Somebody has to [`watch`](Self::watch) it.
     pub fn new(url: impl Into<String>, exchange: impl Exchange + 'static) -> Self {
+        Self::sharing(Room::default(), url, exchange)
+    }
+
+    /// [`Upstream::new`], with a room for whole answers that others have, too.
+    pub fn sharing(room: Room, url: impl Into<String>, exchange: impl Exchange + 'static) -> Self {
         Upstream(Arc::new(Inner {
             url: url.into(),
             exchange: Box::new(exchange),
+            room,
             down: AtomicBool::new(false),
             known: Mutex::new(Known::new(Instant::now())),
             turned: Event::new(),
             counts: Counts::default(),
         }))
+    }
+
+    /// The room for answers that are read whole.
+    pub fn room(&self) -> &Room {
+        &self.0.room
     }
 
     /// Its URL, without `/api/v1`.
@@ -140,16 +154,18 @@ impl Upstream {
     /// Sends a request and waits for all of its answer, whose body may have `limit` bytes.
     ///
     /// # Errors
-    /// As [`Upstream::send`]; [`UpstreamError::Broken`], too, if the body breaks off or is longer.
+    /// As [`Upstream::send`]; [`UpstreamError::Broken`], too, if the body breaks off or is longer,
+    /// and [`UpstreamError::NoRoom`] if there is no memory for it.
     pub async fn fetch(&self, mut request: Outgoing, limit: u64) -> Result<Whole, UpstreamError> {
         let is_here = !matches!(request.body, OutgoingBody::Pieces { .. });
         request.short = request.patience.is_zero() && is_here;
         let asked = self.ask(&request)?;
-        let sent = async {
+        // In a box: whoever waits for this in several layers has several places for it.
+        let sent = Box::pin(async {
             let answer = self.0.exchange.send(request).await?;
-            let body = answer.body.read(limit).await;
+            let body = self.0.room.read(answer.body, limit).await;
             Ok((answer.status, answer.headers, body))
-        };
+        });
         let (status, headers, body) = match self.unless_down(&asked, sent).await {
             Ok(answer) => answer,
             Err(error) => return Err(self.failed(&asked, error)),
@@ -163,9 +179,13 @@ impl Upstream {
                     body,
                 })
             }
-            Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => {
                 self.answered(&asked, status, &headers);
                 Err(UpstreamError::Broken(error.to_string()))
+            }
+            Err(error) if error.kind() == ErrorKind::OutOfMemory => {
+                self.answered(&asked, status, &headers);
+                Err(UpstreamError::NoRoom(status))
             }
             Err(error) => {
                 let broken = UpstreamError::Broken(format!("its answer broke off: {error}"));

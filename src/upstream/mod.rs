@@ -20,6 +20,7 @@ mod outgoing_body;
 mod pacing;
 mod proxy;
 mod reach;
+mod room;
 mod socket;
 mod status;
 mod tls;
@@ -38,6 +39,7 @@ pub use headers::keep_end_to_end;
 pub use link::{Upstream, Whole};
 pub use network::{Network, NetworkError};
 pub use pacing::{Load, Pacing};
+pub use room::{Held, NoRoom, Room, SMALL};
 pub use status::{Counted, State, Status, write_metrics};
 pub use via::{HEADER as VIA, Looped, Via};
 

@@ -85,6 +85,8 @@ impl Counts {
             Ok(_) => 0,
             Err(UpstreamError::Unsent(_)) => 2,
             Err(UpstreamError::Broken(_)) => 3,
+            // Which has been counted as an answer: see `Upstream::fetch`.
+            Err(UpstreamError::NoRoom(status)) => usize::from(status.is_server_error()),
             Err(UpstreamError::Abandoned(_)) => 4,
             Err(UpstreamError::Busy) => 5,
             Err(UpstreamError::Down) => 6,

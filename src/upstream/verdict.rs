@@ -40,9 +40,10 @@ impl Verdict {
         match error {
             UpstreamError::Unsent(_) => Verdict::Failed(Failure::Unreached, error.to_string()),
             UpstreamError::Broken(_) => Verdict::Failed(Failure::Unwell, error.to_string()),
-            UpstreamError::Down | UpstreamError::Busy | UpstreamError::Abandoned(_) => {
-                Verdict::Unknown
-            }
+            UpstreamError::Down
+            | UpstreamError::Busy
+            | UpstreamError::NoRoom(_)
+            | UpstreamError::Abandoned(_) => Verdict::Unknown,
         }
     }
 }

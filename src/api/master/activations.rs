@@ -198,7 +198,9 @@ impl Lists<'_> {
         });
         let request = outgoing(self.request, self.master, Method::GET, target)?;
         let elements = match self.master.upstream.send(request).await {
-            Ok(answer) if answer.status == hyper::StatusCode::OK => Elements::of(answer.body),
+            Ok(answer) if answer.status == hyper::StatusCode::OK => {
+                Elements::of(answer.body, self.master.upstream.room().clone())
+            }
             _ => return Ok(None),
         };
         let records = Records {

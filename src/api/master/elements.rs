@@ -5,10 +5,10 @@ use std::io;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::upstream::IncomingBody;
+use crate::upstream::{Held, IncomingBody, Room, SMALL};
 
 /// Bytes of the largest element: a record with a result and logs as large as they may be.
-const LARGEST: usize = 32 << 20;
+const LARGEST: u64 = 32 << 20;
 
 /// Finds where elements of an array end.
 #[derive(Default)]
@@ -76,26 +76,34 @@ pub(super) struct Elements {
     piece: Bytes,
     /// The beginning of an element.
     element: BytesMut,
+    room: Room,
+    /// For an element that is not small, until the next.
+    held: Option<Held>,
     ended: bool,
 }
 
 impl Elements {
     /// The elements of the array that a body is.
-    pub(super) fn of(body: IncomingBody) -> Self {
+    pub(super) fn of(body: IncomingBody, room: Room) -> Self {
         Elements {
             body,
             scan: Scan::default(),
             piece: Bytes::new(),
             element: BytesMut::new(),
+            room,
+            held: None,
             ended: false,
         }
     }
 
-    /// The next element; none at the end of the array.
+    /// The next element; none at the end of the array. To be asked for when the one before it is
+    /// gone.
     ///
     /// # Errors
-    /// The body broke off before the array ended, or an element is larger than any can be.
+    /// The body broke off before the array ended, an element is larger than any can be, or there is
+    /// no memory for a large one.
     pub(super) async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        self.held = None;
         while !self.ended {
             let mut at = 0;
             while at < self.piece.len() {
@@ -116,9 +124,14 @@ impl Elements {
                 }
             }
             self.element.extend_from_slice(&self.piece);
-            if self.element.len() > LARGEST {
+            let bytes = self.element.len() as u64;
+            if bytes > LARGEST {
                 let reason = format!("an activation of the master has more than {LARGEST} bytes");
                 return Err(io::Error::other(reason));
+            }
+            if bytes > SMALL && self.held.is_none() {
+                let held = self.room.take(LARGEST).await;
+                self.held = Some(held.map_err(io::Error::other)?);
             }
             self.piece = self
                 .body
@@ -145,7 +158,7 @@ mod tests {
             }
         };
         let taken = async {
-            let mut elements = Elements::of(IncomingBody::new(None, pieces));
+            let mut elements = Elements::of(IncomingBody::new(None, pieces), Room::default());
             let mut all = Vec::new();
             while let Some(element) = elements.next().await? {
                 all.push(String::from_utf8(element.to_vec()).unwrap());

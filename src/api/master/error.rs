@@ -10,9 +10,10 @@ pub(in crate::api) fn upstream_error(error: &UpstreamError, method: Method) -> A
     let status = match error {
         UpstreamError::Abandoned(_) => StatusCode::BadRequest,
         UpstreamError::Broken(_) => StatusCode::BadGateway,
-        UpstreamError::Down | UpstreamError::Unsent(_) | UpstreamError::Busy => {
-            StatusCode::ServiceUnavailable
-        }
+        UpstreamError::Down
+        | UpstreamError::Unsent(_)
+        | UpstreamError::NoRoom(_)
+        | UpstreamError::Busy => StatusCode::ServiceUnavailable,
     };
     let open = if error.is_without_effect() || method.is_safe() {
         ""

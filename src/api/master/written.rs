@@ -28,7 +28,7 @@ pub(super) enum Kept {
 }
 
 impl Kept {
-    fn companions(&self) -> Vec<Change> {
+    fn companions(&mut self) -> Vec<Change> {
         match self {
             Self::Record(record) => record.companions(),
             Self::Here(here) => here.companions(),
@@ -75,7 +75,7 @@ pub(super) async fn write(
         outgoing,
         body: body.clone(),
     };
-    let kept = match master.writes.write(&request.identity, write).await {
+    let mut kept = match master.writes.write(&request.identity, write).await {
         Written::Answer(answer) => {
             heed(request, master, answer.status);
             let answer = Incoming {

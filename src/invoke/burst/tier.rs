@@ -73,7 +73,7 @@ pub async fn run(tier: &Upstream, errand: &Errand<'_>) -> Result<Record, Failure
     request.judged = Judged::Not;
     let answer = tier.fetch(request, errand.most + REST).await;
     let answer = answer.map_err(|error| match &error {
-        UpstreamError::Broken(_) | UpstreamError::Abandoned(_) => {
+        UpstreamError::Broken(_) | UpstreamError::Abandoned(_) | UpstreamError::NoRoom(_) => {
             Failure::Unclear(error.to_string(), None)
         }
         UpstreamError::Down | UpstreamError::Unsent(_) | UpstreamError::Busy => {

@@ -64,6 +64,8 @@ impl Copies {
             };
             let action = Action::told(&document, &item.path);
             let (action, _) = action.ok_or_else(|| unreadable(item))?;
+            // Its place is free for what may be asked for next.
+            drop(document);
             if action.base() == old.base() {
                 let known = old.parameters.clone();
                 let action = self.with_own(item, action, &old, &known).await?;
@@ -95,6 +97,7 @@ impl Copies {
         };
         let package = Package::told(&document, &item.path);
         let mut package = package.ok_or_else(|| unreadable(item))?;
+        drop(document);
         let Some(old) = old else {
             let unknown = Parameters::default();
             self.disinherit_now(item, &mut package, &unknown).await?;

@@ -107,7 +107,9 @@ impl Mark {
     pub(super) fn kept_for(&self, viewer: &Viewer) -> Change {
         Change::Note {
             key: key(&self.path, viewer),
-            text: serde_json::to_vec(self).expect("texts and numbers are always valid JSON"),
+            text: serde_json::to_vec(self)
+                .expect("texts and numbers are always valid JSON")
+                .into(),
         }
     }
 }

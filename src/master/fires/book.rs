@@ -80,7 +80,7 @@ fn counts_key() -> NoteKey {
 pub fn creation(number: u64, text: Vec<u8>) -> Change {
     Change::Note {
         key: key(number),
-        text,
+        text: text.into(),
     }
 }
 
@@ -93,7 +93,7 @@ pub fn removal(number: u64) -> Change {
 pub fn counted(counts: &Counts) -> Change {
     Change::Note {
         key: counts_key(),
-        text: counts.text(),
+        text: counts.text().into(),
     }
 }
 

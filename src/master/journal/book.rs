@@ -3,6 +3,8 @@
 
 use std::ops::ControlFlow;
 
+use bytes::Bytes;
+
 use super::entry::Entry;
 use super::error::JournalError;
 use crate::store::{Change, NoteKey, NoteKind, Store};
@@ -103,7 +105,7 @@ impl Book {
 }
 
 /// What makes an entry.
-pub fn creation(entry: &Entry, body: &[u8]) -> Vec<Change> {
+pub fn creation(entry: &Entry, body: &Bytes) -> Vec<Change> {
     let mut changes = vec![
         Change::Noted {
             key: key(HEAD, entry.number),
@@ -111,13 +113,13 @@ pub fn creation(entry: &Entry, body: &[u8]) -> Vec<Change> {
         },
         Change::Note {
             key: key(HEAD, entry.number),
-            text: entry.text(),
+            text: entry.text().into(),
         },
     ];
     if !body.is_empty() {
         changes.push(Change::Note {
             key: key(BODY, entry.number),
-            text: body.to_vec(),
+            text: body.clone(),
         });
     }
     changes
@@ -135,7 +137,7 @@ pub fn unchanged(known: &Entry) -> Change {
 pub fn change(known: &Entry, changed: &Entry) -> [Change; 2] {
     let note = Change::Note {
         key: key(HEAD, known.number),
-        text: changed.text(),
+        text: changed.text().into(),
     };
     [unchanged(known), note]
 }
@@ -177,11 +179,11 @@ mod tests {
         let book = Book::new(Store::open(dir.path(), Options::with_map_size(1 << 20)).unwrap());
         let write = |changes: Vec<Change>| block_on(book.store().write_all(changes));
         for number in [256, 2] {
-            write(creation(&entry(number), b"body")).unwrap();
+            write(creation(&entry(number), &"body".into())).unwrap();
         }
-        write(creation(&entry(3), b"")).unwrap();
+        write(creation(&entry(3), &Bytes::new())).unwrap();
         assert_eq!(numbers(&book), [(2, 4), (3, 0), (256, 4)]);
-        assert!(write(creation(&entry(2), b"")).is_err());
+        assert!(write(creation(&entry(2), &Bytes::new())).is_err());
         assert_eq!(book.body(2).unwrap(), b"body");
         assert_eq!(book.body(3).unwrap(), b"");
 

@@ -142,9 +142,9 @@ impl Recording {
         self.number
     }
 
-    /// The changes to make in the commit that makes the write here.
-    pub fn companions(&self) -> Vec<Change> {
-        self.companions.clone()
+    /// The changes to make in the commit that makes the write here. They go to who asks first.
+    pub fn companions(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.companions)
     }
 
     /// The write has been made here, or refused: looks which.

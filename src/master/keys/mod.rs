@@ -126,12 +126,13 @@ impl Keys {
         }
         match self.0.store.learned_key(uuid)? {
             Some(known) if self.is_key_of(&known, key) => self.vouch(known).await,
-            Some(_) => match self.ask_stranger(uuid, key, via).await {
+            // In boxes: a key that is known is not to carry the room for these.
+            Some(_) => match Box::pin(self.ask_stranger(uuid, key, via)).await {
                 // As far as anybody knows the uuid has another key.
                 Err(KeyError::Unavailable(_)) => Err(KeyError::Refused),
                 answer => answer,
             },
-            None => self.ask_stranger(uuid, key, via).await,
+            None => Box::pin(self.ask_stranger(uuid, key, via)).await,
         }
     }
 
@@ -184,7 +185,7 @@ impl Keys {
         match self.0.validity.standing(accepted_at, clock::now(), is_down) {
             Standing::Good => {}
             Standing::Doubtful => self.ask_beside(&known.identity),
-            Standing::Expired => return self.ask_first(&known.identity).await,
+            Standing::Expired => return Box::pin(self.ask_first(&known.identity)).await,
         }
         Ok(known.identity)
     }

@@ -17,7 +17,7 @@ use super::journal::{Journal, JournalError, MAX_ANSWER, Operation, Recording, Wr
 use crate::catalog::Catalog;
 use crate::entity::{Identity, is_told_of, wanted_status};
 use crate::store::{Change, Collection};
-use crate::upstream::{Outgoing, OutgoingBody, Upstream, UpstreamError, Whole};
+use crate::upstream::{NoRoom, Outgoing, OutgoingBody, Upstream, UpstreamError, Whole};
 
 /// A client's write.
 #[derive(Debug)]
@@ -56,8 +56,9 @@ pub struct Record {
 }
 
 impl Record {
-    /// The changes to make in the commit that makes the write here.
-    pub fn companions(&self) -> Vec<Change> {
+    /// The changes to make in the commit that makes the write here. The second time there are
+    /// none.
+    pub fn companions(&mut self) -> Vec<Change> {
         self.recording.companions()
     }
 
@@ -159,6 +160,14 @@ impl Writes {
             Ok(answer) => {
                 self.adopt(identity, &request, &answer).await;
                 Written::Answer(answer)
+            }
+            // It has decided, and is not asked once more.
+            Err(UpstreamError::NoRoom(status)) if !is_no_answer(status) => {
+                self.copies.stale(&request.path);
+                Written::Unavailable(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    untold(self.upstream.url(), status),
+                )
             }
             Err(error) => {
                 let sent = !error.is_without_effect();
@@ -291,6 +300,19 @@ fn refusal(url: &str, error: &UpstreamError) -> String {
              before you repeat it."
         )
     }
+}
+
+/// What a client is told whose write the master has answered with a status, and more than there is
+/// memory for now.
+fn untold(url: &str, status: StatusCode) -> String {
+    let what = match status.is_success() {
+        true => "has made the change",
+        false => "has not made the change",
+    };
+    format!(
+        "The master {url} {what} (it answered {status}), but this gateway cannot take its answer \
+         now: {NoRoom}."
+    )
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Written {

@@ -16,7 +16,7 @@ use crate::master::copies::Rooms;
 use crate::master::journal::{Base, Book, Entry, State};
 use crate::store::{CodeChange, Options, Store};
 use crate::sync::lock;
-use crate::upstream::{Exchange, Incoming, IncomingBody, Via};
+use crate::upstream::{Exchange, Incoming, IncomingBody, Room, Via};
 
 type Told = Result<(u16, &'static str), UpstreamError>;
 
@@ -61,12 +61,16 @@ const TRIGGER: &str = r#"{"namespace":"ns","name":"t","parameters":[],"limits":{
 
 impl Bench {
     fn new(keep: bool, told: impl IntoIterator<Item = Told>) -> Self {
+        Self::with(Room::default(), keep, told)
+    }
+
+    fn with(room: Room, keep: bool, told: impl IntoIterator<Item = Told>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), Options::with_map_size(4 << 20)).unwrap();
         let catalog = Catalog::new(store.clone());
         let script = Script::default();
         lock(&script.0).told = told.into_iter().collect();
-        let upstream = Upstream::new("http://cloud", script.clone());
+        let upstream = Upstream::sharing(room, "http://cloud", script.clone());
         let rooms = Rooms {
             upstream: upstream.clone(),
             via: Via::new("id"),
@@ -106,7 +110,7 @@ impl Bench {
 
     /// Makes a write here, as a handler does: the entries that there are then.
     fn record(&self, written: Written) -> Vec<Entry> {
-        let Written::Record(record) = written else {
+        let Written::Record(mut record) = written else {
             panic!("it is not made here");
         };
         let catalog = self.writes.catalog.along_with(record.companions());
@@ -189,6 +193,25 @@ fn what_the_master_refuses_changes_nothing_here() {
         }
     }
     assert_eq!(bench.version_here().as_deref(), Some("0.0.7"));
+}
+
+#[test]
+fn an_answer_without_room_is_told_by_its_status() {
+    for keep in [false, true] {
+        let told = [Ok((200, TRIGGER)), Ok((409, r#"{"error":"no"}"#))];
+        let bench = Bench::with(Room::none(), keep, told);
+        for what in ["has made", "has not made"] {
+            let (status, text) = bench.refusal();
+            assert_eq!(status, 503);
+            assert!(text.contains(what) && text.contains("MiB"), "{text}");
+        }
+        assert_eq!(bench.version_here(), None);
+        assert_eq!(bench.writes.journal.waiting(), 0);
+    }
+    // A proxy in trouble has decided nothing.
+    let bench = Bench::with(Room::none(), true, [Ok((502, "{}"))]);
+    let written = bench.write(Operation::Put, "ns/t");
+    assert_eq!(bench.record(written).len(), 1);
 }
 
 #[test]

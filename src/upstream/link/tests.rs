@@ -155,6 +155,25 @@ fn answers_are_fetched_whole() {
 }
 
 #[test]
+fn an_answer_without_room_is_an_answer() {
+    block_on(async {
+        let (asked, _targets) = unbounded();
+        let ends = (0..3).map(|_| End::Answer(200, "long"));
+        let ends = Mutex::new(ends.chain([End::Answer(204, "")]).collect());
+        let upstream = Upstream::sharing(Room::none(), "http://master", Script { ends, asked });
+        for _ in 0..3 {
+            let error = upstream.fetch(get(), 4).await.unwrap_err();
+            assert_eq!(error, UpstreamError::NoRoom(StatusCode::OK));
+            assert!(error.to_string().contains("80 MiB"), "{error}");
+            assert!(!error.is_without_effect());
+        }
+        assert_eq!(upstream.status().state, State::Up);
+        // What has no body needs none.
+        assert_eq!(upstream.fetch(get(), 4).await.unwrap().body, "");
+    });
+}
+
+#[test]
 fn who_waits_learns_of_both_turns() {
     block_on(async {
         let (upstream, _asked) = scripted([unsent(), End::Answer(200, "")]);

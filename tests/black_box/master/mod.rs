@@ -12,6 +12,7 @@ mod hostile;
 mod journal;
 mod keys;
 mod kill9;
+mod large;
 mod link;
 mod network;
 mod outage;

@@ -69,7 +69,7 @@ impl Mirror for Copies {
     fn keep(&self, path: &str) -> Change {
         Change::Note {
             key: mark(path),
-            text: b"kept".to_vec(),
+            text: b"kept"[..].into(),
         }
     }
 
@@ -197,7 +197,7 @@ impl Gateway {
             body: body.clone(),
             sent: false,
         };
-        let recording = self.journal.record(&self.catalog, &write).await?;
+        let mut recording = self.journal.record(&self.catalog, &write).await?;
         let catalog = self.catalog.along_with(recording.companions());
         let number = recording.number();
         let done = match (operation, collection) {

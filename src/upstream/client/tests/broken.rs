@@ -9,7 +9,7 @@ use smol::block_on;
 
 use super::fake::*;
 use crate::config;
-use crate::upstream::{Judged, Outgoing, OutgoingBody, UpstreamError, body};
+use crate::upstream::{Judged, Outgoing, OutgoingBody, Room, UpstreamError, body};
 
 /// Settings of somebody who does not wait for an answer.
 fn impatient() -> config::Upstream {
@@ -262,7 +262,7 @@ fn an_answer_that_trickles() {
             panic!("all of it was taken");
         });
         let answer = ask(&client(&url, impatient()), get()).unwrap();
-        let error = block_on(answer.body.read(1000)).unwrap_err();
+        let error = block_on(Room::default().read(answer.body, 1000)).unwrap_err();
         assert!(error.to_string().contains("timeout"), "{error}");
         master.join().unwrap();
     }

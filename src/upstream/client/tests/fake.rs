@@ -8,7 +8,7 @@ use std::time::Duration;
 use smol::block_on;
 
 use crate::config;
-use crate::upstream::{Client, Exchange, Incoming, Network, Outgoing, UpstreamError};
+use crate::upstream::{Client, Exchange, Incoming, Network, Outgoing, Room, UpstreamError};
 
 /// Longer than a test takes.
 pub(super) const LONG: Duration = Duration::from_secs(60);
@@ -138,6 +138,6 @@ pub(super) fn ask(client: &Client, request: Outgoing) -> Result<Incoming, Upstre
 
 /// The whole body of an answer, as text.
 pub(super) fn text(incoming: Incoming) -> String {
-    let body = block_on(incoming.body.read(1 << 30)).unwrap();
-    String::from_utf8(body.into()).unwrap()
+    let body = block_on(Room::default().read(incoming.body, 1 << 30)).unwrap();
+    String::from_utf8(body.to_vec()).unwrap()
 }

@@ -17,7 +17,7 @@ use smol::future::or;
 
 use super::fake::*;
 use crate::config;
-use crate::upstream::{Client, Exchange as _, Network, Outgoing, UpstreamError};
+use crate::upstream::{Client, Exchange as _, Network, Outgoing, Room, UpstreamError};
 
 /// The server's end of a connection.
 type Secure = StreamOwned<ServerConnection, TcpStream>;
@@ -284,7 +284,7 @@ fn an_end_that_is_not_told_is_none() {
             }
         });
         let answer = ask(&client(&url, trusting("authority.pem")), get()).unwrap();
-        let body = block_on(answer.body.read(9));
+        let body = block_on(Room::default().read(answer.body, 9));
         assert_eq!(body.is_ok(), told, "{body:?}");
         master.join().unwrap();
     }
