@@ -17,11 +17,11 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    pub(crate) fn new(full: Duration, rate: u32) -> Self {
+    pub(crate) const fn new(full: Duration, rate: u32) -> Self {
         Patience {
             full,
             left: full,
-            rate: rate.max(1),
+            rate: if rate == 0 { 1 } else { rate },
             since: None,
         }
     }

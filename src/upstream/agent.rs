@@ -11,8 +11,9 @@ use ureq::{Agent, Proxy};
 
 use super::names::Names;
 use super::reach::{Later, Reach};
+use super::socket::Pace;
 use super::tls::Tls;
-use super::watch::Watch;
+use super::watch::{RATE, Watch};
 use crate::config;
 use crate::sync::lock;
 
@@ -106,7 +107,9 @@ fn agent(
         host: host.to_owned(),
         stall,
     };
-    let socket = ().chain(ConnectProxyConnector::default()).chain(Reach::new(names.clone()));
+    let pace = Pace { stall, rate: RATE };
+    let reach = Reach::new(names.clone(), pace);
+    let socket = ().chain(ConnectProxyConnector::default()).chain(reach);
     match tls {
         Some(tls) => {
             let chain = socket.chain(Tls(tls.clone())).chain(watch);

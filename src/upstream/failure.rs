@@ -42,7 +42,7 @@ fn reason(error: &Error, times: Times) -> String {
             times.connect.as_secs()
         ),
         Error::Timeout(Timeout::PerWrite | Timeout::SendRequest) => {
-            "it takes no more of the request (OWL_MASTER_TIMEOUT)".to_owned()
+            "it takes no more of the request, or too slowly (OWL_MASTER_TIMEOUT)".to_owned()
         }
         Error::Timeout(_) => format!(
             "no answer within {} s (OWL_MASTER_TIMEOUT)",

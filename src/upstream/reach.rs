@@ -12,7 +12,7 @@ use ureq::{Error, Timeout, config::Config};
 
 use super::call::Call;
 use super::names::{Names, NoAddress};
-use super::socket::{self, Socket};
+use super::socket::{self, Pace, Socket};
 
 /// More addresses than can be tried in the time anyway.
 const MOST: usize = 16;
@@ -29,15 +29,17 @@ impl Resolver for Later {
 }
 
 /// Opens sockets, unless a proxy has given one already.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reach {
     names: Names,
+    pace: Pace,
 }
 
 impl Reach {
-    /// Looks names up together with everybody who shares them.
-    pub(super) fn new(names: Names) -> Self {
-        Reach { names }
+    /// Looks names up together with everybody who shares them. The other side has to take what is
+    /// sent at this pace.
+    pub(super) fn new(names: Names, pace: Pace) -> Self {
+        Reach { names, pace }
     }
 
     fn addresses(&self, details: &ConnectionDetails) -> Result<Vec<SocketAddr>, Error> {
@@ -87,7 +89,7 @@ impl<In: Transport> Connector<In> for Reach {
         }
         let addresses = self.addresses(details)?;
         let stream = socket::connect(&addresses, remaining(details))?;
-        let socket = Socket::new(stream, details.config)?;
+        let socket = Socket::new(stream, details.config, self.pace)?;
         let handle = socket.shutdown_handle();
         if Call::current().is_some_and(|call| !call.hold(&handle)) {
             return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into());

@@ -17,6 +17,8 @@ use ureq::config::Config;
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, ShutdownHandle, Transport};
 use ureq::{Error, Timeout};
 
+use crate::http::patience::Patience;
+
 /// Least time that an address has to take a connection.
 const LEAST: Duration = Duration::from_millis(10);
 
@@ -48,6 +50,21 @@ pub(super) fn connect(addresses: &[SocketAddr], timeout: NextTimeout) -> Result<
     Err(failure)
 }
 
+/// How slowly the other side may take what is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// Longest pause. Below the rate the pauses add up.
+    pub(super) stall: Duration,
+    /// Bytes a second.
+    pub(super) rate: u32,
+}
+
+impl Pace {
+    const fn patience(self) -> Patience {
+        Patience::new(self.stall, self.rate)
+    }
+}
+
 /// A socket that is connected.
 pub(super) struct Socket {
     /// Shared with those who may shut it down meanwhile.
@@ -55,6 +72,9 @@ pub(super) struct Socket {
     buffers: LazyBuffers,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
+    pace: Pace,
+    /// With what is sent for one call.
+    sending: Patience,
     /// Whether something has come in since something went out.
     answered: bool,
 }
@@ -62,7 +82,7 @@ pub(super) struct Socket {
 impl Socket {
     /// # Errors
     /// The system does not let it be set up.
-    pub(super) fn new(stream: TcpStream, config: &Config) -> Result<Self, Error> {
+    pub(super) fn new(stream: TcpStream, config: &Config, pace: Pace) -> Result<Self, Error> {
         stream.set_nodelay(true)?;
         // From the beginning: nobody can do it for a process that is killed.
         set_forgetful(&stream, true)?;
@@ -71,6 +91,8 @@ impl Socket {
             buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
             read_timeout: None,
             write_timeout: None,
+            pace,
+            sending: pace.patience(),
             answered: true,
         })
     }
@@ -99,16 +121,35 @@ impl Transport for Socket {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let timeout = timeout.for_write();
-        let wait = wait(timeout)?;
-        if wait != self.write_timeout {
-            self.stream.set_write_timeout(wait)?;
-            self.write_timeout = wait;
-        }
+        let most = wait(timeout)?;
         self.answered = false;
-        let output = &self.buffers.output()[..amount];
-        (&*self.stream)
-            .write_all(output)
-            .map_err(|error| timed_out(error, timeout.reason))
+        let mut sent = 0;
+        while sent < amount {
+            let now = Instant::now();
+            let left = self.sending.wait(now).saturating_duration_since(now);
+            if left.is_zero() {
+                return Err(Error::Timeout(Timeout::PerWrite));
+            }
+            // The same each time, unless the other side is slow.
+            let (wait, reason) = match most {
+                Some(most) if most < left => (Some(most), timeout.reason),
+                _ => (Some(left), Timeout::PerWrite),
+            };
+            if wait != self.write_timeout {
+                self.stream.set_write_timeout(wait)?;
+                self.write_timeout = wait;
+            }
+            match (&*self.stream).write(&self.buffers.output()[sent..amount]) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                Ok(bytes) => {
+                    self.sending.progress(Instant::now(), bytes);
+                    sent += bytes;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(timed_out(error, reason)),
+            }
+        }
+        Ok(())
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
@@ -137,6 +178,8 @@ impl Transport for Socket {
     }
 
     fn is_open(&mut self) -> bool {
+        // Between two calls.
+        self.sending = self.pace.patience();
         // Neither its end nor anything that nobody has asked for is there.
         let is_quiet = || {
             self.stream.set_nonblocking(true)?;
@@ -185,17 +228,30 @@ fn timed_out(error: io::Error, reason: Timeout) -> Error {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use ureq::Agent;
 
     use super::*;
 
+    const PACE: Pace = Pace {
+        stall: Duration::from_secs(600),
+        rate: 1,
+    };
+
     fn pair() -> (Socket, TcpStream) {
+        paced(PACE)
+    }
+
+    /// Both ends of a connection that has little room for what nobody has read.
+    fn paced(pace: Pace) -> (Socket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        setsockopt(&listener, sockopt::RcvBuf, &4096).unwrap();
         let address = listener.local_addr().unwrap();
         let near = connect(&[address], NextTimeout::default()).unwrap();
         let config = Agent::config_builder().build();
-        let socket = Socket::new(near, &config).unwrap();
+        let socket = Socket::new(near, &config, pace).unwrap();
+        setsockopt(&*socket.stream, sockopt::SndBuf, &4096).unwrap();
         (socket, listener.accept().unwrap().0)
     }
 
@@ -237,6 +293,55 @@ mod tests {
         drop(socket.await_input(NextTimeout::default()));
         drop(socket);
         assert_eq!(far.read(&mut [0]).unwrap(), 0);
+    }
+
+    /// Sends without end to somebody who reads `bytes` at a time, with pauses that nobody minds:
+    /// how much has gone when it failed, and why. None: it has not failed for long.
+    fn send_to_slow(pace: Pace, bytes: usize) -> Option<(usize, Error)> {
+        let (mut socket, mut far) = paced(pace);
+        let done = Arc::new(AtomicBool::new(false));
+        let is_done = done.clone();
+        let reader = std::thread::spawn(move || {
+            let mut into = vec![0; bytes];
+            while !is_done.load(Ordering::Relaxed) && far.read_exact(&mut into).is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let began = Instant::now();
+        let mut sent = 0;
+        let mut failed = None;
+        while failed.is_none() && began.elapsed() < 4 * pace.stall {
+            let timeout = NextTimeout {
+                after: Duration::from_secs(60).into(),
+                reason: Timeout::PerWrite,
+                ..NextTimeout::default()
+            };
+            socket.buffers().output()[..1024].fill(7);
+            match socket.transmit_output(1024, timeout) {
+                Ok(()) => sent += 1024,
+                Err(error) => failed = Some((sent, error)),
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        drop(socket);
+        reader.join().unwrap();
+        failed
+    }
+
+    #[test]
+    fn who_takes_too_little_is_not_waited_for() {
+        // 1 KiB in 20 ms is 50 KiB a second at most.
+        let stall = Duration::from_millis(500);
+        let rate = 1 << 20;
+        let failed = send_to_slow(Pace { stall, rate }, 1024);
+        let (sent, error) = failed.expect("it goes on");
+        assert!(
+            matches!(error, Error::Timeout(Timeout::PerWrite)),
+            "{error}"
+        );
+        assert!(sent > 0);
+        let rate = 1024;
+        assert!(send_to_slow(Pace { stall, rate }, 1024).is_none());
     }
 
     #[test]

@@ -15,8 +15,9 @@ use ureq::{Error, Timeout};
 use super::call::{Call, Socket};
 use crate::http::patience::Patience;
 
-/// Bytes a second that an answer must keep to, to be waited for without end: it holds a thread.
-const RATE: u32 = 1024;
+/// Bytes a second that the other side must take of a request, and give of an answer, to be waited
+/// for without end: each holds a thread.
+pub(super) const RATE: u32 = 1024;
 
 /// Watches connections to `host`; those to proxies on the way there are not meant.
 #[derive(Debug)]
