@@ -7,6 +7,7 @@ use super::environment::Environment;
 use super::error::StoreError;
 use super::layout::{EntityHeader, entity_list_keys, entity_list_prefix, path_key};
 use super::operation::{Done, is_taken, put_activation};
+use super::parts;
 use super::types::{Change, CodeChange, EntityList, EntityWrite, Expect};
 use crate::entity::names;
 
@@ -117,11 +118,7 @@ pub(super) fn all(
             Change::Unnote { key } => {
                 environment.notes.delete(txn, &key.0)?;
             }
-            Change::Activation { row, .. } => {
-                if let Err(refusal) = put_activation(environment, txn, row)? {
-                    return Ok(Err(refusal));
-                }
-            }
+            Change::Activation { row, .. } => put_activation(environment, txn, row)?,
             Change::Stays { .. } | Change::Emptied { .. } | Change::Noted { .. } => {}
         }
     }
@@ -190,10 +187,8 @@ fn write_entity(
         .put(txn, &key, &header.record(&write.document))?;
     match &write.code {
         CodeChange::Keep => {}
-        CodeChange::Remove => {
-            environment.code.delete(txn, &key)?;
-        }
-        CodeChange::Set(code) => environment.code.put(txn, &key, code)?,
+        CodeChange::Remove => parts::delete(environment.code, txn, &key)?,
+        CodeChange::Set(code) => parts::put(environment.code, txn, &key, code)?,
     }
     Ok(())
 }
@@ -206,8 +201,7 @@ fn remove_entity(
     let key = path_key(path);
     unlist(environment, txn, path, &key)?;
     environment.entities.delete(txn, &key)?;
-    environment.code.delete(txn, &key)?;
-    Ok(())
+    parts::delete(environment.code, txn, &key)
 }
 
 /// Takes what is at a path, if anything is, off the lists that it is in.

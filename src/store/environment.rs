@@ -119,7 +119,7 @@ impl Environment {
             keys,
             notes,
         ] = tables;
-        Ok(Environment {
+        let environment = Environment {
             env,
             map: Map::of(&file),
             meta,
@@ -134,7 +134,25 @@ impl Environment {
             keys,
             notes,
             catalogue_changes: AtomicU64::new(0),
-        })
+        };
+        environment.mark_format()?;
+        Ok(environment)
+    }
+
+    /// Marks a store of an older format as one of this: what is written from now on, an older owl
+    /// would not understand.
+    fn mark_format(&self) -> Result<(), heed::Error> {
+        let format = FORMAT.to_be_bytes();
+        let mut txn = self.write()?;
+        if self.meta.get(&txn, META_FORMAT)? == Some(&format) {
+            return Ok(());
+        }
+        let marked = self.meta.put(&mut txn, META_FORMAT, &format);
+        match marked.and_then(|()| txn.commit()) {
+            // It must be opened for something to be deleted; the next start has room.
+            Err(heed::Error::Mdb(MdbError::MapFull)) => Ok(()),
+            marked => marked,
+        }
     }
 
     /// A snapshot to read from. Keep it short: it keeps old pages from being used again.
@@ -394,9 +412,29 @@ mod tests {
             .unwrap()
             .to_string();
         assert!(
-            error.contains("has format 2") && error.contains("up to 1"),
+            error.contains("has format 3") && error.contains("up to 2"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn an_older_format_becomes_this_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Environment::open(dir.path(), Some(1 << 20)).unwrap();
+        let environment = open();
+        let mut txn = environment.write().unwrap();
+        let older = 1_u32.to_be_bytes();
+        environment.meta.put(&mut txn, META_FORMAT, &older).unwrap();
+        txn.commit().unwrap();
+        drop(environment);
+        let environment = open();
+        let commits = environment.commits();
+        let txn = environment.read().unwrap();
+        let format = environment.meta.get(&txn, META_FORMAT).unwrap();
+        assert_eq!(format, Some(&FORMAT.to_be_bytes()[..]));
+        drop(txn);
+        drop(environment);
+        assert_eq!(open().commits(), commits, "once");
     }
 
     #[test]

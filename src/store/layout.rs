@@ -10,8 +10,9 @@ use ring::digest::{SHA256, digest};
 use super::types::{Collection, EntityList};
 use crate::entity::{ActivationId, names};
 
-/// Version of everything in this file. A store of a newer version is refused.
-pub(super) const FORMAT: u32 = 1;
+/// Version of everything in this file and in `parts`. A store of a newer version is refused; one of
+/// an older version, which has large values whole, is read as it is.
+pub(super) const FORMAT: u32 = 2;
 
 /// Bytes of a path that stand in its key as they are.
 const PLAIN_PATH: usize = 460;

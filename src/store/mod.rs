@@ -21,6 +21,7 @@ mod lock;
 mod map;
 mod notes;
 mod operation;
+mod parts;
 mod queue;
 mod read;
 mod retention;

@@ -118,17 +118,17 @@ impl Operation {
                 entity_changes::delete(environment, txn, path, *revision)
             }
             Self::Changes(list) => entity_changes::all(environment, txn, list, revision),
-            Self::Accept(id, document) => accept(environment, txn, id, document),
+            Self::Accept(id, document) => done(accept(environment, txn, id, document)),
             Self::AcceptNew(id, document) => {
                 if is_taken(environment, txn, id)? {
                     return Ok(Err(StoreError::Exists));
                 }
-                accept(environment, txn, id, document)
+                done(accept(environment, txn, id, document))
             }
-            Self::MarkStarted(id) => mark_started(environment, txn, id),
-            Self::NoteRunning(id, document) => note_running(environment, txn, id, document),
-            Self::PutActivation(row) => put_activation(environment, txn, row),
-            Self::Forget(id) => forget(environment, txn, id),
+            Self::MarkStarted(id) => done(mark_started(environment, txn, id)),
+            Self::NoteRunning(id, document) => done(note_running(environment, txn, id, document)),
+            Self::PutActivation(row) => done(put_activation(environment, txn, row)),
+            Self::Forget(id) => done(forget(environment, txn, id)),
             Self::PutKey(key) => key_records::put(environment, txn, key),
             Self::ChangeKey(namespace, change) => {
                 key_records::change(environment, txn, namespace, change)
@@ -136,6 +136,11 @@ impl Operation {
             Self::DeleteKey(namespace) => key_records::delete(environment, txn, namespace),
         }
     }
+}
+
+/// What is told of a write that is never refused.
+fn done(written: Result<(), heed::Error>) -> Result<Done, heed::Error> {
+    written.map(|()| Ok(0))
 }
 
 /// Whether an activation has an id, be it ended or not.
@@ -153,23 +158,23 @@ fn accept(
     txn: &mut RwTxn<'_>,
     id: &ActivationId,
     document: &[u8],
-) -> Result<Done, heed::Error> {
+) -> Result<(), heed::Error> {
     // One that has ended already (its end did not wait for room in the queue) is not pending.
     if environment.ids.get(txn, id.as_bytes())?.is_none() {
         environment.pending.put(txn, &pending_key(id), document)?;
     }
-    Ok(Ok(0))
+    Ok(())
 }
 
 fn mark_started(
     environment: &Environment,
     txn: &mut RwTxn<'_>,
     id: &ActivationId,
-) -> Result<Done, heed::Error> {
+) -> Result<(), heed::Error> {
     if environment.pending.get(txn, &pending_key(id))?.is_some() {
         environment.pending.put(txn, &started_key(id), &[])?;
     }
-    Ok(Ok(0))
+    Ok(())
 }
 
 fn note_running(
@@ -177,16 +182,16 @@ fn note_running(
     txn: &mut RwTxn<'_>,
     id: &ActivationId,
     document: &[u8],
-) -> Result<Done, heed::Error> {
-    let noted = accept(environment, txn, id, document)?;
-    Ok(noted.and(mark_started(environment, txn, id)?))
+) -> Result<(), heed::Error> {
+    accept(environment, txn, id, document)?;
+    mark_started(environment, txn, id)
 }
 
 pub(super) fn put_activation(
     environment: &Environment,
     txn: &mut RwTxn<'_>,
     row: &ActivationRow,
-) -> Result<Done, heed::Error> {
+) -> Result<(), heed::Error> {
     let known = environment.ids.get(txn, row.id.as_bytes())?;
     if let Some(start) = known.and_then(start_of) {
         retention::remove(environment, txn, &time_key(start, &row.id))?;
@@ -213,8 +218,8 @@ fn forget(
     environment: &Environment,
     txn: &mut RwTxn<'_>,
     id: &ActivationId,
-) -> Result<Done, heed::Error> {
+) -> Result<(), heed::Error> {
     environment.pending.delete(txn, &pending_key(id))?;
     environment.pending.delete(txn, &started_key(id))?;
-    Ok(Ok(0))
+    Ok(())
 }

@@ -10,6 +10,7 @@ use super::layout::{
     EntityHeader, HeadHeader, ListKey, TimeKey, entity_list_prefix, list_range, name_group,
     namespace_group, path_key, pending_key, start_of, time_key, time_of_list_key,
 };
+use super::parts;
 use super::retention::Usage;
 use super::types::{ActivationFilter, EntityList, Progress, Stored};
 use crate::entity::ActivationId;
@@ -44,9 +45,9 @@ impl Store {
     pub fn code(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let environment = self.environment();
         let txn = environment.read()?;
-        let code = environment.code.get(&txn, &path_key(path))?;
-        environment.looked_at(1, code.map_or(0, <[u8]>::len));
-        Ok(code.map(<[u8]>::to_vec))
+        let code = parts::get(environment.code, &txn, &path_key(path))?;
+        environment.looked_at(1, code.as_ref().map_or(0, Vec::len));
+        Ok(code)
     }
 
     /// Shows the entities of a list to `visit`, one after another, until it breaks. Costs the depth

@@ -107,6 +107,7 @@ impl Environment {
             self.entity_list,
             self.pending,
             self.keys,
+            self.notes,
         ];
         let oldest = self.heads.first(txn)?.and_then(|(key, _)| start_of(key));
         Ok(Usage {

@@ -1,6 +1,7 @@
 //! The behaviour of the store, one by one.
 
 mod model;
+mod room;
 
 use std::ops::ControlFlow;
 use std::path::Path;

@@ -122,11 +122,20 @@ pub(super) fn key(path: &str, viewer: &Viewer) -> NoteKey {
 
 /// With what the names of all marks of a path begin, and those of few others.
 pub(super) fn prefix(path: &str) -> Vec<u8> {
+    begin(path, 0)
+}
+
+/// With what the names of all marks of what is in a package begin, and those of few others.
+pub(super) fn prefix_inside(package: &str) -> Vec<u8> {
+    begin(package, b'/')
+}
+
+fn begin(path: &str, then: u8) -> Vec<u8> {
     /// As much as is left of a name that is too long for a key.
     const WHOLE: usize = 400;
     let mut prefix = path.as_bytes().to_vec();
     if prefix.len() < WHOLE {
-        prefix.push(0);
+        prefix.push(then);
     }
     prefix.truncate(WHOLE);
     prefix

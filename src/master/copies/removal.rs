@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use super::Copies;
 use super::error::CopyError;
-use super::mark::{Mark, Standing, prefix};
+use super::mark::{Mark, Standing, prefix, prefix_inside};
 use super::refresh::not_written;
 use crate::catalog::{CatalogError, change};
-use crate::entity::{Action, Rule, Trigger};
+use crate::entity::{Action, Rule, Trigger, names};
 use crate::store::{Change, CodeChange, Collection, EntityList, NoteKey, NoteKind, StoreError};
 use crate::sync::lock;
 
@@ -44,6 +44,12 @@ impl Copies {
                         changes.extend(self.with_marks(&action)?);
                     }
                 }
+                // What was deleted here with its package has left its marks.
+                for (action, mark) in self.marks_inside(path)? {
+                    if !self.0.ours.has(&action) && self.store().entity(&action)?.is_none() {
+                        changes.push(Change::Unnote { key: mark });
+                    }
+                }
             }
             Some(Collection::Rules) => changes.extend(self.off_its_trigger(path)),
             _ => {}
@@ -72,6 +78,27 @@ impl Copies {
             (self.0.rooms.retire)(path);
         }
         Ok(())
+    }
+
+    /// The marks of what is in a package, or was, with the paths that they are of; not those that
+    /// say that something was deleted.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn marks_inside(&self, package: &str) -> Result<Vec<(String, NoteKey)>, StoreError> {
+        let mut marks = Vec::new();
+        let is_inside = |mark: &Mark| {
+            mark.standing != Standing::Gone && names::place_and_name(&mark.path).0 == package
+        };
+        let visit = &mut |key: NoteKey, text: &[u8]| {
+            let mark = Mark::read(text).filter(is_inside);
+            marks.extend(mark.map(|mark| (mark.path, key)));
+            ControlFlow::Continue(())
+        };
+        let prefix = prefix_inside(package);
+        self.store()
+            .visit_notes(NoteKind::Copy, &prefix, None, visit)?;
+        Ok(marks)
     }
 
     /// Whether what is at a path is a copy, of whoever it may be.

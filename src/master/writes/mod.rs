@@ -74,20 +74,23 @@ impl Record {
 /// A write of what only this gateway has: a kept conflict copy, or something that was made here
 /// before there was a master.
 pub struct Here {
-    forget: Option<Change>,
-    path: String,
+    forget: Vec<Change>,
+    /// The entity, and what goes with it.
+    paths: Vec<String>,
     copies: Copies,
 }
 
 impl Here {
     /// The changes to make in the commit that makes the write.
     pub fn companions(&self) -> Vec<Change> {
-        self.forget.clone().into_iter().collect()
+        self.forget.clone()
     }
 
     /// The write has been made.
     pub fn end(self) {
-        self.copies.settled(&self.path);
+        for path in &self.paths {
+            self.copies.settled(path);
+        }
     }
 }
 
@@ -186,12 +189,25 @@ impl Writes {
     }
 
     fn here(&self, request: &WriteRequest) -> Written {
-        let is_removed = request.operation == Operation::Delete;
-        Written::Here(Here {
-            forget: is_removed.then(|| self.copies.forget(&request.path)),
-            path: request.path.clone(),
+        let mut here = Here {
+            forget: Vec::new(),
+            paths: vec![request.path.clone()],
             copies: self.copies.clone(),
-        })
+        };
+        if request.operation == Operation::Delete {
+            here.forget.push(self.copies.forget(&request.path));
+            if request.collection == Collection::Packages {
+                let inside = match self.copies.marks_inside(&request.path) {
+                    Ok(inside) => inside,
+                    Err(error) => return failed(&error),
+                };
+                for (path, key) in inside {
+                    here.forget.push(Change::Unnote { key });
+                    here.paths.push(path);
+                }
+            }
+        }
+        Written::Here(here)
     }
 
     /// Keeps a write that the master has not answered to, if that is wanted.

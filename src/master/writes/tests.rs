@@ -355,6 +355,25 @@ fn what_the_master_never_had_is_deleted_here() {
 }
 
 #[test]
+fn with_a_package_that_is_only_here_goes_what_is_known_of_its_actions() {
+    let bench = Bench::new(true, []);
+    let copies = &bench.writes.copies;
+    let store = bench.writes.catalog.store();
+    let kept = ["ns/p", "ns/p/a", "ns/p/b", "ns/pp", "ns/p2/a"];
+    block_on(store.write_all(kept.map(|path| copies.keep(path)).into())).unwrap();
+    let mut delete = request(Operation::Delete, "ns/p");
+    delete.collection = Collection::Packages;
+    delete.force = true;
+    let Written::Here(here) = block_on(bench.writes.write(&bench.identity, delete)) else {
+        panic!("it goes to the master");
+    };
+    block_on(store.write_all(here.companions())).unwrap();
+    here.end();
+    let still = kept.map(|path| copies.is_kept(path).unwrap());
+    assert_eq!(still, [false, false, false, true, true]);
+}
+
+#[test]
 fn what_is_made_at_the_master_is_not_from_before() {
     let bench = grown(false, [Ok((200, TRIGGER))]);
     assert!(bench.writes.copies.is_local("ns/t").unwrap());

@@ -75,6 +75,34 @@ fn what_is_made_again_at_once_is_there() {
 }
 
 #[test]
+fn of_a_package_nothing_stays_however_it_went() {
+    let world = World::new();
+    let cloud = &world.cloud.api;
+    cloud.package("p", json!({}));
+    for name in ["p/a", "p/b", "other"] {
+        cloud.create(name);
+    }
+    let gateway = world.gateway(FRESH);
+    for name in ["guest/p/a", "guest/p/b", "guest/other"] {
+        gateway.resolve(&world.guest, name).unwrap();
+    }
+    let marked = |path: &str| {
+        let key = NoteKey::named(NoteKind::Copy, format!("{path}\0").as_bytes());
+        world.store.note(&key).unwrap().is_some()
+    };
+    // Deleted here with all that is in it, while the master was away; one was made again since.
+    for path in ["guest/p", "guest/p/a", "guest/p/b"] {
+        let path = path.to_owned();
+        smol::block_on(world.store.write_all(vec![Change::Drop { path }])).unwrap();
+    }
+    gateway.copies.ours().add("guest/p/b");
+    let removal = gateway.copies.removal("guest/p").unwrap();
+    smol::block_on(world.store.write_all(removal)).unwrap();
+    assert!(!marked("guest/p") && !marked("guest/p/a"));
+    assert!(marked("guest/p/b") && marked("guest/other"));
+}
+
+#[test]
 fn what_its_owner_may_not_see_now_is_not_taken_for_ones_own() {
     let world = World::new();
     world.cloud.api.create("a");
