@@ -182,14 +182,15 @@ impl Burst {
     }
 
     /// An image cannot be used here for now.
-    fn is_unfit(&self, image: &str, why: &str) {
-        lock(&self.unfit).add(image, why, Instant::now());
+    fn is_unfit(&self, image: &str, reason: Reason, why: &str) {
+        lock(&self.unfit).add(image, (reason, why), Instant::now());
     }
 
     /// Why an image cannot be used here; none if it may be tried.
-    fn unfit(&self, image: &str) -> Option<String> {
+    fn unfit(&self, image: &str) -> Option<(Reason, String)> {
         let unfit = lock(&self.unfit);
-        unfit.reason(image, Instant::now()).map(Into::into)
+        let (reason, why) = unfit.why(image, Instant::now())?;
+        Some((reason, why.into()))
     }
 }
 
