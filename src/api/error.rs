@@ -9,7 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::reply;
 use crate::catalog::{AccessError, CatalogError, SequenceError};
-use crate::entity::{EntityError, json};
+use crate::entity::{ActivationId, EntityError, json};
 use crate::invoke::{InvokeError, Throttled, admission};
 use crate::master::KeyError;
 use crate::master::copies::CopyError;
@@ -26,6 +26,8 @@ pub(super) struct ApiError {
     rejected: bool,
     /// Whether the log has what it comes of already.
     known: bool,
+    /// The activation whose record says it, too.
+    activation: Option<ActivationId>,
 }
 
 impl ApiError {
@@ -37,6 +39,7 @@ impl ApiError {
             allow: None,
             rejected: false,
             known: false,
+            activation: None,
         }
     }
 
@@ -103,6 +106,14 @@ impl ApiError {
         ApiError { known, ..self }
     }
 
+    /// The same failure, which the record of an activation says, too.
+    pub(super) fn of_activation(self, id: ActivationId) -> Self {
+        ApiError {
+            activation: Some(id),
+            ..self
+        }
+    }
+
     /// The answer, with the transaction's id as its code.
     pub(super) fn into_response(self, transaction: &str) -> Response {
         let mut response = reply::json_text(self.status, self.document(transaction).get());
@@ -139,6 +150,9 @@ impl ApiError {
     fn finish(self, mut response: Response, transaction: &str) -> Response {
         if let Some(allow) = self.allow {
             response.insert_header("Allow", &*allow);
+        }
+        if let Some(id) = self.activation {
+            response.insert_header(ActivationId::HEADER, id.to_string());
         }
         if self.status == StatusCode::InternalServerError
             || self.status == StatusCode::ServiceUnavailable

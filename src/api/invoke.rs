@@ -12,7 +12,7 @@ use super::error::ApiError;
 use super::query::Query;
 use super::{body, master, reply};
 use crate::BoxFuture;
-use crate::entity::{Action, Activation, ActivationId, FullName, Identity, Status, json};
+use crate::entity::{Activation, ActivationId, FullName, Identity, Status, json};
 use crate::invoke::{Call, Figures, Fire, InvokeError, Invoker, Outcome, admission};
 
 /// The header that names the activation.
@@ -32,8 +32,8 @@ pub trait Invoke: Send + Sync {
     /// How many activations of a namespace are queued or running.
     fn in_flight(&self, namespace: &str) -> usize;
 
-    /// Whether an action may run on another OpenWhisk, if it cannot run here.
-    fn leads_away(&self, action: &Action) -> bool;
+    /// Whether there are other OpenWhisks that may have a runtime which is not here.
+    fn has_tiers(&self) -> bool;
 
     /// The action of a path was changed or deleted: its sandboxes are of no more use.
     fn retire(&self, path: &str);
@@ -59,8 +59,8 @@ impl Invoke for Invoker {
         Invoker::in_flight(self, namespace)
     }
 
-    fn leads_away(&self, action: &Action) -> bool {
-        Invoker::leads_away(self, action)
+    fn has_tiers(&self) -> bool {
+        Invoker::has_tiers(self)
     }
 
     fn retire(&self, path: &str) {
@@ -102,7 +102,7 @@ pub(super) async fn post(mut request: Request, target: Target) -> Result<Respons
         &identity,
         &resolved.action,
         payload.as_deref(),
-        || state.invoker().leads_away(&resolved.action),
+        || state.invoker().has_tiers(),
     )?;
     let via = master::via_of(&request.http).map(Into::into);
     let mut call = Call::new(
@@ -116,6 +116,9 @@ pub(super) async fn post(mut request: Request, target: Target) -> Result<Respons
     Ok(match state.invoker().invoke(call).await? {
         Outcome::Accepted(id) => accepted(id),
         Outcome::Finished(activation) => finished(activation, wanted.result),
+        Outcome::Refused(id, refusal) => {
+            return Err(ApiError::from(refusal).of_activation(id));
+        }
     })
 }
 

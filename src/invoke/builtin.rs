@@ -58,6 +58,7 @@ impl Inner {
             executed,
             printed: Printed::Lines(logs),
             place: None,
+            refusal: None,
         }
     }
 }

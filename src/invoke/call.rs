@@ -60,6 +60,9 @@ pub enum Outcome {
     Accepted(ActivationId),
     /// It has ended: its record (`logs` empty: they are collected afterwards).
     Finished(Arc<Activation>),
+    /// It was let in, but could not be run in the time that it may wait: why. Its record says so,
+    /// too.
+    Refused(ActivationId, InvokeError),
 }
 
 /// Why a call was not accepted. Nothing was run and no record exists.

@@ -13,7 +13,7 @@ use smol::{Task, Timer};
 
 use super::account::{Account, Form};
 use super::pending::{self, Open};
-use super::run::{Flown, Runner};
+use super::run::{Flown, Landed, Runner};
 use super::within::Within;
 use super::{Call, Inner};
 use crate::catalog::Resolved;
@@ -127,7 +127,10 @@ impl Composite {
         let record = account.record(form, &flown.call, ids, now(), response);
         let activation = Arc::new(record);
         if let Some(sender) = &flown.sender {
-            let _ = sender.try_send(activation.clone());
+            let _ = sender.try_send(Landed {
+                activation: activation.clone(),
+                refusal: None,
+            });
         }
         for child in open {
             child.task.await;
@@ -171,7 +174,12 @@ impl Composite {
         let task = self.inner.start(runner, child, within, None);
         self.open.push(Child { open, task });
 
-        let result = async { receiver.recv().await.map_err(|_| NoResult::Lost) };
+        let result = async {
+            let landed: Result<Landed, _> = receiver.recv().await;
+            landed
+                .map(|landed| landed.activation)
+                .map_err(|_| NoResult::Lost)
+        };
         let activation = if runner == Runner::Sequence {
             result.await
         } else {

@@ -29,6 +29,24 @@ impl Unable {
             message: message.into(),
         }
     }
+
+    /// What a caller who waits is told instead of the record, where a limit of this gateway was in
+    /// the way; none where OpenWhisk itself has a record say it (reference section 7.8).
+    fn refusal(&self) -> Option<InvokeError> {
+        let text = self.message.clone();
+        match self.reason {
+            Reason::QueueFull | Reason::Wait => Some(InvokeError::Overloaded(text)),
+            Reason::Image | Reason::Start => None,
+            Reason::NoCapacity
+            | Reason::Kind
+            | Reason::Architecture
+            | Reason::Limits
+            | Reason::Cloud
+            | Reason::Earliest
+            | Reason::Left
+            | Reason::Nowhere => Some(InvokeError::Unavailable(text)),
+        }
+    }
 }
 
 impl From<Refusal> for Unable {
@@ -44,17 +62,18 @@ impl From<Refusal> for Unable {
 
 impl From<Unable> for InvokeError {
     fn from(unable: Unable) -> Self {
-        match unable.reason {
-            Reason::QueueFull => InvokeError::Overloaded(unable.message),
-            _ => InvokeError::Unavailable(unable.message),
-        }
+        let refusal = unable.refusal();
+        refusal.unwrap_or(InvokeError::Unavailable(unable.message))
     }
 }
 
 impl From<Unable> for Finished {
     fn from(unable: Unable) -> Self {
         let response = Response::error(unable.status, &unable.message);
-        ended(Reached::Action, response)
+        Finished {
+            refusal: unable.refusal().map(Box::new),
+            ..ended(Reached::Action, response)
+        }
     }
 }
 
@@ -64,6 +83,7 @@ pub(super) fn ended(reached: Reached, response: Response) -> Finished {
         executed: Executed::not_run(now(), reached, response),
         printed: Printed::Nothing,
         place: None,
+        refusal: None,
     }
 }
 

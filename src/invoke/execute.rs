@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::burst::{Elsewhere, Reason};
 use super::ended::{Unable, bad_arguments, start_failed, unfetched};
 use super::record::{Executed, Reached, Timing};
-use super::{Arguments, Call, Inner, arguments};
+use super::{Arguments, Call, Inner, InvokeError, arguments};
 use crate::catalog::CatalogError;
 use crate::clock::now;
 use crate::engine::Sandbox;
@@ -39,6 +39,8 @@ pub(super) struct Finished {
     pub(super) printed: Printed,
     /// The annotation that says where it has run, if a choice was made.
     pub(super) place: Option<(&'static str, Box<RawValue>)>,
+    /// Why it was not run, for a caller who waits.
+    pub(super) refusal: Option<Box<InvokeError>>,
 }
 
 /// What an activation has printed.
@@ -182,7 +184,7 @@ impl Inner {
         let home = self.home(&action.exec).ok();
         let image = home.and_then(|home| home.image()).unwrap_or_default();
         Some(Unable {
-            reason: Reason::Image,
+            reason: Reason::Architecture,
             status: Status::DeveloperError,
             message: format!(
                 "The image '{image}' is not made for the architecture of this gateway."
@@ -259,6 +261,7 @@ impl Inner {
             executed,
             printed: Printed::Sandbox(used),
             place: None,
+            refusal: None,
         }))
     }
 

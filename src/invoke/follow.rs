@@ -105,7 +105,7 @@ impl Invoker {
             &identity,
             &resolved.action,
             payload.as_deref(),
-            || self.leads_away(&resolved.action),
+            || self.has_tiers(),
         )?;
         let mut call = Call::new(identity, resolved, payload, rule.transaction_id, None);
         call.held = Some(rule.held);

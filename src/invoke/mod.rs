@@ -56,7 +56,7 @@ use crate::Executor;
 use crate::builtin::Services;
 use crate::catalog::{Catalog, Manifest};
 use crate::engine::proxy::Bounds;
-use crate::entity::{Action, ActivationId, Identity};
+use crate::entity::{ActivationId, Identity};
 use crate::metrics::Metrics;
 use crate::pool::{Driver, Refusal, Statistics};
 use crate::store::{Store, StoreError};
@@ -64,7 +64,7 @@ use arguments::Arguments;
 use budget::{Budget, Room};
 use burst::{Burst, Place};
 use flights::{Flight, Flights};
-use run::{Flown, Runner};
+use run::{Flown, Landed, Runner};
 use within::Within;
 
 /// How things stand with the invoker.
@@ -218,7 +218,14 @@ impl Invoker {
         })
         .await;
         match finished {
-            Some(activation) => Ok(Outcome::Finished(activation)),
+            Some(Landed {
+                activation,
+                refusal: None,
+            }) => Ok(Outcome::Finished(activation)),
+            Some(Landed {
+                activation,
+                refusal: Some(refusal),
+            }) => Ok(Outcome::Refused(activation.id, *refusal)),
             None => Ok(self.promise(runner, &call, id).await),
         }
     }
@@ -297,10 +304,10 @@ impl Invoker {
         self.inner.flights.of(namespace)
     }
 
-    /// Whether an action may run on another OpenWhisk, if it cannot run here.
-    pub fn leads_away(&self, action: &Action) -> bool {
-        let burst = self.inner.burst.as_ref();
-        burst.is_some_and(|burst| burst.leads_away(action))
+    /// Whether there are other OpenWhisks that may have what an action needs and this gateway has
+    /// not: if it may not go there, that is told when it is invoked.
+    pub fn has_tiers(&self) -> bool {
+        self.inner.burst.is_some()
     }
 
     /// An action was changed or deleted: sandboxes of its older versions go, busy ones when they

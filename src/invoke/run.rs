@@ -12,13 +12,17 @@ use super::ended::{UNPROVIDED, Unable};
 use super::execute::{Attempt, Finished, MOST_ATTEMPTS, Printed};
 use super::flights::Flight;
 use super::record::Reached;
-use super::{Call, Inner, record};
+use super::{Call, Inner, InvokeError, record};
 use crate::entity::{Action, Activation, ActivationId, Exec, Identity};
 use crate::pool::{Grant, Key, Refusal, Wait};
 use crate::store::ActivationRow;
 
 /// How long to wait before another try, where other calls have taken every place in the queue.
 pub(super) const PAUSE: Duration = Duration::from_millis(200);
+
+/// How long the removal of an idle sandbox may take, for which also those wait who are not to wait
+/// until one comes free.
+const MAKING_ROOM: Duration = Duration::from_secs(10);
 
 /// One activation on its way.
 pub(super) struct Flown {
@@ -31,9 +35,17 @@ pub(super) struct Flown {
     /// When the request for it came.
     pub(super) received: Instant,
     /// Where somebody waits for the result; none for a promised one, which is in the store.
-    pub(super) sender: Option<Sender<Arc<Activation>>>,
+    pub(super) sender: Option<Sender<Landed>>,
     /// Its place among those in flight.
     pub(super) flight: Flight,
+}
+
+/// An activation that has its result, on its way to whoever waits for it.
+pub(super) struct Landed {
+    /// Its record.
+    pub(super) activation: Arc<Activation>,
+    /// Why it was not run, if a limit of this gateway was in the way.
+    pub(super) refusal: Option<Box<InvokeError>>,
 }
 
 /// An activation that is to be run, here or elsewhere.
@@ -157,6 +169,7 @@ impl Inner {
             executed,
             printed,
             place,
+            refusal,
         } = finished;
         let blocked = matches!(executed.reached, Reached::Blocked);
         let mut activation = record::activation(&call, id, cause, executed);
@@ -164,7 +177,11 @@ impl Inner {
         let activation = Arc::new(activation);
         flight.landed();
         if let Some(sender) = sender {
-            let _ = sender.try_send(activation.clone());
+            let activation = activation.clone();
+            let _ = sender.try_send(Landed {
+                activation,
+                refusal,
+            });
         }
         let logs = match printed {
             Printed::Nothing => Vec::new(),
@@ -202,7 +219,8 @@ impl Inner {
                     return Ran::Unable(Refusal::Stopping.into());
                 }
                 let message = format!(
-                    "No sandbox came free on this gateway within {} seconds.",
+                    "No sandbox came free on this gateway within {} seconds \
+                     (OWL_RETRIES_NUMBER × OWL_RETRIES_TIMEOUT).",
                     self.settings.longest_wait.as_secs_f32()
                 );
                 return Ran::Unable(Unable::unprovided(Reason::Wait, message));
@@ -250,12 +268,17 @@ impl Inner {
             Wait::Granted(grant) => return Some(grant),
             Wait::Queued(queued) => queued,
         };
+        // Where nobody waits, only who gets the place of an idle sandbox is queued.
+        let longest = match self.settings.longest_wait {
+            Duration::ZERO => MAKING_ROOM,
+            longest => longest,
+        };
         let Some(burst) = &self.burst else {
-            return queued.granted(self.settings.longest_wait).await;
+            return queued.granted(longest).await;
         };
         let before = self.pool.statistics().counts.waiting.saturating_sub(1);
         let asked = Instant::now();
-        let grant = queued.granted(self.settings.longest_wait).await;
+        let grant = queued.granted(longest).await;
         burst.waited(before, asked.elapsed());
         grant
     }

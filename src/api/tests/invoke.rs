@@ -315,13 +315,30 @@ fn refused_by_the_invoker() {
 }
 
 #[test]
+fn what_could_not_be_run_in_time() {
+    let api = Api::new();
+    api.create("a");
+    for (refusal, status) in [
+        (InvokeError::Overloaded as fn(String) -> InvokeError, 429),
+        (InvokeError::Unavailable, 503),
+    ] {
+        *api.script.answer.lock().unwrap() = Box::new(move |_| {
+            let id = ActivationId::from_bytes([0xab; 16]);
+            Ok(Outcome::Refused(id, refusal("it was too much".into())))
+        });
+        let reply = api.post(&format!("{}?blocking=true", action("a")), json!({}));
+        assert_eq!(reply.header("X-OpenWhisk-Activation-Id"), Some(ID));
+        reply.refused(status, "it was too much");
+    }
+}
+
+#[test]
 fn what_may_run_elsewhere_needs_no_runtime_here() {
     let api = Api::new();
     let created = api.create("a");
-    let put = |revision, annotations: Value| {
+    let put = |revision| {
         let mut document = created.clone();
         document["exec"] = json!({"kind": "cobol:1", "binary": false});
-        document["annotations"] = annotations;
         let write = api.store.put_entity(EntityWrite {
             path: "guest/a".into(),
             collection: Collection::Actions,
@@ -333,12 +350,9 @@ fn what_may_run_elsewhere_needs_no_runtime_here() {
         smol::block_on(write).unwrap();
     };
     let revision = || api.store.entity("guest/a").unwrap().unwrap().revision;
-    put(revision(), json!([]));
+    put(revision());
     assert_eq!(api.post(&action("a"), json!({})).status, 400);
-    put(
-        revision(),
-        json!([{"key": "owl-placement", "value": "cloud"}]),
-    );
+    api.script.tiers.store(true, Ordering::Relaxed);
     let post = Ask::new(Method::Post, &action("a")).json(json!({}));
     let reply = post.header("X-Owl-Via", "before").send(&api);
     assert_eq!(reply.status, 202);

@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 
 use super::{Invoke, Operations, Services, Settings, State, app};
 use crate::catalog::{Catalog, Manifest};
-use crate::entity::{Action, ActivationId, FullName, GUEST_KEY, GUEST_UUID, Identity, Secret};
+use crate::entity::{ActivationId, FullName, GUEST_KEY, GUEST_UUID, Identity, Secret};
 use crate::http::server::Beyond;
 use crate::invoke::{Call, Figures, Fire, InvokeError, Outcome, Rates, Throttles};
 use crate::master::Master;
@@ -48,6 +48,7 @@ struct Script {
     retired: Mutex<Vec<String>>,
     in_flight: AtomicUsize,
     accepts: AtomicBool,
+    tiers: AtomicBool,
 }
 
 impl Invoke for Script {
@@ -71,8 +72,8 @@ impl Invoke for Script {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    fn leads_away(&self, action: &Action) -> bool {
-        action.annotations.get("owl-placement").is_some()
+    fn has_tiers(&self) -> bool {
+        self.tiers.load(Ordering::Relaxed)
     }
 
     fn retire(&self, path: &str) {
@@ -156,6 +157,7 @@ impl Api {
             retired: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             accepts: AtomicBool::new(true),
+            tiers: AtomicBool::new(false),
         });
         let docker = Arc::new(AtomicBool::new(true));
         let catalog = Catalog::new(store.clone());

@@ -92,6 +92,7 @@ async fn run(request: Request, target: &Target, found: Found, transaction: &str)
             let late = ApiError::new(StatusCode::Accepted, "Response not yet ready.");
             (id, Err(late))
         }
+        Ok(Outcome::Refused(id, refusal)) => (id, Err(refusal.into())),
         Err(error) => return failure(error, &state, transaction),
     };
     let mut response = match answer {
@@ -169,7 +170,7 @@ async fn call(
         arguments::promoted(received, is_final.then_some(&action.parameters))?
     };
     // Keys were checked above: what OWL itself adds may have the name of a final parameter.
-    let elsewhere = || state.invoker().leads_away(action);
+    let elsewhere = || state.invoker().has_tiers();
     admission::check(
         state.catalog(),
         state.manifest(),

@@ -8,6 +8,7 @@ use super::tier::{self, Errand, Failure};
 use super::{Burst, annotation};
 use crate::clock::now;
 use crate::entity::{ActivationId, Response, Status};
+use crate::invoke::choice::Home;
 use crate::invoke::ended::{Unable, ended};
 use crate::invoke::execute::{Finished, Printed};
 use crate::invoke::record::{Executed, Reached, Timing};
@@ -97,6 +98,10 @@ impl Inner {
         };
         let placement = burst.placement(&call.action);
         if !placement.leads_away(burst.on_failure) {
+            // A kind that is not here was let in because there are tiers.
+            if let Err(unable) = self.home_here(call) {
+                return Err(unable.into());
+            }
             return Ok(Place::Pool(self.request(call)?));
         }
         let mut course = match placement {
@@ -168,21 +173,27 @@ impl Inner {
 
     /// Why what an action needs is not to be had here; none if it may be tried.
     fn unfit(&self, burst: &Burst, call: &Call) -> Option<Unable> {
-        let exec = &call.action.exec;
-        let unable = |reason, message| Unable {
-            reason,
-            status: Status::InternalError,
-            message,
-        };
-        let home = match self.home(exec) {
-            Ok(home) => home,
-            Err(message) => return Some(unable(Reason::Kind, message)),
-        };
-        if let Err(refused) = admission::supported(&self.manifest, exec) {
-            return Some(unable(Reason::Kind, refused.to_string()));
+        match self.home_here(call) {
+            Err(unable) => Some(unable),
+            Ok(home) => {
+                let (reason, why) = burst.unfit(home.image()?)?;
+                Some(Unable::unprovided(reason, why))
+            }
         }
-        let why = burst.unfit(home.image()?)?;
-        Some(unable(Reason::Image, why))
+    }
+
+    /// What an action runs in here.
+    ///
+    /// # Errors
+    /// Its kind is not to be had here.
+    fn home_here<'a>(&'a self, call: &'a Call) -> Result<Home<'a>, Unable> {
+        let exec = &call.action.exec;
+        let unable = |message| Unable::unprovided(Reason::Kind, message);
+        let home = self.home(exec).map_err(unable)?;
+        match admission::supported(&self.manifest, exec) {
+            Ok(()) => Ok(home),
+            Err(refused) => Err(unable(refused.to_string())),
+        }
     }
 
     /// Runs a call in the pool, or wherever its course leads it from there. None as for
@@ -240,11 +251,11 @@ impl Inner {
     /// Notes of an image that it is of no use here.
     fn remember(&self, burst: &Burst, call: &Call, unable: &Unable) {
         let image = match (unable.reason, self.home(&call.action.exec)) {
-            (Reason::Image, Ok(home)) => home.image().map(ToOwned::to_owned),
+            (Reason::Image | Reason::Architecture, Ok(home)) => home.image().map(ToOwned::to_owned),
             _ => None,
         };
         if let Some(image) = image {
-            burst.is_unfit(&image, &unable.message);
+            burst.is_unfit(&image, unable.reason, &unable.message);
         }
     }
 
@@ -430,5 +441,6 @@ fn of_record(
         executed,
         printed,
         place: None,
+        refusal: None,
     }
 }

@@ -1,8 +1,11 @@
 //! How long invocations are likely to take here and on the tiers, from how long they took: running
 //! averages, with the time handed in. No I/O.
 //!
-//! An average that nothing adds to goes back to what is assumed of a place that nobody knows, so
-//! that one bad hour does not keep a tier from being tried ever again.
+//! An average that nothing adds to goes back to what is assumed of a place that nobody knows. Of
+//! how long an action runs there, that is half of what it takes elsewhere: whether a place is the
+//! faster one is only found out by trying it, and the better it would have to be, the later it is
+//! tried again. So neither one bad hour nor an action that was never run there keeps a tier from
+//! being chosen ever again.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -14,8 +17,11 @@ use crate::pool::Outlook;
 /// What the last observation counts for.
 const WEIGHT: f64 = 0.3;
 
-/// Time in which an average goes half the way back to what is assumed.
+/// Time in which an average of starts or runs goes half the way back to what is assumed.
 const HALF_LIFE: Duration = Duration::from_secs(600);
+
+/// The same of ways and of turns in the line: networks and loads change faster than actions do.
+const SHORT_HALF_LIFE: Duration = Duration::from_secs(120);
 
 /// Actions and kinds, at each place, that averages are kept of; beyond, the one that was not added
 /// to for longest goes.
@@ -27,8 +33,12 @@ const COLD: f64 = 500.0;
 const TURN: f64 = 1000.0;
 const WAY: f64 = 100.0;
 
-/// What a tier counts for that did not take an invocation, in milliseconds: not the first to be
-/// asked soon again.
+/// The part of what an action takes elsewhere that is hoped for where nobody has seen it run.
+const HOPE: f64 = 0.5;
+
+/// What counts, in milliseconds, for the way to a tier that did not take an invocation, and for a
+/// run that came to no result of the action's own, however soon: not the first to be asked soon
+/// again.
 const FAILED: f64 = 10_000.0;
 
 /// What is known of all places.
@@ -51,6 +61,9 @@ pub struct Took {
     pub cold: Option<Duration>,
     /// The run.
     pub run: Duration,
+    /// Whether it came to no result of the action's own: a place where everything fails at once is
+    /// not the fastest one.
+    pub failed: bool,
 }
 
 /// An action, as far as it matters here.
@@ -66,21 +79,43 @@ impl Estimates {
     /// A request has waited for a sandbox here, with so many before it.
     pub fn waited(&mut self, before: usize, wait: Duration, now: Instant) {
         let turn = millis(wait) / (before + 1) as f64;
-        Average::add(&mut self.turn, turn, TURN, now);
+        Average::add(&mut self.turn, turn, TURN, SHORT_HALF_LIFE, now);
     }
 
     /// An action was started and run.
     pub fn took(&mut self, at: Stop, of: Subject<'_>, took: Took, now: Instant) {
-        let assumed = assumed_cold(at);
-        match (took.cold, at) {
-            (Some(cold), _) => self
-                .colds
-                .add((at, of.kind.into()), millis(cold), assumed, now),
-            (None, Stop::Tier(_)) => self.colds.add((at, of.kind.into()), 0.0, assumed, now),
-            (None, Stop::Here) => {}
+        let hoped = self.hoped(at, of.action);
+        let mut run = millis(took.run);
+        if took.failed {
+            run = run.max(FAILED);
+        } else {
+            let cold = match (took.cold, at) {
+                (Some(cold), _) => Some(millis(cold)),
+                (None, Stop::Tier(_)) => Some(0.0),
+                (None, Stop::Here) => None,
+            };
+            if let Some(cold) = cold {
+                let kind = (at, of.kind.into());
+                self.colds.add(kind, cold, assumed_cold(at), now);
+            }
         }
-        let run = millis(took.run);
-        self.runs.add((at, of.action.into()), run, run, now);
+        let assumed = hoped.unwrap_or(run);
+        self.runs.add((at, of.action.into()), run, assumed, now);
+    }
+
+    /// An action is on its way to a place. Until more is known, others that come do not count on
+    /// what is only hoped of the place: one is enough to find out.
+    pub fn tried(&mut self, at: Stop, of: Subject<'_>, now: Instant) {
+        let elsewhere = self.elsewhere(at, of.action);
+        let key = (at, of.action.into());
+        match self.runs.0.get_mut(&key) {
+            Some(known) => known.tried = now,
+            None => {
+                if let Some(value) = elsewhere {
+                    self.runs.insert(key, Average::guess(value, now));
+                }
+            }
+        }
     }
 
     /// An invocation on a tier has taken so much longer than it took there.
@@ -95,7 +130,7 @@ impl Estimates {
 
     fn add_way(&mut self, tier: usize, way: f64, now: Instant) {
         let mut average = self.ways.remove(&tier);
-        Average::add(&mut average, way, WAY, now);
+        Average::add(&mut average, way, WAY, SHORT_HALF_LIFE, now);
         self.ways.extend(average.map(|average| (tier, average)));
     }
 
@@ -104,35 +139,47 @@ impl Estimates {
         let assumed = assumed_cold(at);
         let cold = || {
             let known = self.colds.get(&(at, of.kind.into()));
-            known.map_or(assumed, |cold| cold.value(assumed, now))
+            known.map_or(assumed, |cold| cold.value(assumed, HALF_LIFE, now))
         };
         let before = match (at, outlook) {
             (Stop::Tier(tier), _) => {
                 let way = self.ways.get(&tier);
-                way.map_or(WAY, |way| way.value(WAY, now)) + cold()
+                way.map_or(WAY, |way| way.value(WAY, SHORT_HALF_LIFE, now)) + cold()
             }
             (Stop::Here, Outlook::Warm) => 0.0,
             (Stop::Here, Outlook::Place) => cold(),
             (Stop::Here, Outlook::Wait(before)) => {
-                let turn = self.turn.map_or(TURN, |turn| turn.value(TURN, now));
+                let turn = self.turn;
+                let turn = turn.map_or(TURN, |turn| turn.value(TURN, SHORT_HALF_LIFE, now));
                 turn * (before + 1) as f64
             }
             (Stop::Here, Outlook::Refused) => return Duration::MAX,
         };
-        duration(before + self.run(at, of.action))
+        duration(before + self.run(at, of.action, now))
     }
 
-    /// What an action takes at a place; as long as nobody knows, what it takes elsewhere.
-    fn run(&self, at: Stop, action: &str) -> f64 {
-        let own = self.runs.get(&(at, action.into()));
-        let known = own.or_else(|| {
-            let all = self.runs.0.iter();
-            let elsewhere = all.filter(|((_, known), _)| **known == *action);
-            elsewhere
-                .map(|(_, average)| average)
-                .max_by_key(|average| average.at)
+    /// What an action takes at a place.
+    fn run(&self, at: Stop, action: &str, now: Instant) -> f64 {
+        let hoped = self.hoped(at, action);
+        match self.runs.get(&(at, action.into())) {
+            Some(own) => own.value(hoped.unwrap_or(own.value), HALF_LIFE, now),
+            None => hoped.unwrap_or(0.0),
+        }
+    }
+
+    /// What is hoped that an action takes at a place; none as long as it is known nowhere else.
+    fn hoped(&self, at: Stop, action: &str) -> Option<f64> {
+        self.elsewhere(at, action).map(|value| HOPE * value)
+    }
+
+    /// What an action took elsewhere last.
+    fn elsewhere(&self, at: Stop, action: &str) -> Option<f64> {
+        let all = self.runs.0.iter();
+        let elsewhere = all.filter(|((place, known), average)| {
+            *place != at && **known == *action && !average.is_guess
         });
-        known.map_or(0.0, |average| average.value)
+        let last = elsewhere.max_by_key(|(_, average)| average.at)?;
+        Some(last.1.value)
     }
 }
 
@@ -150,25 +197,54 @@ struct Average {
     value: f64,
     /// When it was added to.
     at: Instant,
+    /// When somebody last set out to find out more; until that is known it counts in full.
+    tried: Instant,
+    /// Whether nothing was observed yet.
+    is_guess: bool,
 }
 
 impl Average {
+    /// What is thought before anything was observed.
+    const fn guess(value: f64, at: Instant) -> Self {
+        Average {
+            value,
+            at,
+            tried: at,
+            is_guess: true,
+        }
+    }
+
     /// Adds an observation to what there may be. `assumed` is what the average has gone back to.
-    fn add(average: &mut Option<Average>, observed: f64, assumed: f64, now: Instant) {
+    fn add(
+        average: &mut Option<Average>,
+        observed: f64,
+        assumed: f64,
+        half_life: Duration,
+        now: Instant,
+    ) {
         let value = match average {
-            None => observed,
-            Some(known) => {
-                let before = known.value(assumed, now);
+            Some(known) if !known.is_guess => {
+                let before = known.aged(known.at, assumed, half_life, now);
                 before + WEIGHT * (observed - before)
             }
+            _ => observed,
         };
-        *average = Some(Average { value, at: now });
+        *average = Some(Average {
+            value,
+            at: now,
+            tried: now,
+            is_guess: false,
+        });
     }
 
     /// What it is worth now.
-    fn value(&self, assumed: f64, now: Instant) -> f64 {
-        let age = now.saturating_duration_since(self.at);
-        let kept = 0.5_f64.powf(age.as_secs_f64() / HALF_LIFE.as_secs_f64());
+    fn value(&self, assumed: f64, half_life: Duration, now: Instant) -> f64 {
+        self.aged(self.tried, assumed, half_life, now)
+    }
+
+    fn aged(&self, since: Instant, assumed: f64, half_life: Duration, now: Instant) -> f64 {
+        let age = now.saturating_duration_since(since);
+        let kept = 0.5_f64.powf(age.as_secs_f64() / half_life.as_secs_f64());
         assumed + kept * (self.value - assumed)
     }
 }
@@ -190,14 +266,20 @@ impl<K: Hash + Eq + Clone> Averages<K> {
 
     fn add(&mut self, key: K, observed: f64, assumed: f64, now: Instant) {
         let mut average = self.0.remove(&key);
-        Average::add(&mut average, observed, assumed, now);
+        Average::add(&mut average, observed, assumed, HALF_LIFE, now);
+        if let Some(average) = average {
+            self.insert(key, average);
+        }
+    }
+
+    fn insert(&mut self, key: K, average: Average) {
         if self.0.len() >= MOST {
             let oldest = self.0.iter().min_by_key(|(_, average)| average.at);
             if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
                 self.0.remove(&oldest);
             }
         }
-        self.0.extend(average.map(|average| (key, average)));
+        self.0.insert(key, average);
     }
 }
 
@@ -210,95 +292,5 @@ fn duration(millis: f64) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NEAR: Stop = Stop::Tier(0);
-
-    fn of(action: &str) -> Subject<'_> {
-        Subject { action, kind: "k" }
-    }
-
-    fn took(cold: Option<u64>, run: u64) -> Took {
-        Took {
-            cold: cold.map(Duration::from_millis),
-            run: Duration::from_millis(run),
-        }
-    }
-
-    fn predicted(estimates: &Estimates, at: Stop, outlook: Outlook, now: Instant) -> u128 {
-        let predicted = estimates.predict(at, of("a"), outlook, now);
-        (predicted + Duration::from_micros(500)).as_millis()
-    }
-
-    #[test]
-    fn what_is_assumed_of_the_unknown() {
-        let (nothing, now) = (Estimates::default(), Instant::now());
-        for (at, outlook, expected) in [
-            (Stop::Here, Outlook::Warm, 0),
-            (NEAR, Outlook::Warm, 100),
-            (Stop::Here, Outlook::Place, 500),
-            (Stop::Here, Outlook::Wait(0), 1000),
-            (Stop::Here, Outlook::Wait(2), 3000),
-            (NEAR, Outlook::Refused, 100),
-        ] {
-            assert_eq!(
-                predicted(&nothing, at, outlook, now),
-                expected,
-                "{outlook:?}"
-            );
-        }
-        let never = nothing.predict(Stop::Here, of("a"), Outlook::Refused, now);
-        assert_eq!(never, Duration::MAX);
-    }
-
-    #[test]
-    fn what_was_seen_counts() {
-        let (mut seen, now) = (Estimates::default(), Instant::now());
-        seen.took(Stop::Here, of("a"), took(Some(2000), 40), now);
-        assert_eq!(predicted(&seen, Stop::Here, Outlook::Warm, now), 40);
-        assert_eq!(predicted(&seen, Stop::Here, Outlook::Place, now), 2040);
-        // What it takes there is not known yet.
-        assert_eq!(predicted(&seen, NEAR, Outlook::Place, now), 140);
-        seen.travelled(0, Duration::from_millis(30), now);
-        seen.took(NEAR, of("a"), took(None, 10), now);
-        assert_eq!(predicted(&seen, NEAR, Outlook::Place, now), 40);
-        // Another action of the kind is started as slowly.
-        let other = seen.predict(Stop::Here, of("b"), Outlook::Place, now);
-        assert_eq!(other, Duration::from_secs(2));
-        seen.took(Stop::Here, of("a"), took(Some(1000), 40), now);
-        assert_eq!(predicted(&seen, Stop::Here, Outlook::Place, now), 1740);
-        seen.waited(3, Duration::from_millis(800), now);
-        assert_eq!(predicted(&seen, Stop::Here, Outlook::Wait(1), now), 440);
-    }
-
-    #[test]
-    fn a_bad_hour_is_forgotten() {
-        let (mut seen, now) = (Estimates::default(), Instant::now());
-        seen.failed(0, now);
-        assert_eq!(predicted(&seen, NEAR, Outlook::Warm, now), 10_000);
-        let later = now + HALF_LIFE;
-        assert_eq!(predicted(&seen, NEAR, Outlook::Warm, later), 5050);
-        let much_later = now + 20 * HALF_LIFE;
-        assert_eq!(predicted(&seen, NEAR, Outlook::Warm, much_later), 100);
-        // What is added counts for its part of what it is worth by then.
-        seen.travelled(0, Duration::from_millis(200), much_later);
-        assert_eq!(predicted(&seen, NEAR, Outlook::Warm, much_later), 130);
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let (mut seen, now) = (Estimates::default(), Instant::now());
-        for n in 0..MOST + 10 {
-            let at = now + Duration::from_millis(n as u64);
-            let subject = Subject {
-                action: &format!("a{n}"),
-                kind: &format!("k{n}"),
-            };
-            seen.took(Stop::Here, subject, took(Some(1), 7), at);
-        }
-        assert_eq!((seen.runs.0.len(), seen.colds.0.len()), (MOST, MOST));
-        let known = |action: &str| seen.run(Stop::Here, action);
-        assert_eq!((known("a0"), known(&format!("a{}", MOST + 9))), (0.0, 7.0));
-    }
-}
+#[path = "estimates_tests.rs"]
+mod tests;

@@ -23,7 +23,7 @@ pub(super) use placement::{Placement, Reason};
 
 use super::Call;
 use super::record::{Executed, Reached};
-use crate::entity::{Action, ActivationId, Exec, Whereabouts};
+use crate::entity::{Action, ActivationId, Exec, Response, Status, Whereabouts};
 use crate::pool::Outlook;
 use crate::sync::lock;
 use crate::upstream::{Upstream, Via};
@@ -117,11 +117,15 @@ impl Burst {
         }
         let (path, outlook, now) = (action.path(), outlook(), Instant::now());
         let subject = subject(action, &path);
-        let estimates = lock(&self.estimates);
-        placement.stops(tiers, on_failure, |stop| match stop {
+        let mut estimates = lock(&self.estimates);
+        let stops = placement.stops(tiers, on_failure, |stop| match stop {
             Stop::Tier(tier) if self.tiers[*tier].is_down() => Duration::MAX,
             stop => estimates.predict(*stop, subject, outlook, now),
-        })
+        });
+        if let Some(first) = stops.first() {
+            estimates.tried(*first, subject, now);
+        }
+        stops
     }
 
     /// A request has waited for a sandbox here, with so many before it.
@@ -144,6 +148,7 @@ impl Burst {
         let took = Took {
             cold: took.map(|took| took.saturating_sub(run)),
             run,
+            failed: has_failed(&executed.response),
         };
         self.learn(Stop::Here, &call.action, took);
     }
@@ -158,7 +163,12 @@ impl Burst {
         let run = duration.saturating_sub(init.unwrap_or_default());
         let way = all.saturating_sub(duration);
         lock(&self.estimates).travelled(tier, way, Instant::now());
-        self.learn(Stop::Tier(tier), &call.action, Took { cold: init, run });
+        let took = Took {
+            cold: init,
+            run,
+            failed: has_failed(&record.response),
+        };
+        self.learn(Stop::Tier(tier), &call.action, took);
     }
 
     fn learn(&self, at: Stop, action: &Action, took: Took) {
@@ -172,15 +182,24 @@ impl Burst {
     }
 
     /// An image cannot be used here for now.
-    fn is_unfit(&self, image: &str, why: &str) {
-        lock(&self.unfit).add(image, why, Instant::now());
+    fn is_unfit(&self, image: &str, reason: Reason, why: &str) {
+        lock(&self.unfit).add(image, (reason, why), Instant::now());
     }
 
     /// Why an image cannot be used here; none if it may be tried.
-    fn unfit(&self, image: &str) -> Option<String> {
+    fn unfit(&self, image: &str) -> Option<(Reason, String)> {
         let unfit = lock(&self.unfit);
-        unfit.reason(image, Instant::now()).map(Into::into)
+        let (reason, why) = unfit.why(image, Instant::now())?;
+        Some((reason, why.into()))
     }
+}
+
+/// Whether a run has come to no result of the action's own.
+fn has_failed(response: &Response) -> bool {
+    matches!(
+        response.status,
+        Status::DeveloperError | Status::InternalError
+    )
 }
 
 fn subject<'a>(action: &'a Action, path: &'a str) -> Subject<'a> {

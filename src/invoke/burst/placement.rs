@@ -96,8 +96,13 @@ pub enum Reason {
     Wait,
     /// The kind is not to be had here.
     Kind,
-    /// The image is not to be had here, or is made for machines of another kind.
+    /// The image is not to be had here.
     Image,
+    /// The image is made for machines of another architecture.
+    Architecture,
+    /// The action may have more memory than there is here, or another limit that is beyond those
+    /// of this gateway.
+    Limits,
     /// No sandbox could be started.
     Start,
     /// The action is one for the cloud.
@@ -119,6 +124,8 @@ impl Reason {
             Reason::Wait => "wait",
             Reason::Kind => "kind",
             Reason::Image => "image",
+            Reason::Architecture => "architecture",
+            Reason::Limits => "limits",
             Reason::Start => "start",
             Reason::Cloud => "cloud",
             Reason::Earliest => "earliest",

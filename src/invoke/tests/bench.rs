@@ -171,6 +171,7 @@ impl Sandbox for ScriptedSandbox {
 
     fn remove(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
+            Timer::after(Duration::from_millis(20)).await;
             self.removed.fetch_add(1, Ordering::SeqCst);
         })
     }
@@ -322,6 +323,7 @@ impl Bench {
         match self.run(self.invoker.invoke(call)) {
             Ok(Outcome::Finished(activation)) => activation,
             Ok(Outcome::Accepted(id)) => panic!("{id} was accepted only"),
+            Ok(Outcome::Refused(id, refusal)) => panic!("{id}: {refusal}"),
             Err(error) => panic!("{error}"),
         }
     }

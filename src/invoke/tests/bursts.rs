@@ -128,9 +128,11 @@ fn a_tier_that_does_not_take_it_is_followed_by_the_next() {
         let alone = Cloud::default().tier(move |seen| again(seen));
         let bench = alone.gateway(0, true);
         bench.action("a");
-        let record = bench.record_of("a", &json!({}));
+        let (record, refusal) = bench.refused_late(bench.call_of("a", &json!({}), WAIT));
         let (status, text) = error(&record);
         assert_eq!(status, "whisk internal error");
+        assert!(matches!(refusal, InvokeError::Unavailable(_)));
+        assert_eq!(refusal.to_string(), text);
         // Which limit it was, and what came of the tier.
         assert!(
             text.starts_with("This gateway does not run actions"),
@@ -220,7 +222,7 @@ fn what_is_known_beforehand_is_told_at_once() {
     bench.action("a");
     bench.put(placed("cloud", "cloud"));
     // The first one finds out.
-    bench.record_of("a", &json!({}));
+    bench.refused_late(bench.call_of("a", &json!({}), WAIT));
     assert!(cloud.upstream(0).is_down());
     for wait in [WAIT, None] {
         let refusal = bench.refusal(bench.call_of("a", &json!({}), wait));
@@ -266,8 +268,9 @@ fn the_cloud_is_the_farthest_tier_and_never_here() {
     let away = Cloud::default().tier(refuses(429)).tier(refuses(503));
     let bench = away.gateway(2, true);
     bench.put(placed("a", "cloud"));
-    let record = bench.record_of("a", &json!({}));
+    let (record, refusal) = bench.refused_late(bench.call_of("a", &json!({}), WAIT));
     assert_eq!(error(&record).0, "whisk internal error");
+    assert!(matches!(refusal, InvokeError::Unavailable(_)));
     assert_eq!(away.invocations(0).len() + away.invocations(1).len(), 2);
     assert_eq!(bench.engine.started.load(Ordering::SeqCst), 0);
 }
@@ -315,9 +318,87 @@ fn what_the_gateway_has_no_runtime_for() {
     assert_eq!(place(&record)["reason"], "start");
     bench.put(named("foreign"));
     let record = bench.record_of("foreign", &json!({}));
-    assert_eq!(place(&record)["reason"], "image");
+    assert_eq!(place(&record)["reason"], "architecture");
     assert_eq!(bench.invoker.figures().pool.counts.busy, 0);
     assert_eq!(cloud.invocations(0).len(), 4);
+}
+
+#[test]
+fn a_kind_that_is_not_here_and_may_not_leave() {
+    let cloud = Cloud::default().tier(runs(0));
+    let bench = cloud.gateway(2, false);
+    for (name, kind, told) in [
+        (
+            "unknown",
+            "cobol:1",
+            "'cobol:1' is not in this gateway's runtimes manifest",
+        ),
+        (
+            "docker",
+            "nodejs:20",
+            "'nodejs:20' needs a Docker Engine, and none answers",
+        ),
+    ] {
+        let mut action = named(name);
+        action.exec = Exec::Code {
+            kind: kind.into(),
+            binary: false,
+            main: None,
+        };
+        bench.put(action);
+        let refusal = bench.refusal(bench.call_of(name, &json!({}), WAIT));
+        assert!(matches!(refusal, InvokeError::Unavailable(_)));
+        assert!(refusal.to_string().contains(told), "{refusal}");
+    }
+    // Without tiers it is found out when it is to be started.
+    let bench = Bench::new(echo);
+    let mut action = named("docker");
+    action.exec = Exec::Code {
+        kind: "nodejs:20".into(),
+        binary: false,
+        main: None,
+    };
+    bench.put(action);
+    let call = bench.call_of("docker", &json!({}), WAIT);
+    let (record, refusal) = bench.refused_late(call);
+    assert!(matches!(refusal, InvokeError::Unavailable(_)));
+    assert_eq!(refusal.to_string(), error(&record).1);
+    assert!(refusal.to_string().contains("none answers"), "{refusal}");
+    assert!(cloud.invocations(0).is_empty());
+}
+
+#[test]
+fn a_wait_in_vain_is_told_as_what_it_is() {
+    let bench = Bench::made(tempfile::tempdir().unwrap(), play, 1, |settings| {
+        settings.longest_wait = Duration::from_millis(50);
+    });
+    bench.slow();
+    bench.action("a");
+    bench.run(fill(&bench, 1));
+    let (record, refusal) = bench.refused_late(bench.call_of("a", &json!({}), WAIT));
+    assert!(matches!(refusal, InvokeError::Overloaded(_)));
+    assert_eq!(
+        refusal.to_string(),
+        "No sandbox came free on this gateway within 0.05 seconds \
+         (OWL_RETRIES_NUMBER × OWL_RETRIES_TIMEOUT)."
+    );
+    assert_eq!(
+        error(&record),
+        ("whisk internal error", &*refusal.to_string())
+    );
+}
+
+#[test]
+fn who_does_not_wait_gets_the_place_of_an_idle_sandbox_all_the_same() {
+    let bench = Bench::made(tempfile::tempdir().unwrap(), play, 1, |settings| {
+        settings.longest_wait = Duration::ZERO;
+    });
+    bench.action("a");
+    bench.action("b");
+    for name in ["a", "b", "a"] {
+        let record = bench.record_of(name, &json!({"n": 1}));
+        assert_eq!(record["response"]["result"], json!({"n": 1}), "{name}");
+    }
 }
 
 /// Takes every sandbox for some seconds.
@@ -352,7 +433,7 @@ fn a_full_gateway() {
         for invoked in invoked.collect::<Vec<_>>() {
             match invoked.await.unwrap() {
                 Outcome::Accepted(id) => last = Some(id),
-                Outcome::Finished(_) => panic!("nobody waits"),
+                Outcome::Finished(_) | Outcome::Refused(..) => panic!("nobody waits"),
             }
         }
         last.unwrap()

@@ -24,7 +24,7 @@ fn large_payloads_are_bounded() {
         assert!(accepted.len() < 10, "nothing bounds what calls hold");
         match bench.run(bench.invoker.invoke(call_of(&bench, "a", 1 << 20))) {
             Ok(Outcome::Accepted(id)) => accepted.push(id),
-            Ok(Outcome::Finished(_)) => panic!("nobody waits"),
+            Ok(Outcome::Finished(_) | Outcome::Refused(..)) => panic!("nobody waits"),
             Err(error) => break error,
         }
     };

@@ -183,4 +183,14 @@ impl Bench {
             Ok(_) => panic!("it was accepted"),
         }
     }
+
+    /// The record of a call that was let in and could not be run, and what its caller was told.
+    pub(super) fn refused_late(&self, call: Call) -> (Value, InvokeError) {
+        match self.run(self.invoker.invoke(call)) {
+            Ok(Outcome::Refused(id, refusal)) => (self.record(id), refusal),
+            Ok(Outcome::Finished(activation)) => panic!("it has run: {activation:?}"),
+            Ok(Outcome::Accepted(id)) => panic!("{id} was accepted only"),
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
