@@ -3,10 +3,12 @@
 use std::ops::ControlFlow;
 
 use super::Copies;
+use super::ensure::Item;
 use super::error::CopyError;
 use super::mark::{Mark, Standing, prefix};
 use super::refresh::not_written;
 use crate::catalog::{CatalogError, change};
+use crate::entity::names::place_and_name;
 use crate::entity::{Action, Rule, Trigger};
 use crate::store::{Change, CodeChange, Collection, EntityList, NoteKey, NoteKind, StoreError};
 use crate::sync::lock;
@@ -72,6 +74,31 @@ impl Copies {
             (self.0.rooms.retire)(path);
         }
         Ok(())
+    }
+
+    /// Whether what waits for the master is shown only for as long as a package is here: an action in
+    /// it, or a binding to it. What the master says of that when it gets it, is to come first.
+    pub(super) fn is_needed(&self, item: &Item) -> bool {
+        let needs = |path: &String| {
+            let bound = self.catalog().package(path).ok();
+            let bound = bound.and_then(|package| package.binding.as_ref().map(|to| to.path()));
+            place_and_name(path).0 == item.path || bound.is_some_and(|to| to == item.path)
+        };
+        item.collection == Collection::Packages && self.0.ours.all().iter().any(needs)
+    }
+
+    /// Whether copies of actions are here of a package that is not: they were written through here,
+    /// and nobody has asked for the package.
+    pub(super) fn has_left_actions(&self, item: &Item) -> Result<bool, CopyError> {
+        if item.collection != Collection::Packages || self.store().entity(&item.path)?.is_some() {
+            return Ok(false);
+        }
+        for action in self.actions_in(&item.path)? {
+            if self.is_copied(&action)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether what is at a path is a copy, of whoever it may be.
