@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use owl::api::{Invoke, Operations, Services, Settings, State, app};
 use owl::catalog::{Catalog, Manifest};
 use owl::entity::{
-    Action, Activation, ActivationId, FullName, GUEST_KEY, GUEST_UUID, Identity, Response, Status,
+    Activation, ActivationId, FullName, GUEST_KEY, GUEST_UUID, Identity, Response, Status,
 };
 use owl::http::server::{Server, ServerOptions};
 use owl::invoke::{Call, Figures, Fire, InvokeError, Outcome};
@@ -40,7 +40,7 @@ impl Invoke for Accepting {
         0
     }
 
-    fn leads_away(&self, _action: &Action) -> bool {
+    fn has_tiers(&self) -> bool {
         false
     }
 

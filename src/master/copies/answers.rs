@@ -170,7 +170,8 @@ impl Copies {
             return Ok(());
         }
         let stored = self.store().entity(path)?;
-        let collection = stored.map_or(Collection::Actions, |stored| stored.collection);
+        // Actions may be here whose package is not.
+        let collection = stored.map_or(Collection::Packages, |stored| stored.collection);
         self.remove(path, collection).await?;
         self.0.flights.settle(path);
         self.absent(path);

@@ -39,6 +39,11 @@ impl Ours {
     pub fn has(&self, path: &str) -> bool {
         self.any.load(Ordering::Acquire) && lock(&self.paths).contains_key(path)
     }
+
+    /// The paths to which writes wait.
+    pub(super) fn all(&self) -> Vec<String> {
+        lock(&self.paths).keys().cloned().collect()
+    }
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ impl Copies {
             return Ok(Landed::Overtaken);
         }
         let (base, write) = match told {
+            Told::Absent if stored.is_some() && self.is_needed(item) => return Ok(Landed::Here),
             Told::Absent => return self.commit_absence(item, fetch, (since, checked)).await,
             Told::Same(base) => (base, None),
             Told::New(base, write) => (base, Some(write)),
@@ -141,7 +142,7 @@ impl Copies {
         if fetch.is_overtaken() || self.0.ours.has(&item.path) {
             return Ok(Landed::Overtaken);
         }
-        if self.is_copied(&item.path)? {
+        if self.is_copied(&item.path)? || self.has_left_actions(item)? {
             self.remove(&item.path, item.collection).await?;
             if item.viewer == Viewer::Owner {
                 self.absent(&item.path);

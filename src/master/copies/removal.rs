@@ -3,11 +3,13 @@
 use std::ops::ControlFlow;
 
 use super::Copies;
+use super::ensure::Item;
 use super::error::CopyError;
 use super::mark::{Mark, Standing, prefix, prefix_inside};
 use super::refresh::not_written;
 use crate::catalog::{CatalogError, change};
-use crate::entity::{Action, Rule, Trigger, names};
+use crate::entity::names::place_and_name;
+use crate::entity::{Action, Rule, Trigger};
 use crate::store::{Change, CodeChange, Collection, EntityList, NoteKey, NoteKind, StoreError};
 use crate::sync::lock;
 
@@ -88,7 +90,7 @@ impl Copies {
     pub fn marks_inside(&self, package: &str) -> Result<Vec<(String, NoteKey)>, StoreError> {
         let mut marks = Vec::new();
         let is_inside = |mark: &Mark| {
-            mark.standing != Standing::Gone && names::place_and_name(&mark.path).0 == package
+            mark.standing != Standing::Gone && place_and_name(&mark.path).0 == package
         };
         let visit = &mut |key: NoteKey, text: &[u8]| {
             let mark = Mark::read(text).filter(is_inside);
@@ -99,6 +101,31 @@ impl Copies {
         self.store()
             .visit_notes(NoteKind::Copy, &prefix, None, visit)?;
         Ok(marks)
+    }
+
+    /// Whether what waits for the master is shown only for as long as a package is here: an action in
+    /// it, or a binding to it. What the master says of that when it gets it, is to come first.
+    pub(super) fn is_needed(&self, item: &Item) -> bool {
+        let needs = |path: &String| {
+            let bound = self.catalog().package(path).ok();
+            let bound = bound.and_then(|package| package.binding.as_ref().map(|to| to.path()));
+            place_and_name(path).0 == item.path || bound.is_some_and(|to| to == item.path)
+        };
+        item.collection == Collection::Packages && self.0.ours.all().iter().any(needs)
+    }
+
+    /// Whether copies of actions are here of a package that is not: they were written through here,
+    /// and nobody has asked for the package.
+    pub(super) fn has_left_actions(&self, item: &Item) -> Result<bool, CopyError> {
+        if item.collection != Collection::Packages || self.store().entity(&item.path)?.is_some() {
+            return Ok(false);
+        }
+        for action in self.actions_in(&item.path)? {
+            if self.is_copied(&action)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether what is at a path is a copy, of whoever it may be.

@@ -166,6 +166,13 @@ impl Entry {
         self.collection == Collection::Actions
     }
 
+    /// Whether its entity may be at the master though it is not shown: a binding whose package is
+    /// gone, or is not its owner's to see any more. It can be deleted all the same (reference
+    /// section 3.4.4).
+    pub fn may_hide(&self) -> bool {
+        self.collection == Collection::Packages
+    }
+
     /// Reads an entry.
     pub(super) fn read(number: u64, text: &[u8]) -> Option<Self> {
         let entry: Entry = crate::entity::json::stored(text)?;

@@ -95,6 +95,8 @@ pub enum Answer {
     Done(Bytes),
     /// It is done, and no document came with it.
     DoneSilently,
+    /// There is nothing to do it to: why.
+    Absent(String),
     /// It will not be done: why.
     Refused(String),
     /// Nobody knows.
@@ -108,6 +110,8 @@ pub struct Replay {
     base: Base,
     /// Whether it has code, so that looking fully is more than looking.
     has_code: bool,
+    /// Whether it may be there though it is not shown.
+    may_hide: bool,
     /// Whether it is noted that the write may have been sent.
     marked: bool,
     /// Why the master does not do it.
@@ -126,6 +130,7 @@ impl Replay {
             operation: entry.operation,
             base: entry.base.clone(),
             has_code: entry.has_code(),
+            may_hide: entry.may_hide(),
             marked,
             refused: None,
             seen: None,
@@ -140,6 +145,7 @@ impl Replay {
     pub fn seen(&mut self, sight: Sight) -> Step {
         let (stamp, same, document) = match sight {
             Sight::Trouble(delay) => return Step::Later(delay),
+            Sight::Refused(_) if self.is_to_be_deleted_unseen() => return self.go(),
             Sight::Refused(reason) => {
                 let reason = self.refused.take().unwrap_or(reason);
                 return Step::End(Ending::Failed(reason, Theirs::Unknown));
@@ -180,13 +186,23 @@ impl Replay {
     fn seen_absent(&mut self) -> Step {
         self.seen = None;
         match (self.operation, &self.base) {
-            (Operation::Delete, _) => Step::End(Ending::Applied(Theirs::Absent)),
+            (Operation::Delete, _) if self.is_to_be_deleted_unseen() => self.go(),
+            (Operation::Delete, _) => Step::End(match self.refused.take() {
+                Some(reason) if self.may_hide => Ending::Failed(reason, Theirs::Unknown),
+                _ => Ending::Applied(Theirs::Absent),
+            }),
             (Operation::Put, Base::Absent | Base::Any) => match self.refused.take() {
                 None => self.go(),
                 Some(reason) => Step::End(Ending::Failed(reason, Theirs::Absent)),
             },
             _ => Step::End(Ending::Superseded(Theirs::Absent)),
         }
+    }
+
+    /// Whether it is deleted without having been seen: only the answer to that tells whether it was
+    /// there.
+    fn is_to_be_deleted_unseen(&self) -> bool {
+        self.may_hide && self.operation == Operation::Delete && self.refused.is_none()
     }
 
     /// It has been noted that the write may be sent.
@@ -210,8 +226,11 @@ impl Replay {
                 };
                 Step::End(Ending::Applied(theirs))
             }
+            Answer::Absent(_) if self.operation == Operation::Delete => {
+                Step::End(Ending::Applied(Theirs::Absent))
+            }
             // Why may have to do with what the master has now; and that is what counts here, too.
-            Answer::Refused(reason) => {
+            Answer::Absent(reason) | Answer::Refused(reason) => {
                 self.refused = Some(reason);
                 self.look(true)
             }

@@ -149,6 +149,43 @@ fn refusals_are_settled_with_what_the_master_has() {
 }
 
 #[test]
+fn packages_are_deleted_also_when_they_are_not_shown() {
+    let replay = |state| {
+        let entry = Entry {
+            operation: Operation::Delete,
+            collection: Collection::Packages,
+            base: Base::At(stamp(5)),
+            state,
+            ..entry(1)
+        };
+        Replay::new(&entry).0
+    };
+    let failed = |reason: &str, theirs| Step::End(Ending::Failed(reason.into(), theirs));
+    for unseen in [
+        || Sight::Absent,
+        || Sight::Refused("its package is not yours".into()),
+    ] {
+        let mut deleted = replay(State::Pending);
+        assert_eq!(deleted.seen(unseen()), Step::Mark);
+        assert_eq!(deleted.marked(), Step::Send);
+        let step = deleted.answered(Answer::DoneSilently);
+        assert_eq!(step, Step::End(Ending::Applied(Theirs::Absent)));
+
+        let mut missing = replay(State::Sending);
+        assert_eq!(missing.seen(unseen()), Step::Send);
+        let step = missing.answered(Answer::Absent("404".into()));
+        assert_eq!(step, Step::End(Ending::Applied(Theirs::Absent)));
+
+        // That it is not shown does not mean then that it is gone.
+        let mut refused = replay(State::Sending);
+        assert_eq!(refused.seen(unseen()), Step::Send);
+        let step = refused.answered(Answer::Refused("not now".into()));
+        assert_eq!(step, FULLY);
+        assert_eq!(refused.seen(unseen()), failed("not now", Theirs::Unknown));
+    }
+}
+
+#[test]
 fn a_key_that_opens_nothing_any_more() {
     let mut replay = pending(Operation::Put, Base::Absent);
     let step = replay.seen(Sight::Refused("401".into()));

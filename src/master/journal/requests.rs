@@ -76,11 +76,9 @@ fn sight(entry: &Entry, body: &[u8], answer: Whole) -> Sight {
             },
             None => Sight::Trouble(Delay::Unreachable(no_openwhisk(&answer))),
         },
-        // Anybody's web server says 404, but not as OpenWhisk does.
-        StatusCode::NOT_FOUND if error_of(&answer).is_some() => Sight::Absent,
-        StatusCode::NOT_FOUND => Sight::Trouble(Delay::Unreachable(no_openwhisk(&answer))),
         status => match delay(status, &answer) {
             Some(delay) => Sight::Trouble(delay),
+            None if status == StatusCode::NOT_FOUND => Sight::Absent,
             None => Sight::Refused(reason(&answer)),
         },
     }
@@ -113,6 +111,7 @@ fn outcome(entry: &Entry, answer: Whole) -> Answer {
     }
     match delay(answer.status, &answer) {
         Some(delay) => Answer::Trouble(delay),
+        None if answer.status == StatusCode::NOT_FOUND => Answer::Absent(reason(&answer)),
         None => Answer::Refused(reason(&answer)),
     }
 }
@@ -138,10 +137,12 @@ fn delay(status: StatusCode, answer: &Whole) -> Option<Delay> {
             Some(Delay::Unreachable(reason(answer)))
         }
         status if status.is_server_error() => Some(Delay::Error(reason(answer))),
-        // Whoever is on the way may ask for a key of its own, or let nobody through.
+        // Whoever is on the way may ask for a key of its own, let nobody through, or be somebody's
+        // web server.
         StatusCode::UNAUTHORIZED if error_of(answer).is_some() => Some(Delay::Key(reason(answer))),
         StatusCode::UNAUTHORIZED
         | StatusCode::FORBIDDEN
+        | StatusCode::NOT_FOUND
         | StatusCode::METHOD_NOT_ALLOWED
         | StatusCode::PROXY_AUTHENTICATION_REQUIRED
             if error_of(answer).is_none() =>

@@ -54,7 +54,7 @@ fn a_store_that_is_full_of_notes_can_be_emptied() {
     let store = open(dir.path());
     let note = |n: u64| Change::Note {
         key: NoteKey::numbered(NoteKind::Journal, n),
-        text: vec![7; 10_000],
+        text: vec![7; 10_000].into(),
     };
     let fits = |n: &u64| match block_on(store.write_all(vec![note(*n)])) {
         Ok(_) => true,

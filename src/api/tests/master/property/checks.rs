@@ -79,9 +79,13 @@ impl World {
             let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else {
                 continue;
             };
-            // What it has made, or what was kept of it in its package, was deleted here afterwards.
+            // What it has made, or what was kept of it in its package, was deleted here afterwards,
+            // perhaps by somebody who has not been told so.
             let mut after = accepted[nth + 1..].iter();
             let gone = after.any(|other| other.write.removes(write))
+                || later
+                    .iter()
+                    .any(|effect| effect.by_gateway && effect.is_removal_of(write))
                 || entries.iter().any(|later| is_removed_by(entry, later));
             match &entry.kept {
                 Some(kept) if !gone => self.check_kept(kept, &entries),

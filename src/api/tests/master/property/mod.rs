@@ -7,6 +7,7 @@
 //! `OWL_TEST_SEED`. When one fails, steps are left out for as long as it still does, and those that
 //! are left are printed.
 
+mod cases;
 mod checks;
 mod link;
 mod steps;
