@@ -19,9 +19,9 @@ use crate::blocking::unblock;
 use crate::builtin;
 use crate::catalog::{Catalog, Manifest};
 use crate::config::{Config, DockerHost};
-use crate::engine::Listener;
 use crate::engine::docker::{DockerEngine, DockerOptions};
 use crate::engine::process::{ProcessEngine, ProcessOptions};
+use crate::engine::{Engine, Listener};
 use crate::http::client::within;
 use crate::http::server::{Server, ServerOptions};
 use crate::invoke::{self, Engines, Invoker, Rates, Rooms, Throttles};
@@ -352,6 +352,10 @@ impl Shared {
             format!("http://{}", SocketAddr::new(address, self.port))
         });
         self.engines.set_docker(docker.clone(), api_host);
+        let adopting = docker.clone();
+        // Nothing that an earlier run has left is used again yet: all of it goes.
+        let adoption = async move { drop(adopting.adopt().await) };
+        self.executor.spawn(adoption).detach();
         *lock(&self.docker) = Some(docker);
     }
 

@@ -29,7 +29,7 @@ pub trait Engine: Send + Sync {
     ) -> BoxFuture<'a, Result<Box<dyn Sandbox>, StartError>>;
 
     /// The sandboxes that an earlier process of this daemon has left, as far as they are fit to be
-    /// used again; what is not fit is removed. To be called once, before the first start.
+    /// used again: idle, and answering. What is not fit is removed. To be called once, before the first start.
     fn adopt(&self) -> BoxFuture<'_, Vec<Found>> {
         Box::pin(async { Vec::new() })
     }

@@ -72,8 +72,9 @@ impl SandboxSpec {
     }
 }
 
-/// A sandbox that an earlier process of this daemon has left, and that still runs and answers.
-/// Whoever does not want it drops it: then it is removed.
+/// A sandbox that an earlier process of this daemon has left. It still runs and answers, and no run
+/// was under way in it when that process ended. Whoever does not want it drops it: then it is
+/// removed.
 pub struct Found {
     /// The sandbox, ready to be used: thawed, if it was frozen.
     pub sandbox: Box<dyn Sandbox>,
@@ -82,9 +83,6 @@ pub struct Found {
     pub purpose: Option<Purpose>,
     /// The [`SandboxSpec::digest`] of what it was made of.
     pub digest: String,
-    /// Whether it is known that no run was under way when the earlier process ended: it was
-    /// frozen, which only idle ones are.
-    pub idle: bool,
 }
 
 #[cfg(test)]

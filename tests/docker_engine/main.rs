@@ -1,25 +1,20 @@
 //! The Docker engine against a real one. `tests/run` starts it and sets `OWL_TEST_DOCKER_HOST`.
 
+mod adoption;
+mod freezing;
+mod health;
 mod relay;
 mod support;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use owl::engine::docker::{Client, DockerEngine, DockerOptions, Host, image};
+use owl::engine::docker::{Client, DockerEngine, DockerOptions, image};
 use owl::engine::{Engine, Listener, StartError};
 use owl::entity::Status;
 use serde_json::{Value, json};
 
 use relay::Relay;
 use support::*;
-
-fn engine_socket() -> PathBuf {
-    match Host::parse(&engine_host()).expect("is an address") {
-        Host::Unix(path) => path,
-        Host::Tcp(address) => panic!("{address} is not a Unix socket"),
-    }
-}
 
 #[test]
 fn a_container_serves_one_run_after_another_with_logs_of_its_own() {
@@ -250,39 +245,6 @@ fn images_that_cannot_be_run() {
             .expect("removes the name");
         started.expect("starts").remove().await;
     });
-}
-
-#[test]
-fn containers_of_an_earlier_run_are_removed() {
-    with_engine("leftovers", async |fixture| {
-        let old = fixture.start(&spec(IMAGE)).await.expect("starts");
-        let other = with_other_daemon(fixture).await;
-        // The same daemon after a restart, which has a container of its own by now.
-        let again = connect(&fixture.executor, &fixture.daemon, &engine_host()).await;
-        let new = again
-            .start(&spec(IMAGE))
-            .await
-            .expect("starts under another name");
-        let errors = again.remove_leftovers().await;
-        assert!(errors.is_empty(), "{errors:?}");
-        let left = again.own_containers().await.expect("lists");
-        let left: Vec<_> = left.iter().map(|container| container.id.as_str()).collect();
-        assert_eq!(left, [new.id()]);
-        assert_ne!(old.id(), new.id());
-        wait_until("the end is known", async || old.has_exited()).await;
-        assert_eq!(other.own_containers().await.expect("lists").len(), 1);
-        assert!(other.remove_all().await.is_empty());
-    });
-}
-
-/// A daemon beside the fixture's, with a container.
-async fn with_other_daemon(fixture: &Fixture) -> std::sync::Arc<DockerEngine> {
-    let daemon = format!("{}_other", fixture.daemon);
-    let other = connect(&fixture.executor, &daemon, &engine_host()).await;
-    let sandbox = other.start(&spec(IMAGE)).await.expect("starts");
-    // Only forgotten, a container stays, as after a crash.
-    std::mem::forget(sandbox);
-    other
 }
 
 #[test]

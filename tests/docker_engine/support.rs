@@ -1,6 +1,7 @@
 //! What the tests against a real engine share.
 
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,14 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub fn engine_host() -> String {
     std::env::var("OWL_TEST_DOCKER_HOST")
         .expect("OWL_TEST_DOCKER_HOST is not set: run these tests through tests/run")
+}
+
+/// Its socket.
+pub fn engine_socket() -> PathBuf {
+    match Host::parse(&engine_host()).expect("is an address") {
+        Host::Unix(path) => path,
+        Host::Tcp(address) => panic!("{address} is not a Unix socket"),
+    }
 }
 
 /// A Docker Engine as one daemon uses it; its containers are gone after the test.
@@ -82,11 +91,21 @@ fn clean_up(daemon: &str) {
 
 /// Connects as another daemon, or as the same one after a restart.
 pub async fn connect(executor: &Executor, daemon: &str, host: &str) -> Arc<DockerEngine> {
+    connect_with(executor, daemon, host, Listener::default()).await
+}
+
+/// Connects with somebody who is told what happens.
+pub async fn connect_with(
+    executor: &Executor,
+    daemon: &str,
+    host: &str,
+    events: Listener,
+) -> Arc<DockerEngine> {
     let options = DockerOptions {
         host: Some(host.to_owned()),
         network: None,
         daemon_id: daemon.to_owned(),
-        events: Listener::default(),
+        events,
     };
     DockerEngine::connect(executor.clone(), options)
         .await
@@ -117,7 +136,7 @@ pub struct Runtime {
     pub sandbox: Arc<dyn Sandbox>,
     pub proxy: Proxy,
     /// Where what it prints goes.
-    section: Option<Section>,
+    pub section: Option<Section>,
 }
 
 impl Fixture {
@@ -135,7 +154,12 @@ impl Fixture {
     }
 
     pub async fn runtime(&self) -> Runtime {
-        let sandbox = self.start(&spec(IMAGE)).await.expect("starts");
+        self.runtime_of(&*self.engine).await
+    }
+
+    pub async fn runtime_of(&self, engine: &dyn Engine) -> Runtime {
+        let sandbox = engine.start(&spec(IMAGE)).await.expect("starts");
+        let sandbox: Arc<dyn Sandbox> = Arc::from(sandbox);
         let section = Some(sandbox.logs().begin(1 << 20));
         let mut proxy = Proxy::new(self.executor.clone(), sandbox.clone());
         let body = Bytes::from_static(b"{\"value\":{\"code\":\"{}\"}}");

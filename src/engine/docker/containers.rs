@@ -1,6 +1,7 @@
 //! Containers of the Engine API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hyper::Method;
@@ -78,12 +79,26 @@ pub struct InspectedContainer {
     pub network_settings: NetworkSettings,
 }
 
+impl InspectedContainer {
+    /// Its address in a network, while it runs.
+    pub(super) fn address_in(&self, network: &str) -> Option<IpAddr> {
+        let networks = self.network_settings.networks.as_ref()?;
+        networks.get(network)?.ip_address.as_deref()?.parse().ok()
+    }
+}
+
 /// State of a container.
 #[derive(Debug, Deserialize)]
 pub struct ContainerState {
-    /// Its process runs.
+    /// Its process runs, or would if it were not paused.
     #[serde(rename = "Running")]
     pub running: bool,
+    /// The engine has stopped its processes where they are.
+    #[serde(rename = "Paused")]
+    pub paused: Option<bool>,
+    /// Number of its first process on the engine's machine; 0 while there is none.
+    #[serde(rename = "Pid")]
+    pub pid: Option<i64>,
     /// The kernel killed a process in it for memory.
     #[serde(rename = "OOMKilled")]
     pub oom_killed: Option<bool>,
@@ -120,6 +135,9 @@ pub struct ContainerSummary {
     /// `running`, `exited`, `paused` …
     #[serde(rename = "State")]
     pub state: Option<String>,
+    /// Its labels.
+    #[serde(rename = "Labels")]
+    pub labels: Option<HashMap<String, String>>,
 }
 
 impl ContainerSummary {
@@ -179,6 +197,23 @@ impl Client {
             encode(signal)
         );
         let what = format!("send signal {signal} to container {name}");
+        self.call(Call::new(Method::POST, path, what)).await?;
+        Ok(())
+    }
+
+    /// Stops the processes of a container where they are. One that does not run, or is paused
+    /// already, is a conflict.
+    pub async fn pause_container(&self, name: &str) -> Result<(), DockerError> {
+        let path = format!("/containers/{}/pause", encode(name));
+        let what = format!("pause container {name}");
+        self.call(Call::new(Method::POST, path, what)).await?;
+        Ok(())
+    }
+
+    /// Lets a paused container go on. One that is not paused is a conflict.
+    pub async fn unpause_container(&self, name: &str) -> Result<(), DockerError> {
+        let path = format!("/containers/{}/unpause", encode(name));
+        let what = format!("unpause container {name}");
         self.call(Call::new(Method::POST, path, what)).await?;
         Ok(())
     }

@@ -1,5 +1,8 @@
 //! What happens to containers without us: the events of the engine, and a sweep after each time
 //! that the engine was away.
+//!
+//! The events end before an engine that is stopped ends its containers. What is frozen by version
+//! 1 of the cgroups cannot be ended, so it goes on then.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,6 +16,7 @@ use smol::Timer;
 use super::client::{Call, Client, broken};
 use super::containers::ContainerSummary;
 use super::error::DockerError;
+use super::freezer::Ways;
 use super::json::Lines;
 use super::registry::{Fate, Registry};
 use super::{DAEMON_LABEL, remove_unused};
@@ -58,6 +62,7 @@ enum Change {
 pub(super) async fn watch(
     client: Client,
     registry: Arc<Registry>,
+    ways: Arc<Ways>,
     daemon: String,
     listener: Listener,
 ) {
@@ -68,13 +73,15 @@ pub(super) async fn watch(
     loop {
         let ended = |name: &str, fate: &Fate| told(name, fate, &listener);
         // What happened before the stream began is told by `since` to the one, and by what is
-        // left to the other.
+        // left to the other. At first nothing is in use, and what an earlier run has left may be
+        // wanted.
         let sweep = async {
-            sweep(&client, &registry, &daemon, ended).await?;
-            if !is_up {
-                is_up = true;
-                listener.tell(Event::Up);
+            if is_up {
+                return Ok(());
             }
+            sweep(&client, &registry, &ways, &daemon, ended).await?;
+            is_up = true;
+            listener.tell(Event::Up);
             Ok(())
         };
         let follow = follow(&client, &registry, &daemon, &mut since, ended);
@@ -82,6 +89,9 @@ pub(super) async fn watch(
         let Err(error) = try_zip(sweep, follow).await;
         if is_up {
             is_up = false;
+            for fate in registry.all() {
+                fate.let_go();
+            }
             listener.tell(Event::Down);
         }
         if started.elapsed() > STABLE {
@@ -175,6 +185,7 @@ fn meaning<'a>(event: &'a Line, daemon: &str) -> Option<(&'a str, Change)> {
 async fn sweep(
     client: &Client,
     registry: &Registry,
+    ways: &Arc<Ways>,
     daemon: &str,
     ended: impl Fn(&str, &Fate),
 ) -> Result<(), DockerError> {
@@ -187,7 +198,7 @@ async fn sweep(
             ended(&name, &fate);
         }
     }
-    for error in remove_unused(client, registry, &containers).await {
+    for error in remove_unused(client, registry, ways, &containers).await {
         log::warn!("{error}");
     }
     Ok(())

@@ -1,10 +1,12 @@
 //! Sandboxes as containers of a Docker Engine (or Podman), through the Engine API.
 
+mod adopt;
 mod client;
 mod containers;
 mod error;
 mod events;
 mod frames;
+mod freezer;
 mod host;
 pub mod image;
 mod images;
@@ -26,7 +28,7 @@ use std::time::{Duration, Instant};
 use smol::Task;
 use smol::lock::Semaphore;
 
-use crate::engine::{Engine, Listener, Sandbox, SandboxSpec, StartError};
+use crate::engine::{Engine, Found, Listener, Sandbox, SandboxSpec, StartError};
 use crate::sync::lock;
 use crate::{BoxFuture, Executor};
 
@@ -42,6 +44,8 @@ pub use labels::DAEMON_LABEL;
 pub use networks::Network;
 pub use version::Version;
 
+use adopt::Adoption;
+use freezer::{Freezer, Ways};
 use network::Place;
 use registry::Registry;
 use sandbox::{Container, DockerSandbox};
@@ -81,6 +85,7 @@ pub struct DockerEngine {
     daemon: String,
     counter: AtomicU64,
     registry: Arc<Registry>,
+    ways: Arc<Ways>,
     starts: Semaphore,
     pulls: Semaphore,
     /// Since when no registry can be reached.
@@ -98,10 +103,12 @@ impl DockerEngine {
         let client = Client::connect(executor.clone(), options.host.as_deref()).await?;
         let place = network::choose(&client, options.network.as_deref()).await?;
         let registry = Arc::new(Registry::default());
+        let ways = Arc::new(Ways::default());
         let daemon = options.daemon_id;
         let events = events::watch(
             client.clone(),
             registry.clone(),
+            ways.clone(),
             daemon.clone(),
             options.events,
         );
@@ -117,6 +124,7 @@ impl DockerEngine {
             daemon,
             counter: AtomicU64::new(0),
             registry,
+            ways,
             starts: Semaphore::new(AT_A_TIME),
             pulls: Semaphore::new(PULLS),
             registry_away: Mutex::new(None),
@@ -145,22 +153,13 @@ impl DockerEngine {
         self.client.info().await
     }
 
-    /// Removes the containers of an earlier run of this daemon: those with its label that this
-    /// run did not make. Goes on after errors and gives them all.
-    pub async fn remove_leftovers(&self) -> Vec<DockerError> {
-        match self.own_containers().await {
-            Ok(containers) => remove_unused(&self.client, &self.registry, &containers).await,
-            Err(error) => vec![error],
-        }
-    }
-
     /// Removes all containers of this daemon, in use or not. Goes on after errors and gives them
     /// all.
     pub async fn remove_all(&self) -> Vec<DockerError> {
         match self.own_containers().await {
             Ok(containers) => {
-                let names = containers.iter().map(|container| container.id.clone());
-                remove(&self.client, names.collect()).await
+                let ids = containers.into_iter().map(|container| container.id);
+                remove(&self.client, &self.ways, ids.collect()).await
             }
             Err(error) => vec![error],
         }
@@ -240,15 +239,16 @@ impl DockerEngine {
         let (logs, inspected) = launched
             .await
             .map_err(|error| start::start_failed(image, &error))?;
-        let networks = inspected.network_settings.networks.unwrap_or_default();
-        let address = networks
-            .get(&self.place.network)
-            .and_then(|endpoint| endpoint.ip_address.as_deref()?.parse().ok());
+        let address = inspected.address_in(&self.place.network);
         if address.is_none() && inspected.state.running {
             return Err(StartError::Failed(format!(
                 "container {} has no address in network {}",
                 container.name, self.place.network
             )));
+        }
+        if let Some(process) = inspected.state.pid.filter(|process| *process > 0) {
+            let freezer = Freezer::new(self.ways.clone(), id.clone(), process);
+            container.fate().set_started(freezer);
         }
         Ok(DockerSandbox::new(container, id, image, address, logs))
     }
@@ -298,12 +298,32 @@ impl Engine for DockerEngine {
             Ok(Box::new(sandbox) as Box<dyn Sandbox>)
         })
     }
+
+    fn adopt(&self) -> BoxFuture<'_, Vec<Found>> {
+        Box::pin(async {
+            let containers = match self.own_containers().await {
+                Ok(containers) => containers,
+                Err(error) => {
+                    log::warn!("{error}");
+                    return Vec::new();
+                }
+            };
+            let adoption = Adoption {
+                client: self.client.clone(),
+                registry: self.registry.clone(),
+                ways: self.ways.clone(),
+                network: self.place.network.clone(),
+            };
+            adoption.adopt(containers).await
+        })
+    }
 }
 
 /// Removes those of the containers that are not in use.
 async fn remove_unused(
     client: &Client,
     registry: &Registry,
+    ways: &Arc<Ways>,
     containers: &[ContainerSummary],
 ) -> Vec<DockerError> {
     // Asked after the list was made: what is in it and not here now was never ours, or is not
@@ -315,20 +335,21 @@ async fn remove_unused(
         .map(|container| container.id.clone())
         .collect();
     if !unused.is_empty() {
-        log::info!("removing {} containers of an earlier run", unused.len());
+        log::info!("removing {} containers that nobody uses", unused.len());
     }
-    remove(client, unused).await
+    remove(client, ways, unused).await
 }
 
 /// Removes containers side by side; errors are collected.
-async fn remove(client: &Client, ids: Vec<String>) -> Vec<DockerError> {
+async fn remove(client: &Client, ways: &Arc<Ways>, ids: Vec<String>) -> Vec<DockerError> {
     let permits = Arc::new(Semaphore::new(AT_A_TIME));
     let removals: Vec<Task<Result<(), DockerError>>> = ids
         .into_iter()
         .map(|id| {
-            let (permits, remover) = (permits.clone(), client.clone());
+            let (permits, remover, ways) = (permits.clone(), client.clone(), ways.clone());
             client.executor().spawn(async move {
                 let _permit = permits.acquire().await;
+                adopt::let_go(&remover, &ways, &id).await;
                 remover.remove_container(&id).await
             })
         })

@@ -1,15 +1,20 @@
 //! Which containers are in use, and what became of them.
 
-use crate::sync::lock;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-/// What is known of one container without asking.
+use crate::sync::lock;
+
+use super::freezer::Freezer;
+
+/// What is known of one container without asking, and its freezer.
 #[derive(Debug, Default)]
 pub(super) struct Fate {
     /// Its id, as soon as it is created.
     id: OnceLock<String>,
+    /// As soon as it has been started.
+    freezer: OnceLock<Freezer>,
     leaving: AtomicBool,
     ended: AtomicBool,
     out_of_memory: AtomicBool,
@@ -25,13 +30,31 @@ impl Fate {
         let _ = self.id.set(id);
     }
 
+    pub(super) fn freezer(&self) -> Option<&Freezer> {
+        self.freezer.get()
+    }
+
+    pub(super) fn set_started(&self, freezer: Freezer) {
+        // A container is started once.
+        let _ = self.freezer.set(freezer);
+    }
+
     /// Whether it is being removed, so that its end tells nobody anything.
     pub(super) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Acquire)
     }
 
+    /// It is about to be removed. A frozen one goes on now, so that it can be killed.
     pub(super) fn set_leaving(&self) {
         self.leaving.store(true, Ordering::Release);
+        self.let_go();
+    }
+
+    /// See [`Freezer::let_go`].
+    pub(super) fn let_go(&self) {
+        if let Some(freezer) = self.freezer.get() {
+            freezer.let_go();
+        }
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -77,6 +100,11 @@ impl Registry {
     /// All names that are taken.
     pub(super) fn names(&self) -> HashSet<String> {
         self.lock().keys().cloned().collect()
+    }
+
+    /// All containers in use.
+    pub(super) fn all(&self) -> Vec<Arc<Fate>> {
+        self.lock().values().cloned().collect()
     }
 
     /// The names whose containers have been created.

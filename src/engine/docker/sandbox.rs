@@ -10,8 +10,8 @@ use smol::channel::bounded;
 use smol::{Task, Timer};
 
 use crate::BoxFuture;
-use crate::engine::Sandbox;
 use crate::engine::logs::LogSink;
+use crate::engine::{FreezeError, Sandbox};
 use crate::http::client::{Endpoint, ResponseStream, Wire};
 
 use super::client::Client;
@@ -86,6 +86,36 @@ impl Container {
             .expect("the creation above sends in any case")
     }
 
+    /// A container that is there already.
+    pub(super) fn existing(
+        client: Client,
+        registry: Arc<Registry>,
+        name: String,
+        id: &str,
+    ) -> Container {
+        let fate = registry.take(&name);
+        fate.set_created(id.to_owned());
+        Container {
+            client,
+            registry,
+            name,
+            fate,
+            removed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn fate(&self) -> &Fate {
+        &self.fate
+    }
+
+    /// Lets it go on, if it is frozen.
+    pub(super) async fn thaw(&self) -> Result<(), FreezeError> {
+        match self.fate.freezer() {
+            Some(freezer) => freezer.thaw(&self.client).await,
+            None => Ok(()),
+        }
+    }
+
     /// Kills and removes it. If that fails, it is tried again after the next restart of the
     /// engine or of the daemon.
     pub(super) async fn remove(&self) {
@@ -150,6 +180,13 @@ impl DockerSandbox {
             _pump: container.client.executor().spawn(pump),
             container,
         }
+    }
+}
+
+impl DockerSandbox {
+    /// The container alone.
+    pub(super) fn into_container(self) -> Container {
+        self.container
     }
 }
 
@@ -248,6 +285,19 @@ impl Sandbox for DockerSandbox {
                 pause = (pause * 2).min(Duration::from_millis(100));
             }
         })
+    }
+
+    fn freeze(&self) -> BoxFuture<'_, Result<(), FreezeError>> {
+        Box::pin(async {
+            match self.container.fate.freezer() {
+                Some(freezer) => freezer.freeze(&self.container.client).await,
+                None => Err(FreezeError::Unsupported("it has ended")),
+            }
+        })
+    }
+
+    fn thaw(&self) -> BoxFuture<'_, Result<(), FreezeError>> {
+        Box::pin(self.container.thaw())
     }
 
     fn remove(&self) -> BoxFuture<'_, ()> {
