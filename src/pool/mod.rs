@@ -3,6 +3,7 @@
 
 pub mod driver;
 pub mod state;
+pub mod warmth;
 
 pub use driver::{Driver, Grant, Lease, Queued, Statistics, Wait, Warm};
 pub use state::{Key, Outlook, Refusal, Settings, Slot};
