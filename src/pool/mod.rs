@@ -2,6 +2,7 @@
 //! decisions out.
 
 pub mod driver;
+pub mod pressure;
 pub mod state;
 pub mod warmth;
 
