@@ -53,6 +53,7 @@ impl From<Refusal> for Unable {
     fn from(refusal: Refusal) -> Self {
         let reason = match refusal {
             Refusal::NoCapacity => Reason::NoCapacity,
+            Refusal::TooLarge { .. } => Reason::Limits,
             Refusal::QueueFull(_) => Reason::QueueFull,
             Refusal::Stopping => Reason::Start,
         };
