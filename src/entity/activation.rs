@@ -57,6 +57,19 @@ impl Response {
             size: None,
         }
     }
+
+    /// An answer of so many bytes, of which `max` were allowed, and the start that is told of it
+    /// (reference section 7.6).
+    pub fn too_long(status: Status, length: u64, max: u64, start: &str) -> Self {
+        let text = format!(
+            "The action produced a response that exceeded the allowed length: {length} > {max} \
+             bytes. The truncated response was: {start}"
+        );
+        Response {
+            size: Some(length),
+            ..Response::error(status, &text)
+        }
+    }
 }
 
 /// One activation, complete. The store keeps it in two parts so that lists read only the first.

@@ -9,7 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{ActivationId, json};
 
 /// What the annotation says.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Whereabouts<'a> {
     /// The OpenWhisk that has done the work; none if that is the one that has the record.
@@ -24,6 +24,15 @@ pub struct Whereabouts<'a> {
 }
 
 impl Whereabouts<'_> {
+    /// The same, of texts of its own.
+    pub fn into_owned(self) -> Whereabouts<'static> {
+        Whereabouts {
+            url: self.url.map(|url| url.into_owned().into()),
+            reason: self.reason.into_owned().into(),
+            activation_id: self.activation_id,
+        }
+    }
+
     /// Name of the annotation.
     pub const ANNOTATION: &'static str = "owl-tier";
 

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use smol::Timer;
+
 use super::InvokeError;
+use super::run::PAUSE;
 
 /// So many bytes in all, of which each call takes its part.
 pub(super) struct Budget {
@@ -46,6 +49,16 @@ impl Budget {
             )),
         }
     }
+
+    /// Takes some bytes as soon as others have given back enough.
+    pub(super) async fn wait(&self, bytes: u64) -> Room {
+        loop {
+            match self.take(bytes) {
+                Ok(room) => return room,
+                Err(_) => Timer::after(PAUSE).await,
+            };
+        }
+    }
 }
 
 impl Drop for Room {
@@ -57,6 +70,27 @@ impl Drop for Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_can_wait_gets_room_when_there_is_some() {
+        let budget = Budget::new(10);
+        let large = budget.take(8).unwrap();
+        let gave_back = std::cell::Cell::new(false);
+        let room = smol::block_on(smol::future::or(
+            async {
+                let room = budget.wait(5).await;
+                assert!(gave_back.get());
+                room
+            },
+            async {
+                Timer::after(PAUSE / 2).await;
+                gave_back.set(true);
+                drop(large);
+                std::future::pending().await
+            },
+        ));
+        assert_eq!(room.bytes, 5);
+    }
 
     #[test]
     fn room_is_bounded() {

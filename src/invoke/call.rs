@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use smol::lock::SemaphoreGuardArc;
 
+use super::burst::Sent;
 use crate::catalog::Resolved;
 use crate::entity::{Action, Activation, ActivationId, Identity};
 use crate::pool::Refusal;
@@ -30,6 +31,8 @@ pub struct Call {
     pub via: Option<Box<str>>,
     /// Given back when the activation has ended, by whoever bounds how many are under way.
     pub held: Option<SemaphoreGuardArc>,
+    /// The tier that it was sent to.
+    pub(super) sent: Sent,
 }
 
 impl Call {
@@ -50,6 +53,7 @@ impl Call {
             wait,
             via: None,
             held: None,
+            sent: Sent::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::task::Poll;
 use super::record::{Executed, Reached, activation};
 use super::{Call, Inner};
 use crate::clock::now;
-use crate::entity::{Activation, ActivationId, Identity, Response};
+use crate::entity::{Activation, ActivationId, Identity, Response, Whereabouts};
 
 /// How many records are written at the same time.
 pub const CLOSED_AT_A_TIME: usize = 64;
@@ -37,6 +37,14 @@ impl Closing {
             record: activation(call, id, cause, executed),
             logs: Vec::new(),
         }
+    }
+}
+
+impl Closing {
+    /// The same with the annotation that says where it may have run.
+    pub fn sent_to(mut self, tier: &Whereabouts<'_>) -> Self {
+        self.record.annotations.push(tier.annotation());
+        self
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::Call;
 use super::account::{Account, Form};
 use super::fired::Fired;
-use crate::entity::ActivationId;
+use crate::entity::{ActivationId, Whereabouts};
 
 /// A stored document.
 #[derive(Serialize, Deserialize)]
@@ -48,6 +48,9 @@ pub(super) struct Invocation<'a> {
     /// The sequence or composition that it is part of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cause: Option<ActivationId>,
+    /// The tier that it was sent to, and its id there, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub(super) tier: Option<Whereabouts<'a>>,
 }
 
 /// A sequence or composition as far as it has come.
@@ -143,5 +146,6 @@ fn of(call: &Call, cause: Option<ActivationId>) -> Invocation<'_> {
         payload: None,
         transaction_id: &call.transaction_id,
         cause,
+        tier: call.sent.place(),
     }
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use smol::Timer;
 use smol::lock::Semaphore;
 
+use super::burst::unclear;
 use super::closing::{CLOSED_AT_A_TIME, Closing};
 use super::pending::{Document, Invocation, Open, Underway};
 use super::record::Reached;
@@ -16,12 +17,16 @@ use super::{Call, InvokeError, Invoker};
 use crate::catalog::{AccessError, CatalogError, Resolved};
 use crate::clock::now;
 use crate::entity::{
-    Action, ActionLimits, ActivationId, Exec, Identity, Parameters, Response, Secret, Status, names,
+    Action, ActionLimits, ActivationId, Exec, Identity, Parameters, Response, Secret, Status,
+    Whereabouts, names,
 };
 use crate::store::{Progress, StoreError};
 
 /// Calls of an earlier run that are under way at the same time.
 const AT_A_TIME: usize = 4;
+
+/// Calls of an earlier run that tiers are asked about at the same time.
+const ASKED_AT_A_TIME: usize = 32;
 
 /// What the record of an activation says that was running when the daemon ended.
 const STOPPED: &str = "The gateway stopped while this activation was running; it was not repeated.";
@@ -29,7 +34,7 @@ const STOPPED: &str = "The gateway stopped while this activation was running; it
 /// How many promised invocations a restart found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
-    /// Not started before: they run now.
+    /// Not started before, or taken by a tier: they run now, or are asked for there.
     pub run: usize,
     /// Started before: they are closed as internal errors.
     pub closed: usize,
@@ -39,6 +44,8 @@ pub struct Recovered {
 enum Settled {
     /// It runs now.
     Again(Box<Call>),
+    /// It runs on a tier, which is asked for its result.
+    Asked(Box<Call>, Whereabouts<'static>),
     /// The rules of a fired trigger are followed now.
     Follows,
     /// There are so many records to be stored.
@@ -56,6 +63,7 @@ impl Invoker {
     pub async fn recover(&self) -> Result<Recovered, StoreError> {
         let mut recovered = Recovered::default();
         let mut again = Vec::new();
+        let mut asked = Vec::new();
         let mut closings = Vec::new();
         let left = self.inner.store.pending()?;
         let known: HashSet<ActivationId> = left.iter().map(|(id, ..)| *id).collect();
@@ -74,6 +82,10 @@ impl Invoker {
             match self.settle((id, progress), document, &known, &mut closings) {
                 Ok(Settled::Closed(number)) => recovered.closed += number,
                 Ok(Settled::Follows) => recovered.run += 1,
+                Ok(Settled::Asked(call, tier)) => {
+                    recovered.run += 1;
+                    asked.push((*call, id, tier));
+                }
                 Ok(Settled::Again(call)) => {
                     recovered.run += 1;
                     again.push((*call, id));
@@ -83,6 +95,7 @@ impl Invoker {
         }
         self.inner.store_all(&mut closings).await;
         self.run_again(again);
+        self.ask_again(asked);
         Ok(recovered)
     }
 
@@ -111,6 +124,19 @@ impl Invoker {
                 return Ok(settled);
             }
         };
+        if let Some(tier) = &found.tier {
+            let tier = tier.clone().into_owned();
+            return Ok(match self.call_again(&found)? {
+                Ok(call) if self.inner.may_ask(&tier) => Settled::Asked(Box::new(call), tier),
+                Ok(call) | Err(call) => {
+                    let response = lost_at(&tier);
+                    let reached = Reached::Action;
+                    let closing = Closing::not_run(&call, id, found.cause, reached, response);
+                    closings.push(closing.sent_to(&tier));
+                    Settled::Closed(1)
+                }
+            });
+        }
         let (call, reached, response) = match (progress, self.call_again(&found)?) {
             (Progress::Accepted, Ok(call)) => return Ok(Settled::Again(Box::new(call))),
             (Progress::Accepted, Err(call)) => {
@@ -197,6 +223,28 @@ impl Invoker {
             .resolve(identity, namespace, package, name)
     }
 
+    /// Asks tiers for the results of calls that an earlier run has sent there.
+    fn ask_again(&self, calls: Vec<(Call, ActivationId, Whereabouts<'static>)>) {
+        let permits = Arc::new(Semaphore::new(ASKED_AT_A_TIME));
+        for (call, id, tier) in calls {
+            let (inner, permits) = (self.inner.clone(), permits.clone());
+            let flown = Flown {
+                flight: inner.flight(Runner::of(&call.action), &call),
+                call: Arc::new(call),
+                id,
+                cause: None,
+                received: Instant::now(),
+                sender: None,
+            };
+            let asked = async move {
+                let _permit = permits.acquire().await;
+                let finished = inner.ask(&flown, tier).await;
+                inner.land(flown, finished).await;
+            };
+            self.inner.executor.spawn(asked).detach();
+        }
+    }
+
     /// Runs calls of an earlier run, a few at a time: all at once may be more than may wait for a
     /// sandbox, and they must not take every place from new calls.
     fn run_again(&self, calls: Vec<(Call, ActivationId)>) {
@@ -241,6 +289,15 @@ impl Invoker {
     }
 }
 
+/// The end of an activation that may have run on a tier, which cannot be asked for it.
+fn lost_at(tier: &Whereabouts<'_>) -> Response {
+    let why = match tier.activation_id {
+        Some(_) => "that is no tier of this gateway any more",
+        None => "the gateway stopped before it had an answer",
+    };
+    Response::error(Status::InternalError, &unclear(tier, why))
+}
+
 fn stopped() -> Response {
     Response::error(Status::InternalError, STOPPED)
 }
@@ -252,6 +309,7 @@ fn invocation_of<'a>(child: &Open, own: &Invocation<'a>) -> Invocation<'a> {
         binding: child.binding.clone(),
         payload: None,
         cause: None,
+        tier: None,
         ..*own
     }
 }

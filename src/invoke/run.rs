@@ -51,11 +51,15 @@ pub(super) struct Landed {
 /// An activation that is to be run, here or elsewhere.
 pub(super) struct Errant<'a> {
     /// What is invoked.
-    pub(super) call: &'a Call,
+    pub(super) call: &'a Arc<Call>,
     /// Its id.
     pub(super) id: ActivationId,
+    /// The sequence or composition that it is part of.
+    pub(super) cause: Option<ActivationId>,
     /// When the request for it came.
     pub(super) received: Instant,
+    /// Whether nobody waits for it, and the store has it.
+    pub(super) promised: bool,
     /// Whether a restart would not run it again.
     pub(super) started: bool,
 }
@@ -142,29 +146,43 @@ impl Inner {
     /// it runs, if that has been asked for.
     pub(super) async fn fly(self: Arc<Self>, flown: Flown, place: Option<Place>) {
         let Flown {
-            call,
+            ref call,
             id,
             cause,
             received,
-            sender,
-            mut flight,
+            ref sender,
+            ..
         } = flown;
         let promised = sender.is_none();
         let finished = match call.action.exec {
-            Exec::Builtin => Some(self.built_in(&call, id, received, promised).await),
+            Exec::Builtin => Some(self.built_in(call, id, received, promised).await),
             _ => {
                 let errant = Errant {
-                    call: &call,
+                    call,
                     id,
+                    cause,
                     received,
+                    promised,
                     started: !promised,
                 };
                 self.anywhere(errant, place).await
             }
         };
-        let Some(finished) = finished else {
-            return;
-        };
+        if let Some(finished) = finished {
+            self.land(flown, finished).await;
+        }
+    }
+
+    /// Answers whoever waits for an activation that has its result, and stores its record.
+    pub(super) async fn land(&self, flown: Flown, finished: Finished) {
+        let Flown {
+            call,
+            id,
+            cause,
+            sender,
+            mut flight,
+            ..
+        } = flown;
         let Finished {
             executed,
             printed,

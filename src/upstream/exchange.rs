@@ -78,6 +78,9 @@ pub enum Judged {
     ByStatus,
     /// As [`Judged::ByStatus`], unless the answer names an activation: then an action has failed.
     ByActivation,
+    /// 502 and 504, unless the answer names an activation: what stands before it does not get
+    /// through. Nothing else: it may refuse more work, as this one may.
+    ByInvocation,
     /// Nothing: the status is made by somebody's action.
     Not,
 }

@@ -156,28 +156,46 @@ impl Upstream {
     /// # Errors
     /// As [`Upstream::send`]; [`UpstreamError::Broken`], too, if the body breaks off or is longer,
     /// and [`UpstreamError::NoRoom`] if there is no memory for it.
-    pub async fn fetch(&self, mut request: Outgoing, limit: u64) -> Result<Whole, UpstreamError> {
+    pub async fn fetch(&self, request: Outgoing, limit: u64) -> Result<Whole, UpstreamError> {
+        let fetched = self.fetch_into(request, limit, |_| async {});
+        fetched.await.map(|(whole, ())| whole)
+    }
+
+    /// [`Upstream::fetch`] for answers that may be large: no more of the body is taken than its
+    /// first pieces until `room` has made room for it. It is told the length, if that was
+    /// announced; what it gives comes back beside the answer.
+    ///
+    /// # Errors
+    /// As [`Upstream::fetch`].
+    pub async fn fetch_into<R, F: Future<Output = R>>(
+        &self,
+        mut request: Outgoing,
+        limit: u64,
+        room: impl FnOnce(Option<u64>) -> F,
+    ) -> Result<(Whole, R), UpstreamError> {
         let is_here = !matches!(request.body, OutgoingBody::Pieces { .. });
         request.short = request.patience.is_zero() && is_here;
         let asked = self.ask(&request)?;
         // In a box: whoever waits for this in several layers has several places for it.
         let sent = Box::pin(async {
             let answer = self.0.exchange.send(request).await?;
+            let held = room(answer.body.length).await;
             let body = self.0.room.read(answer.body, limit).await;
-            Ok((answer.status, answer.headers, body))
+            Ok((answer.status, answer.headers, body, held))
         });
-        let (status, headers, body) = match self.unless_down(&asked, sent).await {
+        let (status, headers, body, held) = match self.unless_down(&asked, sent).await {
             Ok(answer) => answer,
             Err(error) => return Err(self.failed(&asked, error)),
         };
         match body {
             Ok(body) => {
                 self.answered(&asked, status, &headers);
-                Ok(Whole {
+                let whole = Whole {
                     status,
                     headers,
                     body,
-                })
+                };
+                Ok((whole, held))
             }
             Err(error) if error.kind() == ErrorKind::FileTooLarge => {
                 self.answered(&asked, status, &headers);

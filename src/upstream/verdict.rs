@@ -28,8 +28,13 @@ impl Verdict {
         match judged {
             _ if is_own => Verdict::Well,
             Judged::ByActivation if headers.contains_key(ActivationId::HEADER) => Verdict::Well,
+            Judged::ByInvocation
+                if headers.contains_key(ActivationId::HEADER) || !is_of_a_proxy(status) =>
+            {
+                Verdict::Unknown
+            }
             Judged::Not => Verdict::Unknown,
-            Judged::ByStatus | Judged::ByActivation => {
+            Judged::ByStatus | Judged::ByActivation | Judged::ByInvocation => {
                 Verdict::Failed(Failure::Unwell, format!("it answers {status}"))
             }
         }
@@ -59,6 +64,14 @@ fn is_trouble(status: StatusCode) -> bool {
     }
 }
 
+/// Whether it is what a proxy says that does not get through.
+fn is_of_a_proxy(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use hyper::header::HeaderValue;
@@ -78,7 +91,12 @@ mod tests {
     fn what_answers_say() {
         let failed =
             |status: &str| Verdict::Failed(Failure::Unwell, format!("it answers {status}"));
-        for judged in [Judged::ByStatus, Judged::ByActivation, Judged::Not] {
+        for judged in [
+            Judged::ByStatus,
+            Judged::ByActivation,
+            Judged::ByInvocation,
+            Judged::Not,
+        ] {
             for status in [200, 302, 401, 404, 409, 429, 501, 508] {
                 assert_eq!(of(judged, status, None), Verdict::Well, "{status}");
             }
@@ -96,6 +114,15 @@ mod tests {
         let by_status = of(Judged::ByStatus, 502, activation);
         assert_eq!(by_status, failed("502 Bad Gateway"));
         assert_eq!(of(Judged::Not, 502, None), Verdict::Unknown);
+        for (status, text) in [(502, "502 Bad Gateway"), (504, "504 Gateway Timeout")] {
+            assert_eq!(of(Judged::ByInvocation, status, None), failed(text));
+            let named = of(Judged::ByInvocation, status, activation);
+            assert_eq!(named, Verdict::Unknown);
+        }
+        // One that is full, or cannot run anything now, is there all the same.
+        for status in [500, 503] {
+            assert_eq!(of(Judged::ByInvocation, status, None), Verdict::Unknown);
+        }
     }
 
     #[test]

@@ -131,14 +131,7 @@ pub(super) fn run_answer(answer: &Answer) -> Response {
 fn oversized(answer: &Answer, status: Status) -> Option<Response> {
     let TooLong { length, max } = answer.truncated?;
     let kept = String::from_utf8_lossy(without_half_character(&answer.body));
-    let mut response = Response::error(
-        status,
-        &format!(
-            "The action produced a response that exceeded the allowed length: {length} > {max} bytes. The truncated response was: {kept}"
-        ),
-    );
-    response.size = Some(length);
-    Some(response)
+    Some(Response::too_long(status, length, max, &kept))
 }
 
 /// Leaves out the start of a character that the cut went through.

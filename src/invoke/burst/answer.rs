@@ -20,6 +20,8 @@ pub enum Answer {
     Running(ActivationId),
     /// It was not accepted, and why: nothing was run.
     Refused(String),
+    /// It was not accepted because of the caller's key: what was answered.
+    Stranger(String),
     /// It may have been accepted: what was answered.
     Unclear(String),
 }
@@ -36,6 +38,8 @@ pub struct Record {
     pub duration: Option<u64>,
     /// Milliseconds of init; none when warm.
     pub init: Option<u64>,
+    /// Milliseconds from its receipt there to its start, if they are known.
+    pub wait: Option<u64>,
     /// Whether the time limit was hit.
     pub timed_out: bool,
     /// Its log so far.
@@ -95,6 +99,7 @@ impl Record {
             id: read.id,
             duration: read.duration.or_else(took),
             init: annotation("initTime").and_then(number),
+            wait: annotation("waitTime").and_then(number),
             timed_out: annotation("timeout").is_some_and(|value| value.get() == "true"),
             is_nowhere: whereabouts.is_some_and(|found| found.reason == NOWHERE),
             logs: read
@@ -149,6 +154,10 @@ impl Answer {
         let Some(id) = id.or_else(named) else {
             return without_activation(status, body);
         };
+        // It had a place in the line there, and got nothing to run in.
+        if matches!(status, 429 | 503) && said(body).is_some() {
+            return without_activation(status, body);
+        }
         match json::stored::<&RawValue>(body) {
             // A result that is an array is answered bare, whatever was asked for.
             Some(result) if status == 200 && result.get().starts_with('[') => {
@@ -161,6 +170,7 @@ impl Answer {
                     },
                     duration: None,
                     init: None,
+                    wait: None,
                     timed_out: false,
                     logs: Vec::new(),
                     is_nowhere: false,
@@ -174,14 +184,19 @@ impl Answer {
 
 /// What an answer means that no OpenWhisk gives to an invocation that it has accepted.
 fn without_activation(status: u16, body: &[u8]) -> Answer {
-    let failure: Option<Failure<'_>> = json::stored(body);
-    let said = failure.and_then(|failure| json::text(failure.error));
-    let text = told(&format!("it answers {status}"), said);
+    let text = told(&format!("it answers {status}"), said(body));
     match status {
-        // Whoever stands before it has waited for it in vain.
-        200..=299 | 504 => Answer::Unclear(text),
+        // Whoever stands before it has waited for it in vain, or has lost it.
+        200..=299 | 502 | 504 => Answer::Unclear(text),
+        401 | 403 => Answer::Stranger(text),
         _ => Answer::Refused(text),
     }
+}
+
+/// What a failure says, as OpenWhisk tells it.
+fn said(body: &[u8]) -> Option<String> {
+    let failure: Option<Failure<'_>> = json::stored(body);
+    failure.and_then(|failure| json::text(failure.error))
 }
 
 #[cfg(test)]
@@ -204,7 +219,7 @@ mod tests {
     #[test]
     fn records() {
         let more = r#","duration":17,"logs":["a","b"],"annotations":[{"key":"path","value":"x"},
-            {"key":"initTime","value":7},{"key":"timeout","value":true}]"#;
+            {"key":"initTime","value":7},{"key":"waitTime","value":4},{"key":"timeout","value":true}]"#;
         let read = Record::read(record("action developer error", more).as_bytes()).unwrap();
         assert_eq!(read.id, id());
         assert_eq!(read.response.status, Status::DeveloperError);
@@ -214,6 +229,7 @@ mod tests {
             (Some(9), Some(17), Some(7))
         );
         assert!(read.timed_out);
+        assert_eq!(read.wait, Some(4));
         assert_eq!(read.logs, ["a", "b"]);
 
         let read = Record::read(record("success", "").as_bytes()).unwrap();
@@ -240,6 +256,7 @@ mod tests {
             (202, Some(id()), "{}"),
             // Somebody between here and there.
             (502, Some(id()), "<html>"),
+            (503, Some(id()), "<html>"),
             (200, Some(id()), ""),
         ] {
             match Answer::read(status, header, body.as_bytes()) {
@@ -270,6 +287,12 @@ mod tests {
             other => panic!("{other:?}"),
         }
         assert!(matches!(with("wait"), Answer::Ended(_)));
+        for status in [429, 503] {
+            match Answer::read(status, Some(id()), br#"{"error":"Full.","code":"x"}"#) {
+                Answer::Refused(told) => assert_eq!(told, format!("it answers {status}: Full")),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]
@@ -280,9 +303,8 @@ mod tests {
                 r#"{"error":"Too many.","code":"x"}"#,
                 "it answers 429: Too many",
             ),
-            (401, "", "it answers 401"),
             (404, "<html>", "it answers 404"),
-            (502, "bad gateway", "it answers 502"),
+            (500, r#"{"error":"No."}"#, "it answers 500: No"),
             (503, r#"{"error":"Full."}"#, "it answers 503: Full"),
             (508, r#"{"error":7}"#, "it answers 508"),
             (302, "", "it answers 302"),
@@ -292,7 +314,16 @@ mod tests {
                 other => panic!("{status}: {other:?}"),
             }
         }
-        for status in [200, 202, 204, 504] {
+        for status in [401, 403] {
+            match Answer::read(status, None, br#"{"error":"The key is wrong."}"#) {
+                Answer::Stranger(told) => {
+                    assert_eq!(told, format!("it answers {status}: The key is wrong"));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        // A proxy that says so may have passed it on before.
+        for status in [200, 202, 204, 502, 504] {
             let answer = Answer::read(status, None, b"{}");
             assert!(matches!(answer, Answer::Unclear(_)), "{status}: {answer:?}");
         }

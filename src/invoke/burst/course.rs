@@ -1,17 +1,12 @@
 //! An invocation on its way from place to place, until one has run it.
 
-use std::time::{Duration, Instant};
-
-use super::answer::Record;
 use super::placement::{Placement, Reason, Stop};
-use super::tier::{self, Errand, Failure};
 use super::{Burst, annotation};
-use crate::clock::now;
-use crate::entity::{ActivationId, Response, Status};
+use crate::entity::Status;
 use crate::invoke::choice::Home;
-use crate::invoke::ended::{Unable, ended};
-use crate::invoke::execute::{Finished, Printed};
-use crate::invoke::record::{Executed, Reached, Timing};
+use crate::invoke::ended::Unable;
+use crate::invoke::execute::Finished;
+use crate::invoke::record::Reached;
 use crate::invoke::run::{Errant, Ran};
 use crate::invoke::{Call, Inner, InvokeError, admission};
 use crate::pool::{Outlook, Wait};
@@ -40,13 +35,6 @@ pub struct Course {
     others: Vec<String>,
 }
 
-/// What a tier has printed, or will have: asked for when the caller has its answer.
-pub struct Elsewhere {
-    tier: Upstream,
-    id: ActivationId,
-    via: String,
-}
-
 impl Course {
     fn new(stops: Vec<Stop>, reason: Reason, via: String) -> Self {
         Course {
@@ -57,6 +45,16 @@ impl Course {
             unable: None,
             others: Vec::new(),
         }
+    }
+
+    /// The OWLs that it has come through, with this one.
+    pub fn via(&self) -> &str {
+        &self.via
+    }
+
+    /// Why it runs where it comes next.
+    pub const fn reason(&self) -> Reason {
+        self.reason
     }
 
     /// It does not run here.
@@ -171,8 +169,16 @@ impl Inner {
         }
     }
 
-    /// Why what an action needs is not to be had here; none if it may be tried.
+    /// Why what an action needs is not to be had here; none if it may be tried. Limits that its
+    /// namespace has here are none of that: what they forbid, nobody is asked to do instead.
     fn unfit(&self, burst: &Burst, call: &Call) -> Option<Unable> {
+        if let Err(beyond) = self.settings.actions.check(&call.action.limits) {
+            return Some(Unable {
+                reason: Reason::Limits,
+                status: Status::ApplicationError,
+                message: format!("This gateway does not run the action: {beyond}."),
+            });
+        }
         match self.home_here(call) {
             Err(unable) => Some(unable),
             Ok(home) => {
@@ -301,96 +307,18 @@ impl Inner {
             if self.is_leaving(&errant) {
                 return None;
             }
-            self.begin(&mut errant).await;
+            self.sets_out(&mut errant, &burst.tiers[tier], course.reason)
+                .await;
             match self.on_tier(burst, tier, &errant, &course).await {
                 Ok(finished) => return Some(finished),
                 Err(why) => {
                     burst.failed(tier);
+                    errant.call.sent.not_taken();
                     course.go_on(&burst.tiers[tier], &why);
                 }
             }
         }
         Some(self.nowhere(errant.call, course.give_up()))
-    }
-
-    /// Runs a call on a tier.
-    ///
-    /// # Errors
-    /// Why it has not taken it.
-    async fn on_tier(
-        &self,
-        burst: &Burst,
-        number: usize,
-        errant: &Errant<'_>,
-        course: &Course,
-    ) -> Result<Finished, String> {
-        let (call, tier) = (errant.call, &burst.tiers[number]);
-        let path = reached_as(call);
-        let errand = self.errand(call, &path, &course.via);
-        let begun = Instant::now();
-        let outcome = tier::run(tier, &errand).await;
-        let all = begun.elapsed();
-        let (id, finished) = match outcome {
-            Ok(record) => {
-                burst.ran_there(number, call, all, &record);
-                let elsewhere = Elsewhere {
-                    tier: tier.clone(),
-                    id: record.id,
-                    via: course.via.clone(),
-                };
-                let id = record.id;
-                (Some(id), of_record(record, errant, begun, elsewhere))
-            }
-            Err(Failure::NotTaken(why)) => {
-                log::info!(
-                    "{}: {} has not taken it: {why}",
-                    call.action.path(),
-                    tier.url()
-                );
-                return Err(why);
-            }
-            Err(Failure::Unclear(why, id)) => {
-                let why = why.trim_end_matches('.');
-                let text = format!(
-                    "This activation was sent to {}, and whether it has run there is not known: \
-                     {why}. It was not repeated.",
-                    tier.url()
-                );
-                log::warn!("{}: {text}", call.action.path());
-                let response = Response::error(Status::InternalError, &text);
-                (id, ended(Reached::Action, response))
-            }
-        };
-        self.metrics.delegated.add(tier.url(), course.reason.code());
-        let place = annotation(Some(tier.url()), course.reason, id);
-        Ok(Finished {
-            place: Some(place),
-            ..finished
-        })
-    }
-
-    /// What a tier is asked for a call.
-    fn errand<'a>(&self, call: &'a Call, path: &'a str, via: &'a str) -> Errand<'a> {
-        let limits = &call.action.limits;
-        let settings = &self.settings;
-        let patience = Duration::from_millis(limits.timeout) + settings.component_grace;
-        Errand {
-            identity: &call.identity,
-            path,
-            payload: call.payload.as_deref(),
-            via,
-            patience,
-            // It may have to wait there as long as here.
-            limit: patience + settings.longest_wait,
-            most: self.bounds(&call.identity).max + (u64::from(limits.logs) << 20),
-        }
-    }
-
-    /// The log of an activation that has run on a tier.
-    pub(in crate::invoke) async fn printed(&self, call: &Call, there: Elsewhere) -> Vec<String> {
-        let path = reached_as(call);
-        let errand = self.errand(call, &path, &there.via);
-        tier::logs(&there.tier, &errand, there.id).await
     }
 }
 
@@ -399,48 +327,5 @@ fn onward(burst: &Burst, call: &Call) -> (String, Option<String>) {
     match burst.via.onward(call.via.as_deref()) {
         Ok(via) => (via, None),
         Err(looped) => (String::new(), Some(looped.to_string())),
-    }
-}
-
-/// `ns/[package/]name` as the caller reached the action: what a binding adds is merged there.
-fn reached_as(call: &Call) -> String {
-    match &call.binding {
-        Some(binding) => format!("{binding}/{}", call.action.name),
-        None => call.action.path(),
-    }
-}
-
-/// What is recorded here of an activation that has run on a tier, in the time of this clock.
-fn of_record(
-    record: Record,
-    errant: &Errant<'_>,
-    begun: Instant,
-    elsewhere: Elsewhere,
-) -> Finished {
-    let all = begun.elapsed().as_millis() as u64;
-    let duration = record.duration.unwrap_or(all);
-    let end = now();
-    let since_received = errant.received.elapsed().as_millis() as u64;
-    let executed = Executed {
-        start: end.saturating_sub(duration),
-        end,
-        duration,
-        reached: Reached::Run(Timing {
-            wait: since_received.saturating_sub(duration),
-            init: record.init,
-            timed_out: record.timed_out,
-        }),
-        response: record.response,
-    };
-    let printed = match (errant.call.action.limits.logs, record.logs.is_empty()) {
-        (0, _) => Printed::Nothing,
-        (_, true) => Printed::Elsewhere(elsewhere),
-        (_, false) => Printed::Lines(record.logs),
-    };
-    Finished {
-        executed,
-        printed,
-        place: None,
-        refusal: None,
     }
 }

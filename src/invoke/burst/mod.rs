@@ -1,14 +1,16 @@
 //! Bursting: what cannot run here, or does better elsewhere, runs on another OpenWhisk, a tier.
 //!
 //! `placement` says in which order places are tried, with the help of `estimates`; `course` takes
-//! an invocation from one to the next; `tier` is the call to another OpenWhisk and `answer` what it
-//! says. A tier that has not taken an invocation is followed by the next; one that may have taken
+//! an invocation from one to the next; `away` has it run on one of them, `tier` is the call to
+//! another OpenWhisk and `answer` what it says. A tier that has not taken an invocation is followed by the next; one that may have taken
 //! it is the last, so that nothing runs twice.
 
 mod answer;
+mod away;
 mod course;
 mod estimates;
 mod placement;
+mod sent;
 mod tier;
 mod unfit;
 
@@ -18,10 +20,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
-pub(super) use course::{Elsewhere, Place};
+pub(super) use away::{Elsewhere, unclear};
+pub(super) use course::Place;
 pub(super) use placement::{Placement, Reason};
+pub(super) use sent::Sent;
 
 use super::Call;
+use super::budget::Budget;
 use super::record::{Executed, Reached};
 use crate::entity::{Action, ActivationId, Exec, Response, Status, Whereabouts};
 use crate::pool::Outlook;
@@ -31,8 +36,11 @@ use estimates::{Estimates, Subject, Took};
 use placement::Stop;
 use unfit::Unfit;
 
-/// Actions with a placement that means nothing that are told of in the log.
+/// What the log is told of once, and no more than so many.
 const MOST_TOLD: usize = 100;
+
+/// Bytes of large answers of tiers, and of what is read of them, that there may be at a time.
+const MOST_ANSWERS: u64 = 32 << 20;
 
 /// The OpenWhisks that take over what cannot run here.
 pub struct Tiers {
@@ -51,8 +59,10 @@ pub(super) struct Burst {
     on_failure: bool,
     estimates: Mutex<Estimates>,
     unfit: Mutex<Unfit>,
-    /// Actions whose placement means nothing, as far as that was told.
+    /// What the log has: actions whose placement means nothing, and tiers that do not know a key.
     told: Mutex<HashSet<String>>,
+    /// What answers of tiers may hold.
+    answers: Budget,
 }
 
 impl Burst {
@@ -65,6 +75,7 @@ impl Burst {
             estimates: Mutex::default(),
             unfit: Mutex::default(),
             told: Mutex::default(),
+            answers: Budget::new(MOST_ANSWERS),
         })
     }
 
@@ -93,15 +104,34 @@ impl Burst {
     /// Tells, once for each action, that what it says of its place means nothing.
     fn tell(&self, action: &Action, value: &RawValue) {
         let path = action.path();
-        let mut told = lock(&self.told);
-        if told.len() < MOST_TOLD && !told.contains(&path) {
+        if self.is_news(&path) {
             let value: String = value.get().chars().take(40).collect();
             log::warn!(
                 "{path}: owl-placement is {value}, not one of edge-only, prefer-edge, any, cloud: \
                  it counts as prefer-edge"
             );
-            told.insert(path);
         }
+    }
+
+    /// Tells, once for each namespace, that a tier does not take its key.
+    fn tell_of_key(&self, tier: &Upstream, namespace: &str, why: &str) {
+        if self.is_news(&format!("{} {namespace}", tier.url())) {
+            log::warn!(
+                "{} does not take over what {namespace} invokes: {why}. A tier is asked with the \
+                 caller's own key, which it has to know as that of the same namespace",
+                tier.url()
+            );
+        }
+    }
+
+    fn is_news(&self, subject: &str) -> bool {
+        let mut told = lock(&self.told);
+        told.len() < MOST_TOLD && told.insert(subject.to_owned())
+    }
+
+    /// What large answers of tiers may hold.
+    pub(super) const fn answers(&self) -> &Budget {
+        &self.answers
     }
 
     /// The places to be tried for an action, in order.
@@ -153,16 +183,18 @@ impl Burst {
         self.learn(Stop::Here, &call.action, took);
     }
 
-    /// Learns from an activation that has run on a tier, which took `all` from here.
-    fn ran_there(&self, tier: usize, call: &Call, all: Duration, record: &answer::Record) {
+    /// Learns from an activation that has run on a tier. `way` is what it took beside the run, if
+    /// that is known.
+    fn ran_there(&self, tier: usize, call: &Call, way: Option<Duration>, record: &answer::Record) {
+        if let Some(way) = way {
+            lock(&self.estimates).travelled(tier, way, Instant::now());
+        }
         let Some(duration) = record.duration else {
             return;
         };
         let init = record.init.map(Duration::from_millis);
         let duration = Duration::from_millis(duration);
         let run = duration.saturating_sub(init.unwrap_or_default());
-        let way = all.saturating_sub(duration);
-        lock(&self.estimates).travelled(tier, way, Instant::now());
         let took = Took {
             cold: init,
             run,

@@ -100,8 +100,7 @@ pub enum Reason {
     Image,
     /// The image is made for machines of another architecture.
     Architecture,
-    /// The action may have more memory than there is here, or another limit that is beyond those
-    /// of this gateway.
+    /// The action has a limit, of memory or time, beyond those of this gateway.
     Limits,
     /// No sandbox could be started.
     Start,

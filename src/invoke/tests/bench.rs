@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use serde_json::value::RawValue;
 
+use super::super::burst::Sent;
 use super::super::*;
 use crate::BoxFuture;
 use crate::engine::logs::{LogSink, SENTINEL, Stream};
@@ -34,6 +35,8 @@ pub(super) struct ScriptedSandbox {
     logs: LogSink,
     /// Whether it is for other machines: nothing listens then.
     foreign: bool,
+    /// Whether its removal takes a while.
+    goes_late: bool,
     removed: Arc<AtomicUsize>,
 }
 
@@ -58,12 +61,14 @@ impl Engine for Scripted {
             let address = listener.local_addr().unwrap();
             let (logs, script) = (LogSink::new(), self.script);
             let foreign = action.ends_with("/foreign");
+            let goes_late = action.ends_with("/late");
             if foreign {
                 logs.close();
                 return Ok(Box::new(ScriptedSandbox {
                     address,
                     logs,
                     foreign,
+                    goes_late,
                     removed: self.removed.clone(),
                 }) as Box<dyn Sandbox>);
             }
@@ -91,6 +96,7 @@ impl Engine for Scripted {
                 address,
                 logs,
                 foreign,
+                goes_late,
                 removed: self.removed.clone(),
             }) as Box<dyn Sandbox>)
         })
@@ -171,7 +177,9 @@ impl Sandbox for ScriptedSandbox {
 
     fn remove(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            Timer::after(Duration::from_millis(20)).await;
+            if self.goes_late {
+                Timer::after(Duration::from_millis(100)).await;
+            }
             self.removed.fetch_add(1, Ordering::SeqCst);
         })
     }
@@ -304,6 +312,7 @@ impl Bench {
             wait,
             via: None,
             held: None,
+            sent: Sent::default(),
         }
     }
 
