@@ -48,6 +48,9 @@ pub(super) struct Invocation<'a> {
     /// The sequence or composition that it is part of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cause: Option<ActivationId>,
+    /// The OWLs that the request has come through.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub(super) via: Option<Cow<'a, str>>,
 }
 
 /// A sequence or composition as far as it has come.
@@ -143,5 +146,6 @@ fn of(call: &Call, cause: Option<ActivationId>) -> Invocation<'_> {
         payload: None,
         transaction_id: &call.transaction_id,
         cause,
+        via: call.via.as_deref().map(Cow::Borrowed),
     }
 }
