@@ -65,6 +65,7 @@ fn with_server(test: impl FnOnce(&Store, std::net::SocketAddr) + Send + 'static)
         operations: Operations::default(),
         master: None,
         tiers: Vec::new(),
+        via: None,
     };
     let executor: Executor = Arc::default();
     let app = app(State::new(services, Settings::default()));

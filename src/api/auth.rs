@@ -35,7 +35,8 @@ pub(super) async fn authenticate(
     }
     let state = request.state();
     let keys = state.master().map(|master| &master.keys);
-    let found = master::authenticate(keys, state.store(), uuid, key, via_of(request)).await;
+    let found =
+        master::authenticate(keys, state.store(), uuid, key, via_of(request).as_deref()).await;
     Ok(found?)
 }
 

@@ -106,9 +106,11 @@ pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
 
 async fn answer(request: tide::Request<State>, route: Route<'_>, transaction: &str) -> Answer {
     let method = request.method();
-    if let Some(master) = request.state().master() {
+    if let Some(via) = request.state().via()
+        && let Some(came) = master::via_of(&request)
+    {
         // Before the key: the question about it may be what has come round.
-        master::check_loop(&request, master)?;
+        via.check(&came)?;
     }
     if classes::starts_work(&route, method) {
         request.state().operations().check_enabled()?;

@@ -104,7 +104,7 @@ pub(super) async fn post(mut request: Request, target: Target) -> Result<Respons
         payload.as_deref(),
         || state.invoker().has_tiers(),
     )?;
-    let via = master::via_of(&request.http).map(Into::into);
+    let via = master::via_of(&request.http).as_deref().map(Into::into);
     let mut call = Call::new(
         identity,
         resolved,

@@ -51,7 +51,7 @@ use crate::entity::Identity;
 use crate::invoke::{Throttled, Throttles};
 use crate::master::Master;
 use crate::store::Store;
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, Via};
 
 /// What the API works with. Clones share it.
 #[derive(Clone)]
@@ -82,6 +82,8 @@ pub struct Services {
     pub master: Option<Arc<Master>>,
     /// Those that take over what cannot run here; the master may be one of them.
     pub tiers: Vec<Upstream>,
+    /// How this OpenWhisk marks what it sends to them; none if there are none.
+    pub via: Option<Via>,
 }
 
 impl State {
@@ -114,6 +116,10 @@ impl State {
     fn is_offline(&self) -> bool {
         self.master()
             .is_some_and(|master| master.upstream.is_down())
+    }
+
+    fn via(&self) -> Option<&Via> {
+        self.0.services.via.as_ref()
     }
 
     fn tiers(&self) -> &[Upstream] {

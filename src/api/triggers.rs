@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::dispatch::Request;
 use super::error::ApiError;
+use super::master::via_of;
 use super::query::Query;
 use super::rows::Rows;
 use super::target::Target;
@@ -104,6 +105,7 @@ pub(super) async fn fire(
         headers: asked.headers,
         transaction_id: request.transaction.clone(),
         id: asked.id,
+        via: via_of(&request.http).as_deref().map(Into::into),
     };
     Ok(match request.http.state().invoker().fire(fire).await? {
         Some(id) => invoke::accepted(id),

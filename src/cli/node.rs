@@ -141,9 +141,12 @@ impl Node {
         let pool_memory = u32::try_from(bounds.memory).unwrap_or(u32::MAX);
         let pool = Driver::new(executor.clone(), bounds);
         let catalog = Catalog::new(store.clone());
+        let via = upstreams::via(&store)?;
+        let is_alone = upstreams.all().is_empty();
         let master = match upstreams.master {
             Some(upstream) => {
-                let master = upstreams::master(upstream, &config, &catalog, &executor, &pool);
+                let rooms = (&catalog, &executor, &pool);
+                let master = upstreams::master(upstream, &config, &via, rooms);
                 Some(Arc::new(master?))
             }
             None => None,
@@ -152,7 +155,7 @@ impl Node {
             Some(master) => catalog.supplied_by(Arc::new(master.copies.clone())),
             None => catalog,
         };
-        let tiers = upstreams::tiers(upstreams.tiers.clone(), &config, &store)?;
+        let tiers = upstreams::tiers(upstreams.tiers.clone(), &config, &via);
         let keys = master.as_ref().map(|master| master.keys.clone());
         let replayer = master.as_ref().map(|master| master.replayer());
         let fires = master.as_ref().map(|master| master.fires.clone());
@@ -198,6 +201,7 @@ impl Node {
                 operations: api::Operations::new(invoker.metrics(), config.metrics, operator),
                 master,
                 tiers: upstreams.tiers,
+                via: (!is_alone).then_some(via),
             },
             settings,
         );

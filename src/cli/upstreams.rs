@@ -70,9 +70,8 @@ impl Upstreams {
 pub(super) fn master(
     upstream: Upstream,
     config: &Config,
-    catalog: &Catalog,
-    executor: &Executor,
-    pool: &Driver,
+    via: &Via,
+    (catalog, executor, pool): (&Catalog, &Executor, &Driver),
 ) -> Result<Master, NodeError> {
     let validity = Validity {
         revalidate: config.master.keys_revalidate,
@@ -81,7 +80,6 @@ pub(super) fn master(
     let store = catalog.store();
     whose::settle(store, upstream.url())
         .map_err(|error| NodeError::new("cannot note which master there is", error))?;
-    let via = via(store)?;
     let keys = Keys::new(
         store.clone(),
         upstream.clone(),
@@ -128,29 +126,22 @@ pub(super) fn master(
         copies,
         journal,
         writes,
-        via,
+        via: via.clone(),
         merge_activations: config.master.merge_activations,
     })
 }
 
 /// What takes over what cannot run here; none without tiers.
-pub(super) fn tiers(
-    upstreams: Vec<Upstream>,
-    config: &Config,
-    store: &Store,
-) -> Result<Option<Tiers>, NodeError> {
-    if upstreams.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Tiers {
+pub(super) fn tiers(upstreams: Vec<Upstream>, config: &Config, via: &Via) -> Option<Tiers> {
+    (!upstreams.is_empty()).then(|| Tiers {
         upstreams,
-        via: via(store)?,
+        via: via.clone(),
         on_failure: config.delegate_on_failure,
-    }))
+    })
 }
 
 /// How this gateway marks what it sends on.
-fn via(store: &Store) -> Result<Via, NodeError> {
+pub(super) fn via(store: &Store) -> Result<Via, NodeError> {
     let daemon_id = store.daemon_id();
     let daemon_id =
         daemon_id.map_err(|error| NodeError::new("cannot read the daemon's id", error))?;

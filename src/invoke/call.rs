@@ -26,8 +26,7 @@ pub struct Call {
     pub transaction_id: String,
     /// How long the caller waits for the result; none for a non-blocking call.
     pub wait: Option<Duration>,
-    /// The OWLs that the request has come through, as its header `X-Owl-Via` names them. After a
-    /// restart nobody knows; a circle is cut a round later then.
+    /// The OWLs that the request has come through, as its header `X-Owl-Via` names them.
     pub via: Option<Box<str>>,
     /// Given back when the activation has ended, by whoever bounds how many are under way.
     pub held: Option<SemaphoreGuardArc>,

@@ -148,7 +148,8 @@ async fn resolve(inner: &Inner, call: &Call, name: &FullName) -> Result<Resolved
         AccessError::Catalog(_) => otherwise,
     };
     let catalog = &inner.catalog;
-    let prepared = catalog.prepare(&call.identity, name).await;
+    let came = call.via.as_deref();
+    let prepared = catalog.prepare(&call.identity, name, came).await;
     prepared.map_err(|error| because(error, Unresolved::Missing))?;
     if let Some(package) = name.package() {
         // The check of rights reads the package: a missing one fails it.

@@ -27,6 +27,8 @@ pub struct Fire {
     /// The id that its activation is to have; none: a new one. With an id that was used for the
     /// same trigger before, nothing is fired.
     pub id: Option<ActivationId>,
+    /// The OWLs that the request has come through: see [`Call::via`](super::Call).
+    pub via: Option<Box<str>>,
 }
 
 /// A fired trigger.
@@ -44,6 +46,8 @@ pub(super) struct Fired {
     payload: Option<Box<RawValue>>,
     pub(super) transaction_id: String,
     pub(super) rules: Vec<FiredRule>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) via: Option<Box<str>>,
 }
 
 /// A rule of a fired trigger.
@@ -78,6 +82,7 @@ impl Fired {
             parameters,
             payload: fire.payload,
             transaction_id: fire.transaction_id,
+            via: fire.via,
             rules: rules
                 .map(|(rule, reduced)| FiredRule {
                     rule,
@@ -210,6 +215,7 @@ mod tests {
             headers: vec![("host".into(), "here".into())],
             transaction_id: "tid".into(),
             id: None,
+            via: Some("a \"b\"".into()),
         }
     }
 
@@ -242,6 +248,7 @@ mod tests {
         let read: Fired = serde_json::from_str(&stored).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), stored);
         assert_eq!(read.arguments().get(), fired.arguments().get());
+        assert_eq!(read.via, fired.via);
     }
 
     #[test]

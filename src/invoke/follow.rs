@@ -84,6 +84,8 @@ pub(super) struct Following {
     pub(super) activation: ActivationId,
     /// Transaction id of the request that has fired the trigger.
     pub(super) transaction_id: String,
+    /// The OWLs that the request has come through.
+    pub(super) via: Option<Box<str>>,
     /// Given back when the activation has ended.
     pub(super) held: SemaphoreGuardArc,
 }
@@ -96,7 +98,9 @@ impl Invoker {
         let identity = rule.identity;
         let in_flight = self.in_flight(&identity.namespace);
         inner.throttles.invocation(&identity, in_flight)?;
-        inner.catalog.prepare(&identity, &rule.action).await?;
+        let catalog = &inner.catalog;
+        let came = rule.via.as_deref();
+        catalog.prepare(&identity, &rule.action, came).await?;
         let resolved = inner.catalog.resolve_name(&identity, &rule.action)?;
         let payload = Some(rule.arguments);
         admission::check(
@@ -108,6 +112,7 @@ impl Invoker {
             || self.has_tiers(),
         )?;
         let mut call = Call::new(identity, resolved, payload, rule.transaction_id, None);
+        call.via = rule.via;
         call.held = Some(rule.held);
         self.invoke_as(rule.activation, call).await?;
         Ok(rule.activation)

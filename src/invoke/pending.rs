@@ -51,6 +51,9 @@ pub(super) struct Invocation<'a> {
     /// The tier that it was sent to, and its id there, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     pub(super) tier: Option<Whereabouts<'a>>,
+    /// The OWLs that the request has come through.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub(super) via: Option<Cow<'a, str>>,
 }
 
 /// A sequence or composition as far as it has come.
@@ -147,5 +150,6 @@ fn of(call: &Call, cause: Option<ActivationId>) -> Invocation<'_> {
         transaction_id: &call.transaction_id,
         cause,
         tier: call.sent.place(),
+        via: call.via.as_deref().map(Cow::Borrowed),
     }
 }

@@ -209,7 +209,8 @@ impl Invoker {
         });
         let payload = found.payload.map(ToOwned::to_owned);
         let transaction_id = found.transaction_id.to_string();
-        let call = Call::new(identity, resolved, payload, transaction_id, None);
+        let mut call = Call::new(identity, resolved, payload, transaction_id, None);
+        call.via = found.via.as_deref().map(Into::into);
         Ok(if known { Ok(call) } else { Err(call) })
     }
 
@@ -310,6 +311,7 @@ fn invocation_of<'a>(child: &Open, own: &Invocation<'a>) -> Invocation<'a> {
         payload: None,
         cause: None,
         tier: None,
+        via: own.via.clone(),
         ..*own
     }
 }

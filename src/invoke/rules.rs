@@ -146,6 +146,7 @@ impl Invoker {
                 arguments: arguments.clone(),
                 activation,
                 transaction_id: fired.transaction_id.clone(),
+                via: fired.via.clone(),
                 held,
             };
             let invoker = self.clone();

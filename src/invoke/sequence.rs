@@ -48,7 +48,8 @@ async fn run(composite: &mut Composite, components: &[FullName], within: &Within
         }
         let catalog = &composite.inner().catalog;
         let identity = &composite.call().identity;
-        let prepared = catalog.prepare(identity, name).await;
+        let came = composite.call().via.as_deref();
+        let prepared = catalog.prepare(identity, name, came).await;
         let resolved = match prepared.and_then(|()| catalog.resolve_name(identity, name)) {
             Ok(resolved) => resolved,
             Err(error) => return unresolved(name, &error),

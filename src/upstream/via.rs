@@ -2,6 +2,8 @@
 //! a request on adds its id to the header [`HEADER`].
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -13,9 +15,12 @@ pub const HEADER: &str = "x-owl-via";
 const MOST: usize = 8;
 
 /// This OWL, as the header names it.
+/// Clones share what was told of it.
 #[derive(Clone, Debug)]
 pub struct Via {
     own: String,
+    /// Whether the log has it that requests come back.
+    told: Arc<AtomicBool>,
 }
 
 impl Via {
@@ -23,6 +28,7 @@ impl Via {
     pub fn new(daemon_id: impl Into<String>) -> Self {
         Via {
             own: daemon_id.into(),
+            told: Arc::default(),
         }
     }
 
@@ -33,17 +39,41 @@ impl Via {
         }
     }
 
+    /// Refuses a request that was here before: what it would wait for may wait for it. The first
+    /// time, the log tells what is wrong: whoever has set it so does not see the answers.
+    ///
+    /// # Errors
+    /// [`Looped::Here`].
+    pub fn check(&self, came: &str) -> Result<(), Looped> {
+        if !self.has_been(came) {
+            return Ok(());
+        }
+        if !self.told.swap(true, Ordering::Relaxed) {
+            let looped = Looped::Here;
+            log::error!(
+                "{looped} It has come through {came:?}, and this gateway is {}.",
+                self.own
+            );
+        }
+        Err(Looped::Here)
+    }
+
+    fn has_been(&self, came: &str) -> bool {
+        came.split(',').any(|id| id.trim() == self.own)
+    }
+
     /// The header's value for a request that is sent on. `came` is the value with which it has come
     /// here; none for one that begins here.
     ///
     /// # Errors
     /// It was here before, or has come through as many as may be.
     pub fn onward(&self, came: Option<&str>) -> Result<String, Looped> {
-        let before = || came.unwrap_or_default().split(',').map(str::trim);
-        if before().any(|id| id == self.own) {
+        let came = came.unwrap_or_default();
+        if self.has_been(came) {
             return Err(Looped::Here);
         }
-        let before: Vec<&str> = before().filter(|id| !id.is_empty()).collect();
+        let before = came.split(',').map(str::trim);
+        let before: Vec<&str> = before.filter(|id| !id.is_empty()).collect();
         if before.len() >= MOST {
             return Err(Looped::TooFar);
         }
@@ -95,6 +125,16 @@ mod tests {
         assert_eq!(via.onward(Some("a,c")).unwrap(), "a, c, b");
         assert_eq!(via.onward(Some("a, b, c")), Err(Looped::Here));
         assert_eq!(via.onward(Some("ab")).unwrap(), "ab, b");
+    }
+
+    #[test]
+    fn what_comes_back_is_refused_and_told_once() {
+        let via = Via::new("b");
+        assert_eq!(via.check("a, bb"), Ok(()));
+        assert!(!via.told.load(Ordering::Relaxed));
+        assert_eq!(via.clone().check("a,b , c"), Err(Looped::Here));
+        assert!(via.told.load(Ordering::Relaxed));
+        assert_eq!(via.check("b"), Err(Looped::Here));
     }
 
     #[test]

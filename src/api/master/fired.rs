@@ -52,7 +52,7 @@ pub(super) async fn fire(
         version: trigger.map(|trigger| trigger.version),
         payload: asked.payload,
         headers: asked.headers,
-        via: master.via.onward(via_of(&request.http))?,
+        via: master.via.onward(via_of(&request.http).as_deref())?,
         id: asked.id,
     };
     let response = match master.fires.fire(new).await? {
@@ -80,7 +80,7 @@ async fn known(
     master: &Master,
     target: &Target,
 ) -> Result<(Option<Trigger>, bool), ApiError> {
-    let copies = master.copies.for_request(via_of(&request.http));
+    let copies = master.copies.for_request(via_of(&request.http).as_deref());
     let identity = &request.identity;
     let (namespace, name) = (target.namespace(), target.name());
     let ensured = copies.ensure_trigger(identity, namespace, name, Need::Run);

@@ -18,6 +18,7 @@ mod policy;
 pub(super) mod web;
 mod written;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,7 +143,7 @@ async fn copied(
     entity: &Entity,
     need: Need,
 ) -> Result<Prepared, ApiError> {
-    let copies = master.copies.for_request(via_of(&request.http));
+    let copies = master.copies.for_request(via_of(&request.http).as_deref());
     let identity = &request.identity;
     let (namespace, name) = (&*entity.namespace, &*entity.name);
     let source = match entity.collection {
@@ -191,7 +192,7 @@ async fn send_on(
     judged: Judged,
     patience: Duration,
 ) -> Result<Result<Incoming, UpstreamError>, Looped> {
-    let via = master.via.onward(via_of(request))?;
+    let via = master.via.onward(via_of(request).as_deref())?;
     let http = request.as_mut();
     Ok(forward::send(&master.upstream, http, judged, patience, &via).await)
 }
@@ -210,7 +211,7 @@ fn outgoing(
     method: hyper::Method,
     target: String,
 ) -> Result<Outgoing, Looped> {
-    let via = master.via.onward(via_of(&request.http))?;
+    let via = master.via.onward(via_of(&request.http).as_deref())?;
     let mut outgoing = Outgoing::by(&request.identity, method, target);
     if let Ok(via) = HeaderValue::from_str(&via) {
         outgoing.headers.insert(HeaderName::from_static(VIA), via);
@@ -218,15 +219,11 @@ fn outgoing(
     Ok(outgoing)
 }
 
-/// Refuses a request that was here before. What it would wait for may wait for it.
-pub(super) fn check_loop(request: &tide::Request<State>, master: &Master) -> Result<(), Looped> {
-    match via_of(request).map(|via| master.via.onward(Some(via))) {
-        Some(Err(Looped::Here)) => Err(Looped::Here),
-        _ => Ok(()),
-    }
-}
-
-/// What a request says about the gateways that it has come through.
-pub(super) fn via_of(request: &tide::Request<State>) -> Option<&str> {
-    Some(request.header(VIA)?.last().as_str())
+/// What a request says about the gateways that it has come through, in all of its headers of that
+/// name.
+pub(super) fn via_of(request: &tide::Request<State>) -> Option<Cow<'_, str>> {
+    let values = request.header(VIA)?;
+    let mut values = values.iter().map(|value| value.as_str());
+    let first = values.next()?;
+    Some(values.fold(Cow::Borrowed(first), |all, value| all + ", " + value))
 }

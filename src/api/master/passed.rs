@@ -31,7 +31,7 @@ pub(super) async fn pass(
         }
         sent => sent,
     };
-    let copies = master.copies.for_request(via_of(&request.http));
+    let copies = master.copies.for_request(via_of(&request.http).as_deref());
     let identity = &request.identity;
     let is_own = match resource {
         Resource::Package(namespace, name) | Resource::PackageActions(namespace, name) => {
@@ -81,7 +81,7 @@ async fn sent(
     let Some((namespace, name)) = named else {
         return send_as_it_is(request, master).await;
     };
-    let copies = master.copies.for_request(via_of(&request.http));
+    let copies = master.copies.for_request(via_of(&request.http).as_deref());
     let copied = copies.ensure_package(&own, &namespace, &name, Need::Run);
     // What comes of the copy is of no concern to who gets the master's answer.
     let (sent, _) = zip(send_as_it_is(request, master), copied).await;

@@ -56,7 +56,7 @@ async fn run(
     transaction: &str,
 ) -> Response {
     let (namespace, package) = (&*target.namespace, target.package.as_deref());
-    let copies = master.copies.for_request(via_of(&request));
+    let copies = master.copies.for_request(via_of(&request).as_deref());
     if !copies.is_at_hand(owner, &target.path()) {
         // Before the master is asked, which is so for what is missing as well.
         match request.state().throttle_invocation(owner) {

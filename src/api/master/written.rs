@@ -56,7 +56,7 @@ pub(super) async fn write(
     method: Method,
     entity: Entity,
 ) -> Result<Prepared, ApiError> {
-    let via = master.via.onward(via_of(&request.http))?;
+    let via = master.via.onward(via_of(&request.http).as_deref())?;
     let outgoing = forward::outgoing(request.http.as_ref(), &via);
     let max = request.http.state().settings().max_body;
     let body = body::read_any(&mut request.http, max, TooLarge::Entity).await?;

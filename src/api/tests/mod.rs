@@ -161,9 +161,11 @@ impl Api {
         });
         let docker = Arc::new(AtomicBool::new(true));
         let catalog = Catalog::new(store.clone());
+        let master = master(&catalog, &executor, &script);
         let services = Services {
             store: store.clone(),
-            master: master(&catalog, &executor, &script),
+            via: master.as_ref().map(|master| master.via.clone()),
+            master,
             catalog,
             invoker: script.clone(),
             throttles: Arc::new(Throttles::new(settings.rates)),

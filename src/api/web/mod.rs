@@ -181,7 +181,7 @@ async fn call(
     )?;
     let wait = Some(state.settings().longest_blocking);
     let mut call = Call::new(owner, resolved, Some(payload), transaction.into(), wait);
-    call.via = master::via_of(&request).map(Into::into);
+    call.via = master::via_of(&request).as_deref().map(Into::into);
     Ok(call)
 }
 

@@ -784,3 +784,23 @@ fn what_can_run_here() {
     bench.put(action("a"));
     assert!(!can_run(&bench, "a"), "there is no place for a sandbox");
 }
+
+#[test]
+fn what_is_run_after_a_restart_is_known_to_have_come_from_elsewhere() {
+    let cloud = Cloud::default().tier(runs(0));
+    let bench = cloud.gateway(1, false);
+    bench.put(placed("far", "cloud"));
+    // With what stands in no JSON text as it is.
+    for via in ["before", "a\"b\\c"] {
+        let mut call = bench.call_of("far", &json!({"n": 1}), None);
+        call.via = Some(via.into());
+        let document = pending::invocation(&call, None);
+        let id = ActivationId::random();
+        bench.run(bench.store.accept(id, document)).unwrap();
+        bench.run(bench.invoker.recover()).unwrap();
+        bench.record(id);
+    }
+    let seen = cloud.invocations(0);
+    let seen: Vec<&str> = seen.iter().map(|seen| &*seen.via).collect();
+    assert_eq!(seen, ["before, here", "a\"b\\c, here"]);
+}

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::fired::Fired;
+use super::tiers::{Cloud, placed, runs};
 use super::*;
 use crate::clock::now;
 use crate::entity::{NamespaceLimits, NewTrigger, ReducedRule, RuleStatus, Trigger};
@@ -42,6 +43,7 @@ impl Bench {
             headers: vec![("host".into(), "here".into())],
             transaction_id: "tid".into(),
             id: None,
+            via: None,
         }
     }
 
@@ -358,4 +360,28 @@ fn what_a_restart_follows_is_not_fired_again() {
     assert_eq!(bench.fire(again()), id);
     bench.run(bench.invoker.drain(Duration::from_secs(5)));
     assert_eq!(bench.all_records(), 2);
+}
+
+#[test]
+fn the_actions_of_rules_come_from_where_the_trigger_was_fired() {
+    let cloud = Cloud::default().tier(runs(0));
+    let bench = cloud.gateway(1, false);
+    bench.put(placed("far", "cloud"));
+    let fire = |via: &str| {
+        let trigger = trigger(&[("r", "far", ACTIVE)]);
+        let id = bench.run(bench.invoker.fire(Fire {
+            via: Some(via.into()),
+            ..bench.fire_of(trigger)
+        }));
+        let record = bench.record(id.unwrap().expect("a rule is active"));
+        let log = record["logs"][0].as_str().unwrap();
+        let entry: Value = serde_json::from_str(log).unwrap();
+        assert_eq!(entry["success"], !via.contains("here"), "{entry}");
+    };
+    fire("before");
+    fire("before, here");
+    bench.run(bench.invoker.drain(Duration::from_secs(5)));
+    let seen = cloud.invocations(0);
+    let seen: Vec<&str> = seen.iter().map(|seen| &*seen.via).collect();
+    assert_eq!(seen, ["before, here"]);
 }

@@ -107,10 +107,12 @@ impl Supplier for Copies {
         &'a self,
         identity: &'a Arc<Identity>,
         name: &'a FullName,
+        came: Option<&'a str>,
     ) -> BoxFuture<'a, Result<(), AccessError>> {
         Box::pin(async move {
             let (namespace, package) = (name.namespace(), name.package());
             let supplied = self
+                .for_request(came)
                 .ensure_alone(identity, namespace, package, &name.name, Need::Run)
                 .await;
             supplied.map(drop).map_err(Into::into)

@@ -17,6 +17,7 @@ mod link;
 mod network;
 mod outage;
 mod outages;
+mod rings;
 mod running;
 mod writing;
 

@@ -99,6 +99,15 @@ fn requests_do_not_go_in_circles() {
     let (status, text) = ask(&format!("a, {OWN_ID}"), "apis").error();
     assert_eq!(status, 508);
     assert!(text.contains("OWL_NEXT_OPENWHISK"), "{text}");
+    // In whichever line it stands.
+    let mut two = Ask::new(Method::Get, "/api/v1/namespaces/_/apis").header("X-Owl-Via", OWN_ID);
+    two.request.append_header("X-Owl-Via", "a");
+    assert_eq!(two.send(&api).error().0, 508);
+    let mut two = Ask::new(Method::Get, "/api/v1/namespaces/_/apis").header("X-Owl-Via", "a");
+    two.request.append_header("X-Owl-Via", "b, c");
+    assert_eq!(two.send(&api).status, 200);
+    let onward = format!("a, b, c, {OWN_ID}");
+    assert_eq!(master.only().headers["x-owl-via"], onward);
     // What would be answered here waits for nothing that waits for it.
     assert_eq!(ask(OWN_ID, "limits").status, 508);
     let many = "1,2,3,4,5,6,7,8";

@@ -124,7 +124,7 @@ fn what_is_named_at_run_time_is_fetched_before_it_is_resolved() {
     let gateway = world.gateway(FRESH);
     let prepare = |name: &str| {
         let name = name.parse().unwrap();
-        gateway.run(gateway.catalog.prepare(&world.guest, &name))
+        gateway.run(gateway.catalog.prepare(&world.guest, &name, None))
     };
     prepare("guest/a").unwrap();
     assert!(gateway.catalog.action("guest/a").is_ok());
