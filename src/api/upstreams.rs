@@ -34,6 +34,10 @@ pub(super) fn tell(state: &State, about: &mut Value) {
             told["journal"]["for_another_master"] = elsewhere.into();
         }
         told["fires"] = json!({"waiting": master.fires.waiting()});
+        let elsewhere = master.fires.elsewhere();
+        if elsewhere > 0 {
+            told["fires"]["for_another_master"] = elsewhere.into();
+        }
         about["master"] = told;
     }
     let tiers: Vec<Value> = tiers(state).map(info).collect();

@@ -6,6 +6,7 @@ mod activation_id;
 mod activation_json;
 mod error;
 mod exec;
+pub mod fire_entry;
 mod full_name;
 mod identity;
 mod image;

@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use super::arguments::Arguments;
 use super::follow::Failure;
 use crate::entity::{
-    Activation, ActivationId, FullName, Identity, Parameters, Response, RuleStatus, Status, Trigger,
+    Activation, ActivationId, FullName, Identity, Parameters, Response, RuleStatus, Status,
+    Trigger, fire_entry,
 };
 
 /// What the API asks for, after its own checks: rights, throttle, sizes.
@@ -148,28 +149,9 @@ impl FiredRule {
 
     /// The entry of the log that tells what came of it.
     pub(super) fn entry(&self, outcome: &Result<ActivationId, Failure>) -> String {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Entry<'a> {
-            rule: &'a str,
-            action: String,
-            status_code: u8,
-            success: bool,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            activation_id: Option<&'a ActivationId>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            error: Option<&'a str>,
-        }
-        let failure = outcome.as_ref().err();
-        let entry = Entry {
-            rule: &self.rule,
-            action: self.action.to_string(),
-            status_code: failure.map_or(Status::Success, |failure| failure.status) as u8,
-            success: failure.is_none(),
-            activation_id: outcome.as_ref().ok(),
-            error: failure.map(|failure| failure.message.as_str()),
-        };
-        serde_json::to_string(&entry).expect("texts and numbers are always valid JSON")
+        let followed = outcome.as_ref().map(Some);
+        let followed = followed.map_err(|failure| (failure.status, &*failure.message));
+        fire_entry::of_rule(&self.rule, &self.action.to_string(), followed)
     }
 }
 

@@ -1,19 +1,24 @@
 //! Which master what is kept in the store is of, so that nothing of one is taken for another's.
 //!
 //! A master is known by its URL. When another one is set, copies go and keys are laid aside until
-//! theirs is set again; what waits for the old one waits on (`journal`).
+//! theirs is set again; what waits for the old one waits on (`journal`, `fires`).
 
 use std::ops::ControlFlow;
 
 use ring::digest::{SHA256, digest};
 use smol::block_on;
 
-use super::copies;
-use super::journal::Book;
+use super::{copies, fires, journal};
 use crate::store::{Change, NoteKey, NoteKind, Store, StoreError};
 
 /// Bytes by which a master is told from others in the names of keys that were laid aside.
 const TAG: usize = 16;
+
+/// Whether something that is kept for a master, by its URL, is for this one. What an earlier version
+/// has kept does not say: it is for whichever there is.
+pub fn is_for(kept_for: &str, master: &str) -> bool {
+    kept_for.is_empty() || master.is_empty() || kept_for == master
+}
 
 /// The master that what is kept is of; none if there was none yet.
 ///
@@ -54,14 +59,19 @@ fn note() -> NoteKey {
 
 fn change_of_master(store: &Store, before: &str, url: &str) -> Result<Vec<Change>, StoreError> {
     let mut waiting = Vec::new();
-    let waits = Book::new(store.clone()).visit(&mut |entry, _| {
+    let entries = journal::Book::new(store.clone());
+    let failed = |error: journal::JournalError| StoreError::Failed(error.to_string());
+    let waits = entries.visit(&mut |entry, _| {
         if entry.is_open() {
             waiting.extend(entry.places().map(str::to_owned));
         }
         ControlFlow::Continue(())
     });
-    waits.map_err(|error| StoreError::Failed(error.to_string()))?;
+    waits.map_err(failed)?;
     let mut changes = copies::leave(store, &|path| waiting.iter().any(|place| place == path))?;
+    // What an earlier version has kept was for that one, whichever is set from now on.
+    changes.extend(entries.claim(before).map_err(failed)?);
+    changes.extend(fires::Book::new(store.clone()).claim(before)?);
     let (old, new) = (tag(before), tag(url));
     store.visit_notes(NoteKind::Key, &[], None, &mut |key, text| {
         let aside = [&old, key.name()].concat();

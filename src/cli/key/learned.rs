@@ -9,9 +9,8 @@ use crate::clock;
 use crate::store::{LearnedKey, Store, StoreError};
 
 /// A line for each, with the keys themselves if they are to be shown.
-pub(super) fn list(store: &Store, show: bool) -> Result<String, String> {
-    let learned = store.learned_keys().map_err(text)?;
-    Ok(learned.iter().map(|key| line(key, show)).collect())
+pub(super) fn list(learned: &[LearnedKey], show: bool) -> String {
+    learned.iter().map(|key| line(key, show)).collect()
 }
 
 fn line(known: &LearnedKey, show: bool) -> String {

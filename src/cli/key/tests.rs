@@ -1,7 +1,7 @@
 //! `owl key` as it is typed.
 
 use super::*;
-use crate::entity::GUEST_UUID;
+use crate::entity::{GUEST_KEY, GUEST_UUID};
 use std::path::Path;
 
 pub(super) const GIVEN: &str = "0badc0de-0000-4000-8000-00000000cafe:0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01";
@@ -73,6 +73,9 @@ fn blocked_and_back() {
 fn keys_of_a_master() {
     let dir = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| owl_key(dir.path(), arguments);
+    let other_key_file = dir.path().join("key").display().to_string();
+    let other_key = format!("{GUEST_UUID}:{}", "o".repeat(64));
+    std::fs::write(&other_key_file, other_key).unwrap();
     run(&["delete", "guest"]).unwrap();
     let learn = |namespace: &str, uuid: &str, at: u64| {
         let store = Store::open_shared(dir.path()).unwrap();
@@ -80,6 +83,25 @@ fn keys_of_a_master() {
         block_on(store.learn_key(namespace, uuid, &key, at)).unwrap();
     };
     let first = 1_454_623_445_817;
+    // The public key, which is made here, and which the master takes as well, is there once.
+    let store = || Store::open_shared(dir.path()).unwrap();
+    let (namespace, uuid) = ("guest", GUEST_UUID);
+    let key = || crate::entity::Secret::new(GUEST_KEY.into());
+    block_on(store().put_key(namespace, uuid, &key())).unwrap();
+    block_on(store().learn_key(namespace, uuid, &key(), first)).unwrap();
+    for arguments in [&["list"][..], &["list", "--show"]] {
+        let list = run(arguments).unwrap();
+        assert!(
+            list.lines().count() == 1 && list.contains(" accepted by "),
+            "{list}"
+        );
+    }
+    run(&["delete", "guest"]).unwrap();
+    // Another key under the same uuid opens nothing, but is there.
+    block_on(store().learn_key(namespace, uuid, &key(), first)).unwrap();
+    run(&["create", "guest", "--key-file", &other_key_file]).unwrap();
+    assert_eq!(run(&["list"]).unwrap().lines().count(), 2);
+    run(&["delete", "guest"]).unwrap();
     learn("plant", "uuid-1", first);
     learn("plant", "uuid-2", first + 1000);
     learn("other", "uuid-3", 0);

@@ -7,9 +7,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::clock::iso_milliseconds;
 use crate::master::fires::{Book, Counts};
+use crate::master::whose;
 use crate::store::StoreError;
 
-/// What waits of one trigger.
+/// What waits of one trigger for one master.
 struct Waiting {
     number: u64,
     bytes: u64,
@@ -20,9 +21,15 @@ struct Waiting {
 /// A line for each trigger of which some wait, and one for the others; nothing if there never were
 /// any.
 pub fn status(book: &Book) -> Result<String, StoreError> {
-    let mut triggers: BTreeMap<String, Waiting> = BTreeMap::new();
+    let master = whose::of(book.store())?.unwrap_or_default();
+    // By trigger, and by another master that they are for.
+    let mut triggers: BTreeMap<(String, String), Waiting> = BTreeMap::new();
     book.visit(&mut |_, fire, bytes| {
-        let of_trigger = triggers.entry(fire.path()).or_insert(Waiting {
+        let other = match fire.is_for(&master) {
+            true => String::new(),
+            false => fire.master.clone(),
+        };
+        let of_trigger = triggers.entry((fire.path(), other)).or_insert(Waiting {
             number: 0,
             bytes: 0,
             since: fire.at,
@@ -31,32 +38,55 @@ pub fn status(book: &Book) -> Result<String, StoreError> {
         of_trigger.bytes += bytes;
         ControlFlow::Continue(())
     })?;
-    let mut text = String::new();
-    for (path, waiting) in &triggers {
+    let (mut text, mut elsewhere, mut all) = (String::new(), 0, 0);
+    for ((path, other), waiting) in &triggers {
         let since = iso_milliseconds(UNIX_EPOCH + Duration::from_millis(waiting.since));
         let Waiting { number, bytes, .. } = waiting;
+        let times = times(*number);
         // Writing to a text cannot fail.
         let _ = writeln!(
             text,
-            "trigger {path}: fired {number} times for the master ({bytes} bytes, since {since})"
+            "trigger {path}: fired {times} for the master ({bytes} bytes, since {since})"
         );
+        all += number;
+        if !other.is_empty() {
+            let _ = writeln!(text, "    for another master: {other}");
+            elsewhere += number;
+        }
     }
     let counts = book.counts()?;
     if counts != Counts::default() {
-        let waiting: u64 = triggers.values().map(|waiting| waiting.number).sum();
+        let waiting = all - elsewhere;
         let Counts {
             stored,
             delivered,
             refused,
             expired,
             displaced,
+            dropped,
         } = counts;
+        let for_another = match elsewhere {
+            0 => String::new(),
+            elsewhere => format!(
+                ", {elsewhere} for another one (owl sync retry NAMESPACE/TRIGGER sends them to \
+                 {master})"
+            ),
+        };
         let _ = writeln!(
             text,
-            "of {stored} fired triggers that were stored for the master {waiting} wait, \
-             {delivered} were delivered, {refused} refused; given up: {expired} for their age \
-             (OWL_FIRES_AGE), {displaced} for want of room (OWL_FIRES_SIZE)"
+            "of {stored} fired triggers that were stored for the master {waiting} wait\
+             {for_another}, {delivered} were delivered, {refused} refused; given up: {expired} for \
+             their age (OWL_FIRES_AGE), {displaced} for want of room (OWL_FIRES_SIZE), {dropped} \
+             with owl sync drop"
         );
     }
     Ok(text)
+}
+
+/// How often, for people.
+pub fn times(number: u64) -> String {
+    match number {
+        1 => "once".to_owned(),
+        number => format!("{number} times"),
+    }
 }

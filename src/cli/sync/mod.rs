@@ -4,6 +4,7 @@
 mod diff;
 mod fires;
 mod lines;
+mod named;
 mod status;
 
 use std::io::Write;
@@ -12,11 +13,12 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
-use crate::master::journal::{Book, JournalError, discard, retry};
-use crate::master::{self, copies};
+use crate::master::journal::{self, Book, JournalError};
+use crate::master::{copies, fires as stored, whose};
 use crate::store::Store;
+use named::Named;
 
-/// Writes that wait for the master, or came to nothing there.
+/// Writes and fired triggers that wait for the master, or came to nothing there.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "sync")]
 pub struct SyncCommand {
@@ -51,22 +53,24 @@ struct Diff {
     entry: u64,
 }
 
-/// send writes that came to nothing once more, over whatever the master has now
+/// send writes that came to nothing once more, over whatever the master has now; and what waits for
+/// another master to the one that is set
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "retry")]
 struct Retry {
-    /// numbers of the entries
+    /// numbers of writes, and triggers (namespace/name) that were fired
     #[argh(positional)]
-    entries: Vec<u64>,
+    what: Vec<Named>,
 }
 
-/// give writes up, with what was kept of them: what the master has counts
+/// give writes up, with what was kept of them: what the master has counts; and triggers as often as
+/// they were fired and wait
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "drop")]
 struct DropEntries {
-    /// numbers of the entries
+    /// numbers of writes, and triggers (namespace/name) that were fired
     #[argh(positional)]
-    entries: Vec<u64>,
+    what: Vec<Named>,
 }
 
 impl SyncCommand {
@@ -95,33 +99,42 @@ impl SyncCommand {
             ));
         }
         let store = Store::open_shared(&folder).map_err(|error| error.to_string())?;
+        let fired = stored::Book::new(store.clone());
         let book = Book::new(store);
         let text = |error: JournalError| error.to_string();
         match self.action {
             Action::Status(Status {}) => {
-                let fires = master::fires::Book::new(book.store().clone());
-                *output = fires::status(&fires).map_err(|error| error.to_string())?;
+                *output = fires::status(&fired).map_err(|error| error.to_string())?;
                 output.push_str(&status::status(&book).map_err(text)?);
             }
             Action::Diff(Diff { entry }) => *output = diff::diff(&book, entry).map_err(text)?,
-            Action::Retry(Retry { entries }) => {
-                for entry in some(entries)? {
-                    retry(&book, entry).map_err(text)?;
-                    output.push_str(&format!("entry {entry} waits for the master again\n"));
+            Action::Retry(Retry { what }) => {
+                for named in some(what)? {
+                    match named {
+                        Named::Entry(entry) => {
+                            journal::retry(&book, entry).map_err(text)?;
+                            output.push_str(&format!("entry {entry} waits for the master again\n"));
+                        }
+                        Named::Trigger(trigger) => output.push_str(&readdress(&fired, &trigger)?),
+                    }
                 }
             }
-            Action::Drop(DropEntries { entries }) => {
+            Action::Drop(DropEntries { what }) => {
                 let mut gone = Vec::new();
-                for entry in some(entries)? {
-                    // It may have gone with another one that was named.
-                    if gone.contains(&entry) {
-                        continue;
+                for named in some(what)? {
+                    match named {
+                        // It may have gone with another one that was named.
+                        Named::Entry(entry) if gone.contains(&entry) => {}
+                        Named::Entry(entry) => {
+                            let dropped = journal::discard(&book, entry, &copies::forget);
+                            let dropped = dropped.map_err(text)?;
+                            for entry in &dropped {
+                                output.push_str(&format!("dropped entry {entry}\n"));
+                            }
+                            gone.extend(dropped);
+                        }
+                        Named::Trigger(trigger) => output.push_str(&give_up(&fired, &trigger)?),
                     }
-                    let dropped = discard(&book, entry, &copies::forget).map_err(text)?;
-                    for entry in &dropped {
-                        output.push_str(&format!("dropped entry {entry}\n"));
-                    }
-                    gone.extend(dropped);
                 }
             }
         }
@@ -129,11 +142,51 @@ impl SyncCommand {
     }
 }
 
-fn some(entries: Vec<u64>) -> Result<Vec<u64>, String> {
-    if entries.is_empty() {
-        return Err("name the numbers of entries: owl sync status lists them".to_owned());
+/// Sends what waits of a trigger for another master to the one that is set; says what was done.
+fn readdress(book: &stored::Book, trigger: &str) -> Result<String, String> {
+    let text = |error: crate::store::StoreError| error.to_string();
+    let master = whose::of(book.store()).map_err(text)?.unwrap_or_default();
+    let stored::Retried { here, without_key } = stored::retry(book, trigger).map_err(text)?;
+    if without_key > 0 {
+        return Err(format!(
+            "the trigger {trigger} was fired {} with a key that {master} has not accepted: make a \
+             request with that key at this gateway, and try again",
+            fires::times(without_key)
+        ));
     }
-    Ok(entries)
+    match here {
+        0 => Err(format!(
+            "nothing of the trigger {trigger} waits for another master: owl sync status lists what \
+             waits, and what waits for the master that is set is sent as soon as it answers"
+        )),
+        times => Ok(format!(
+            "the trigger {trigger}, fired {}, waits for {master}\n",
+            fires::times(times)
+        )),
+    }
+}
+
+/// Gives up what waits of a trigger; says what was done.
+fn give_up(book: &stored::Book, trigger: &str) -> Result<String, String> {
+    match stored::discard(book, trigger).map_err(|error| error.to_string())? {
+        0 => Err(format!(
+            "nothing of the trigger {trigger} waits: owl sync status lists what does"
+        )),
+        times => Ok(format!(
+            "dropped the trigger {trigger}, fired {}\n",
+            fires::times(times)
+        )),
+    }
+}
+
+fn some(named: Vec<Named>) -> Result<Vec<Named>, String> {
+    if named.is_empty() {
+        return Err(
+            "name the numbers of writes, or triggers as namespace/name: owl sync status lists them"
+                .to_owned(),
+        );
+    }
+    Ok(named)
 }
 
 #[cfg(test)]

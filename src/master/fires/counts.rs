@@ -20,6 +20,10 @@ pub struct Counts {
     pub expired: u64,
     /// Those that were given up to make room for others.
     pub displaced: u64,
+    /// Those that somebody has given up. Not kept with the others: see
+    /// [`Decided`](super::book::Decided).
+    #[serde(skip)]
+    pub dropped: u64,
 }
 
 impl Counts {
@@ -28,6 +32,7 @@ impl Counts {
         match cause {
             Cause::Expired => self.expired += 1,
             Cause::Displaced => self.displaced += 1,
+            Cause::Dropped => self.dropped += 1,
         }
     }
 
@@ -47,7 +52,7 @@ impl Counts {
 pub struct Figures {
     /// Those that wait for the master.
     pub waiting: u64,
-    /// Bytes that they count for.
+    /// Bytes that those count for that wait, for this master or another.
     pub bytes: u64,
     /// What has become of others.
     pub counts: Counts,
@@ -65,7 +70,7 @@ impl Figures {
         text.single(
             "owl_fires_bytes",
             Kind::Gauge,
-            "Bytes of the fired triggers that wait for the master.",
+            "Bytes of the fired triggers that wait, for this master or another.",
             self.bytes,
         );
         let name = "owl_fires_total";
@@ -79,6 +84,7 @@ impl Figures {
             ("refused", counts.refused),
             ("expired", counts.expired),
             ("displaced", counts.displaced),
+            ("dropped", counts.dropped),
         ] {
             text.sample(name, &[("end", end)], number);
         }

@@ -13,13 +13,14 @@ use super::fire::StoredFire;
 use super::queue::Next;
 use super::record::{Cause, Stage};
 use crate::clock::now;
-use crate::store::{Change, StoreError};
+use crate::store::StoreError;
 
 /// How long is waited after something failed here.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
 
-/// Longest sleep: the clock that ages are told by may be set meanwhile.
-const LONGEST_SLEEP: Duration = Duration::from_secs(600);
+/// How often it is looked, while any wait, whether somebody has decided about them, or has set the
+/// clock that their ages are told by.
+const DECISIONS: Duration = Duration::from_secs(15);
 
 impl Fires {
     /// Delivers what waits and what comes. Never ends; dropping it is as good as a crash: what was
@@ -48,15 +49,15 @@ impl Fires {
     pub(crate) async fn deliver_waiting(&self) -> Result<Option<Instant>, FireError> {
         let upstream = &self.0.rooms.upstream;
         loop {
+            self.obey().await?;
             self.give_up_expired().await?;
-            let expiry = self.expiry();
+            let look = self.next_look();
             match self.state(|state| state.queue.next(Instant::now())) {
-                Next::Nothing => return Ok(None),
-                Next::At(until) => return Ok(Some(expiry.map_or(until, |at| at.min(until)))),
-                Next::Fire(_) if upstream.is_down() => match expiry {
-                    Some(expiry) => or(upstream.up(), sleep(expiry)).await,
-                    None => upstream.up().await,
-                },
+                Next::Nothing if self.state(|state| state.queue.is_empty()) => return Ok(None),
+                // All that wait are another master's.
+                Next::Nothing => return Ok(Some(look)),
+                Next::At(until) => return Ok(Some(until.min(look))),
+                Next::Fire(_) if upstream.is_down() => or(upstream.up(), sleep(look)).await,
                 Next::Fire(_) => {
                     if upstream.turn().await.is_ok()
                         && let Some(number) = self.begin().await
@@ -70,10 +71,32 @@ impl Fires {
         }
     }
 
-    /// When the next one will have waited too long.
-    fn expiry(&self) -> Option<Instant> {
-        let wait = self.state(|state| state.queue.until_expiry(now()))?;
-        Some(Instant::now() + wait.min(LONGEST_SLEEP))
+    /// When those that wait are looked at again, whatever else comes: the next one will have waited
+    /// too long, or somebody may have decided about one.
+    fn next_look(&self) -> Instant {
+        let expiry = self.state(|state| state.queue.until_expiry(now()));
+        Instant::now() + expiry.map_or(DECISIONS, |wait| wait.min(DECISIONS))
+    }
+
+    async fn obey(&self) -> Result<(), StoreError> {
+        let _turn = self.0.turn.lock().await;
+        self.obey_in_turn()
+    }
+
+    /// Goes by what people have decided since it was looked at last. To be called while no other
+    /// comes or goes.
+    pub(super) fn obey_in_turn(&self) -> Result<(), StoreError> {
+        let decided = self.0.book.decided()?;
+        if self.state(|state| state.decided == decided) {
+            return Ok(());
+        }
+        let stored = self.stored()?;
+        self.state(|state| {
+            state.queue.renew(&stored);
+            state.counts.dropped = decided.dropped;
+            state.decided = decided;
+        });
+        Ok(())
     }
 
     /// Takes what is next. From now on it is not given up.
@@ -157,7 +180,7 @@ impl Fires {
         }
         let mut changes = self.ended(number, Some(fire), &stage);
         changes.push(book::counted(&counts));
-        self.write(changes).await?;
+        self.0.book.write(changes).await?;
         let left = self.state(|state| {
             state.queue.remove(number);
             state.queue.resume(&fire.namespace);
@@ -181,27 +204,13 @@ impl Fires {
             counts.add_given_up(Cause::Expired);
             let mut changes = self.given_up(number, Cause::Expired)?;
             changes.push(book::counted(&counts));
-            self.write(changes).await?;
+            self.0.book.write(changes).await?;
             self.state(|state| {
                 state.queue.remove(number);
                 state.counts = counts;
             });
         }
         Ok(())
-    }
-
-    /// Makes changes; in a store that is full without the record, which is not worth a second
-    /// delivery.
-    async fn write(&self, changes: Vec<Change>) -> Result<(), StoreError> {
-        let store = &self.0.rooms.store;
-        match store.write_all(changes.clone()).await {
-            Err(StoreError::Full) => {
-                let only = |change: &Change| matches!(change, Change::Unnote { .. });
-                let removals = changes.into_iter().filter(only).collect();
-                store.write_all(removals).await.map(drop)
-            }
-            written => written.map(drop),
-        }
     }
 }
 

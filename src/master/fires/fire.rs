@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::entity::{ActivationId, Identity, Parameters, json};
-use crate::master::resource;
+use crate::master::{resource, whose};
 use crate::store::Collection;
 use crate::upstream::{Outgoing, OutgoingBody, VIA, keep_end_to_end};
 
@@ -24,6 +24,9 @@ pub fn priority(annotations: &Parameters) -> i64 {
 /// secrets.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct StoredFire {
+    /// URL of the master that it is for; empty: of whichever there is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub master: String,
     /// The id of its activation, here and where the master is an OWL.
     pub id: ActivationId,
     /// Who has fired it: uuid of the key that it is sent with.
@@ -56,6 +59,19 @@ impl StoredFire {
     /// The trigger: `ns/name`.
     pub fn path(&self) -> String {
         format!("{}/{}", self.namespace, self.trigger)
+    }
+
+    /// The URL of the master that it is for; `other` if it does not say.
+    pub fn master_or<'a>(&'a self, other: &'a str) -> &'a str {
+        match self.master.is_empty() {
+            true => other,
+            false => &self.master,
+        }
+    }
+
+    /// Whether it is for a master.
+    pub fn is_for(&self, master: &str) -> bool {
+        whose::is_for(&self.master, master)
     }
 
     /// What it was given.
@@ -113,6 +129,7 @@ pub(super) mod tests {
     /// A fire of `ns/t`.
     pub(in crate::master::fires) fn fire() -> StoredFire {
         StoredFire {
+            master: "https://m".into(),
             id: ActivationId::from_bytes([0x41; 16]),
             uuid: "u".into(),
             namespace: "ns".into(),
@@ -141,6 +158,18 @@ pub(super) mod tests {
         assert_eq!(read.text(), fire().text());
         assert_eq!(read.payload().get(), r#"{"n":1.50}"#);
         assert!(StoredFire::read(b"{}").is_none());
+    }
+
+    #[test]
+    fn one_of_an_earlier_version_is_for_whichever_master_there_is() {
+        let stored = br#"{"id":"41414141414141414141414141414141","uuid":"u","namespace":"ns",
+            "subject":"s","trigger":"t","version":"0.0.1","priority":0,"at":7,"via":"a",
+            "headers":[],"payload":null,"reason":"why","recorded":true}"#;
+        let read = StoredFire::read(stored).unwrap();
+        assert!(read.is_for("https://m") && read.is_for("https://other"));
+        assert!(fire().is_for("https://m") && !fire().is_for("https://other"));
+        // Without a master that is set, nobody says that it is another's.
+        assert!(fire().is_for(""));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod answer;
 mod book;
 mod counts;
+mod decide;
 mod deliver;
 mod error;
 mod fire;
@@ -16,6 +17,7 @@ mod queue;
 mod record;
 mod told;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -26,10 +28,12 @@ use smol::channel::bounded;
 
 pub use book::Book;
 pub use counts::{Counts, Figures};
+pub use decide::{Retried, discard, retry};
 pub use error::FireError;
 pub use fire::{StoredFire, priority};
 
 use self::answer::{MAX_ANSWER, is_for_caller, reason};
+use self::book::Decided;
 use self::queue::{Entry, Queue};
 use self::record::{Cause, Stage, row};
 use self::told::Told;
@@ -112,6 +116,8 @@ struct Inner {
 struct State {
     queue: Queue,
     counts: Counts,
+    /// What people had decided when the store was read last.
+    decided: Decided,
     /// What the log has told of those that were given up, and of those that the master refused.
     given_up: Told,
     refused: Told,
@@ -124,30 +130,42 @@ impl Fires {
     /// The store cannot be read.
     pub fn open(rooms: Rooms, limits: Limits) -> Result<Self, StoreError> {
         let book = Book::new(rooms.store.clone());
-        let mut queue = Queue::new(limits.bytes, limits.age);
-        book.visit(&mut |number, fire, bytes| {
-            queue.add(entry(number, &fire, bytes));
-            ControlFlow::Continue(())
-        })?;
-        let counts = book.counts()?;
-        Ok(Fires(Arc::new(Inner {
+        let (counts, decided) = (book.counts()?, book.decided()?);
+        let fires = Fires(Arc::new(Inner {
             rooms,
             book,
             limit: limits.bytes,
             turn: smol::lock::Mutex::new(()),
             state: Mutex::new(State {
-                queue,
+                queue: Queue::new(limits.bytes, limits.age),
                 counts,
+                decided,
                 given_up: Told::default(),
                 refused: Told::default(),
             }),
             changed: Event::new(),
-        })))
+        }));
+        for entry in fires.stored()?.into_values() {
+            fires.state(|state| state.queue.add(entry));
+        }
+        let elsewhere = fires.elsewhere();
+        if elsewhere > 0 {
+            log::warn!(
+                "{elsewhere} fired triggers are for another master, and wait until that is set \
+                 again: see owl sync status"
+            );
+        }
+        Ok(fires)
     }
 
     /// How many wait for the master.
     pub fn waiting(&self) -> u64 {
         self.state(|state| state.queue.len())
+    }
+
+    /// How many wait for another master than the one that is set.
+    pub fn elsewhere(&self) -> u64 {
+        self.state(|state| state.queue.elsewhere())
     }
 
     /// How things stand.
@@ -167,6 +185,7 @@ impl Fires {
     pub async fn fire(&self, new: NewFire) -> Result<Outcome, FireError> {
         let identity = new.identity.clone();
         let mut fire = StoredFire {
+            master: self.url().to_owned(),
             id: new.id.unwrap_or_else(ActivationId::random),
             uuid: identity.uuid.clone(),
             namespace: identity.namespace.clone(),
@@ -216,6 +235,7 @@ impl Fires {
 
     async fn admit(&self, fire: StoredFire) -> Result<ActivationId, FireError> {
         let _turn = self.0.turn.lock().await;
+        self.obey_in_turn()?;
         let text = fire.text();
         let bytes = text.len() as u64 + book::PLACE;
         let (number, going, mut counts) = self.state(|state| {
@@ -249,7 +269,7 @@ impl Fires {
             for number in &going {
                 state.queue.remove(*number);
             }
-            state.queue.add(entry(number, &fire, bytes));
+            state.queue.add(self.entry(number, &fire, bytes));
             state.counts = counts;
         });
         self.0.changed.notify(usize::MAX);
@@ -276,10 +296,32 @@ impl Fires {
     fn ended(&self, number: u64, fire: Option<&StoredFire>, stage: &Stage) -> Vec<Change> {
         let mut changes = vec![book::removal(number)];
         if let Some(fire) = fire.filter(|fire| fire.recorded) {
-            let row = row(fire, stage, self.url());
+            let row = row(fire, stage, fire.master_or(self.url()));
             changes.push(Change::Activation { row, new: false });
         }
         changes
+    }
+
+    /// All that wait, as the store has them.
+    fn stored(&self) -> Result<BTreeMap<u64, Entry>, StoreError> {
+        let mut stored = BTreeMap::new();
+        self.0.book.visit(&mut |number, fire, bytes| {
+            stored.insert(number, self.entry(number, &fire, bytes));
+            ControlFlow::Continue(())
+        })?;
+        Ok(stored)
+    }
+
+    fn entry(&self, number: u64, fire: &StoredFire, bytes: u64) -> Entry {
+        Entry {
+            number,
+            id: fire.id,
+            trigger: fire.path().into(),
+            priority: fire.priority,
+            at: fire.at,
+            bytes,
+            elsewhere: !fire.is_for(self.url()),
+        }
     }
 
     fn url(&self) -> &str {
@@ -288,16 +330,5 @@ impl Fires {
 
     fn state<T>(&self, use_it: impl FnOnce(&mut State) -> T) -> T {
         use_it(&mut lock(&self.0.state))
-    }
-}
-
-fn entry(number: u64, fire: &StoredFire, bytes: u64) -> Entry {
-    Entry {
-        number,
-        id: fire.id,
-        trigger: fire.path().into(),
-        priority: fire.priority,
-        at: fire.at,
-        bytes,
     }
 }

@@ -32,6 +32,8 @@ pub struct Entry {
     pub at: u64,
     /// What it counts for.
     pub bytes: u64,
+    /// Whether it is for another master than the one that is set: it is not delivered.
+    pub elsewhere: bool,
 }
 
 /// What is to be done next.
@@ -59,9 +61,12 @@ pub struct Queue {
     /// Milliseconds that each may wait.
     age: u64,
     entries: BTreeMap<u64, Entry>,
-    by_trigger: HashMap<Arc<str>, BTreeSet<u64>>,
+    /// Numbers of each trigger; those for another master behind the others.
+    by_trigger: HashMap<Arc<str>, BTreeSet<(bool, u64)>>,
     by_priority: BTreeSet<(i64, u64)>,
     bytes: u64,
+    /// How many are for another master.
+    elsewhere: u64,
     /// The highest number that was given.
     last: u64,
     /// The one that is being delivered: it stays until that has ended.
@@ -80,18 +85,29 @@ impl Queue {
             by_trigger: HashMap::new(),
             by_priority: BTreeSet::new(),
             bytes: 0,
+            elsewhere: 0,
             last: 0,
             under_way: None,
             pauses: HashMap::new(),
         }
     }
 
-    /// How many wait.
+    /// How many wait for the master.
     pub fn len(&self) -> u64 {
-        self.entries.len() as u64
+        self.entries.len() as u64 - self.elsewhere
     }
 
-    /// What they count for.
+    /// How many wait for another master.
+    pub const fn elsewhere(&self) -> u64 {
+        self.elsewhere
+    }
+
+    /// Whether none waits, for whichever master.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What all that wait count for.
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -101,9 +117,18 @@ impl Queue {
         self.last + 1
     }
 
-    /// Whether any of a trigger wait.
+    /// Whether any of a trigger wait for the master.
     pub fn has_of(&self, trigger: &str) -> bool {
-        self.by_trigger.contains_key(trigger)
+        self.first_of(trigger).is_some()
+    }
+
+    /// The first of a trigger that is to be delivered.
+    fn first_of(&self, trigger: &str) -> Option<&Entry> {
+        let (elsewhere, number) = self.by_trigger.get(trigger)?.first()?;
+        match elsewhere {
+            true => None,
+            false => self.entries.get(number),
+        }
     }
 
     /// Whether one with this id of a trigger waits.
@@ -112,7 +137,7 @@ impl Queue {
         let mut entries = of_trigger
             .into_iter()
             .flatten()
-            .filter_map(|number| self.entries.get(number));
+            .filter_map(|(_, number)| self.entries.get(number));
         entries.any(|entry| entry.id == id)
     }
 
@@ -139,9 +164,10 @@ impl Queue {
         let number = entry.number;
         self.last = self.last.max(number);
         self.bytes += entry.bytes;
+        self.elsewhere += u64::from(entry.elsewhere);
         self.by_priority.insert((entry.priority, number));
         let of_trigger = self.by_trigger.entry(entry.trigger.clone()).or_default();
-        of_trigger.insert(number);
+        of_trigger.insert((entry.elsewhere, number));
         self.entries.insert(number, entry);
     }
 
@@ -151,9 +177,10 @@ impl Queue {
             return;
         };
         self.bytes -= entry.bytes;
+        self.elsewhere -= u64::from(entry.elsewhere);
         self.by_priority.remove(&(entry.priority, number));
         if let Some(of_trigger) = self.by_trigger.get_mut(&entry.trigger) {
-            of_trigger.remove(&number);
+            of_trigger.remove(&(entry.elsewhere, number));
             if of_trigger.is_empty() {
                 self.by_trigger.remove(&entry.trigger);
                 self.pauses.remove(&*entry.trigger);
@@ -161,6 +188,24 @@ impl Queue {
         }
         if self.entries.is_empty() {
             self.pauses.clear();
+        }
+    }
+
+    /// What the store has now of those that wait: others have given some up, or decided that they
+    /// are for this master.
+    pub fn renew(&mut self, stored: &BTreeMap<u64, Entry>) {
+        let numbers: Vec<u64> = self.entries.keys().copied().collect();
+        for number in numbers {
+            match stored.get(&number) {
+                None => self.remove(number),
+                Some(entry) => {
+                    let known = self.entries.get(&number);
+                    if known.is_some_and(|known| known.elsewhere != entry.elsewhere) {
+                        self.remove(number);
+                        self.add(entry.clone());
+                    }
+                }
+            }
         }
     }
 
@@ -189,9 +234,10 @@ impl Queue {
     pub fn next(&self, now: Instant) -> Next {
         let mut best: Option<&Entry> = None;
         let mut soonest: Option<Instant> = None;
-        for of_trigger in self.by_trigger.values() {
-            let first = of_trigger.first().and_then(|first| self.entries.get(first));
-            let Some(first) = first else { continue };
+        for trigger in self.by_trigger.keys() {
+            let Some(first) = self.first_of(trigger) else {
+                continue;
+            };
             if let Some(until) = self.paused(&first.trigger, now) {
                 soonest = Some(soonest.map_or(until, |soonest| soonest.min(until)));
                 continue;

@@ -18,6 +18,7 @@ fn entry(number: u64, trigger: &str, priority: i64, bytes: u64) -> Entry {
         priority,
         at: number,
         bytes,
+        elsewhere: false,
     }
 }
 
@@ -91,6 +92,33 @@ fn they_wait_for_so_long() {
     assert_eq!(queue.expired(9999), [2]);
     // The clock was set back.
     assert!(queue.expired(0).is_empty());
+}
+
+#[test]
+fn what_is_for_another_master_waits_and_holds_up_nothing() {
+    let mut queue = Queue::new(100, SECOND);
+    let elsewhere = |number, priority| Entry {
+        elsewhere: true,
+        ..entry(number, "n/a", priority, 40)
+    };
+    queue.add(elsewhere(1, 0));
+    let now = Instant::now();
+    assert_eq!((queue.len(), queue.elsewhere(), queue.bytes()), (0, 1, 40));
+    assert!(!queue.is_empty() && !queue.has_of("n/a"));
+    assert_eq!(queue.next(now), Next::Nothing);
+    queue.add(entry(2, "n/a", 0, 40));
+    assert!(queue.has_of("n/a") && queue.has("n/a", id(1)));
+    assert_eq!(queue.next(now), Next::Fire(2));
+    // It has no more right to its room than others.
+    assert_eq!(queue.room_for(40, 0), Some(vec![1]));
+    assert_eq!(queue.expired(1002), [1]);
+    // Somebody decides that it is for this master, and gives the other up.
+    let stored = BTreeMap::from([(1, entry(1, "n/a", 0, 40))]);
+    queue.renew(&stored);
+    assert_eq!((queue.len(), queue.elsewhere(), queue.bytes()), (1, 0, 40));
+    assert_eq!(queue.next(now), Next::Fire(1));
+    queue.renew(&BTreeMap::new());
+    assert!(queue.is_empty() && queue.bytes() == 0 && !queue.has("n/a", id(1)));
 }
 
 #[test]

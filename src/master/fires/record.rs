@@ -1,9 +1,7 @@
 //! The record here of a fired trigger that is the master's: it tells how far it has come.
 
-use serde::Serialize;
-
 use super::fire::StoredFire;
-use crate::entity::{Activation, ActivationId, Response, Status, Whereabouts};
+use crate::entity::{Activation, ActivationId, Response, Status, Whereabouts, fire_entry};
 use crate::store::ActivationRow;
 
 /// Why a fired trigger was given up.
@@ -13,6 +11,8 @@ pub enum Cause {
     Expired,
     /// Others needed its room.
     Displaced,
+    /// Somebody has decided so.
+    Dropped,
 }
 
 impl Cause {
@@ -25,6 +25,7 @@ impl Cause {
             Self::Displaced => {
                 "it was given up to make room (OWL_FIRES_SIZE) for others that wait for the master"
             }
+            Self::Dropped => "it waited for the master, and was given up with owl sync drop",
         }
     }
 }
@@ -100,32 +101,15 @@ fn whereabouts<'a>(fire: &'a StoredFire, stage: &Stage, url: &'a str) -> Whereab
     }
 }
 
-/// The entry of the log that tells what came of it: of the form of those of rules.
+/// The entry of the log that tells what came of it; none while it waits.
 fn entry(stage: &Stage, url: &str) -> Option<String> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Entry<'a> {
-        master: &'a str,
-        status_code: u8,
-        success: bool,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        activation_id: Option<&'a ActivationId>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        error: Option<&'a str>,
-    }
-    let failure = stage.failure();
-    let entry = Entry {
-        master: url,
-        status_code: failure.map_or(Status::Success, |(status, _)| status) as u8,
-        success: failure.is_none(),
-        activation_id: match stage {
-            Stage::Waiting => return None,
-            Stage::Delivered(id) => id.as_ref(),
-            Stage::Refused(_) | Stage::GivenUp(_) => None,
-        },
-        error: failure.map(|(_, message)| message),
+    let followed = match (stage, stage.failure()) {
+        (Stage::Waiting, _) => return None,
+        (Stage::Delivered(id), _) => Ok(id.as_ref()),
+        (_, Some(failure)) => Err(failure),
+        (_, None) => Ok(None),
     };
-    Some(serde_json::to_string(&entry).expect("texts and numbers are always valid JSON"))
+    Some(fire_entry::of_master(url, followed))
 }
 
 #[cfg(test)]
@@ -166,5 +150,6 @@ mod tests {
         let expired = shown(Stage::GivenUp(Cause::Expired));
         assert!(expired.contains(r#"\"statusCode\":3"#) && expired.contains("OWL_FIRES_AGE"));
         assert!(shown(Stage::GivenUp(Cause::Displaced)).contains("OWL_FIRES_SIZE"));
+        assert!(shown(Stage::GivenUp(Cause::Dropped)).contains("owl sync drop"));
     }
 }

@@ -84,6 +84,25 @@ impl Book {
             .transpose()
     }
 
+    /// What makes the entries that do not say which master they are for be for this one.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn claim(&self, master: &str) -> Result<Vec<Change>, JournalError> {
+        let mut changes = Vec::new();
+        self.visit(&mut |entry, _| {
+            if entry.is_open() && entry.master.is_empty() {
+                let claimed = Entry {
+                    master: master.to_owned(),
+                    ..entry.clone()
+                };
+                changes.extend(change(&entry, &claimed));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(changes)
+    }
+
     /// Whether an entry other than `except` has what is kept of it at a path.
     pub fn keeps(&self, path: &str, except: u64) -> Result<bool, JournalError> {
         let mut keeps = false;

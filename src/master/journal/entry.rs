@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stamp::Stamp;
 use crate::entity::names;
-use crate::master::resource;
+use crate::master::{resource, whose};
 use crate::store::Collection;
 
 /// What a write does to its entity.
@@ -125,7 +125,7 @@ impl Entry {
 
     /// Whether it is for a master.
     pub fn is_for(&self, master: &str) -> bool {
-        self.master.is_empty() || master.is_empty() || self.master == master
+        whose::is_for(&self.master, master)
     }
 
     /// The namespace that it is in.

@@ -20,8 +20,8 @@ use crate::store::StoreError;
 use crate::sync::lock;
 use crate::upstream::{Upstream, Via};
 
-/// How often the journal is read while entries that came to nothing are in it: `owl sync retry`
-/// opens them again.
+/// How often the journal is read while entries that came to nothing, or are for another master, are
+/// in it: `owl sync retry` has them sent.
 const DECISIONS: Duration = Duration::from_secs(15);
 
 /// How long is waited after something failed here.
@@ -123,7 +123,7 @@ impl Replayer {
         self.journal.refresh().await?;
         loop {
             if self.journal.waiting() == 0 {
-                let undecided = self.journal.ended() > 0;
+                let undecided = self.journal.ended() + self.journal.elsewhere() > 0;
                 return Ok(undecided.then(|| Instant::now() + DECISIONS));
             }
             self.requests.upstream.up().await;

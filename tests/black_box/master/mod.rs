@@ -2,6 +2,7 @@
 //! plays a script.
 
 mod activations;
+mod another;
 mod before;
 mod bursting;
 mod composing;

@@ -1,6 +1,8 @@
 //! Triggers that are fired while there is a master.
 
 use super::*;
+use crate::entity::GUEST_UUID;
+use crate::master::whose;
 use crate::store::ActivationFilter;
 
 /// The master's document of the trigger `t` with a rule to an action. Those whose names begin with
@@ -42,15 +44,24 @@ const THERE: &str = "abababababababababababababababab";
 
 /// The fired triggers of a server's store, as they are after a restart, with the same master.
 fn restarted(api: &Api, master: &Arc<Scripted>) -> Fires {
+    restarted_at(api, master, URL)
+}
+
+/// The same with the master at another URL.
+fn restarted_at(api: &Api, master: &Arc<Scripted>, url: &str) -> Fires {
+    whose::settle(&api.store, url).unwrap();
+    Fires::open(rooms(api, master, url), FIRES).unwrap()
+}
+
+fn rooms(api: &Api, master: &Arc<Scripted>, url: &str) -> fires::Rooms {
     let before = api.server.state().master().unwrap();
-    let rooms = fires::Rooms {
+    fires::Rooms {
         store: api.store.clone(),
-        upstream: Upstream::new(URL, master.clone()),
+        upstream: Upstream::new(url, master.clone()),
         executor: api.executor.clone(),
         keys: before.keys.clone(),
         journal: before.journal.clone(),
-    };
-    Fires::open(rooms, FIRES).unwrap()
+    }
 }
 
 fn deliver(api: &Api, fires: &Fires) {
@@ -255,14 +266,7 @@ fn what_has_waited_too_long_is_given_up() {
         false => entities(seen, document("cloud", 0)),
     });
     let id = stored(&api.post(&trigger("t"), json!({})));
-    let before = api.server.state().master().unwrap();
-    let rooms = fires::Rooms {
-        store: api.store.clone(),
-        upstream: Upstream::new(URL, master.clone()),
-        executor: api.executor.clone(),
-        keys: before.keys.clone(),
-        journal: before.journal.clone(),
-    };
+    let rooms = rooms(&api, &master, URL);
     let at_once = fires::Limits {
         age: Duration::ZERO,
         ..FIRES
@@ -303,4 +307,130 @@ fn ids_that_are_given() {
     let filter = ActivationFilter::default();
     assert_eq!(api.store.count_activations("other", &filter).unwrap(), 0);
     assert_eq!(record(&api, THERE)["name"], "t");
+}
+
+/// Where another master is.
+const ELSEWHERE: &str = "http://elsewhere";
+
+/// A record as the store has it, whoever the master is.
+fn kept_record(api: &Api, id: &str) -> Value {
+    let kept = api.store.activation("guest", id.parse().unwrap());
+    let (head, tail) = kept.unwrap().unwrap();
+    serde_json::from_slice(&crate::entity::record(&head, &tail).unwrap()).unwrap()
+}
+
+/// What decides about the fired triggers of a server's store, as `owl sync` does.
+fn book(api: &Api) -> fires::Book {
+    fires::Book::new(api.store.clone())
+}
+
+#[test]
+fn what_is_for_one_master_is_not_sent_to_another() {
+    let is_there = Arc::new(AtomicBool::new(false));
+    let answers = is_there.clone();
+    let (api, master) = with_master(move |seen| match answers.load(Ordering::Relaxed) {
+        true if is_fire(seen) => accepted(THERE),
+        _ => Play::Unreachable,
+    });
+    whose::settle(&api.store, URL).unwrap();
+    let id = stored(&api.post(&trigger("t"), json!({"n": 1})));
+    is_there.store(true, Ordering::Relaxed);
+
+    let fires = restarted_at(&api, &master, ELSEWHERE);
+    assert_eq!((fires.waiting(), fires.elsewhere()), (0, 1));
+    deliver(&api, &fires);
+    assert!(fired(&master).is_empty());
+    assert_eq!(
+        kept_record(&api, &id)["annotations"][0]["value"]["url"],
+        URL
+    );
+
+    // When theirs is set again, it comes through.
+    let fires = restarted(&api, &master);
+    assert_eq!((fires.waiting(), fires.elsewhere()), (1, 0));
+    deliver(&api, &fires);
+    assert_eq!((fires.waiting(), fired(&master).len()), (0, 1));
+    let entry = kept_record(&api, &id)["logs"][0]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(entry.contains(URL) && entry.contains(THERE), "{entry}");
+}
+
+#[test]
+fn what_is_for_another_master_goes_to_this_one_if_somebody_says_so() {
+    let is_there = Arc::new(AtomicBool::new(false));
+    let answers = is_there.clone();
+    let (api, master) = with_master(move |seen| match answers.load(Ordering::Relaxed) {
+        true if is_fire(seen) => accepted(THERE),
+        _ => Play::Unreachable,
+    });
+    whose::settle(&api.store, URL).unwrap();
+    let ids: Vec<String> = (0..50)
+        .map(|n| stored(&api.post(&trigger("t"), json!({"n": n}))))
+        .collect();
+    let other = stored(&api.post(&trigger("u"), json!({})));
+    is_there.store(true, Ordering::Relaxed);
+    let fires = restarted_at(&api, &master, ELSEWHERE);
+    let book = book(&api);
+    let retry = |name| fires::retry(&book, name).unwrap();
+    let retried = |here, without_key| fires::Retried { here, without_key };
+    assert_eq!(retry("guest/none"), retried(0, 0));
+    // Nobody has shown the key to the master that is set now.
+    assert_eq!(retry("guest/t"), retried(0, 50));
+    let key = Secret::new("k".repeat(64));
+    let learned = api.store.learn_key("guest", GUEST_UUID, &key, clock::now());
+    smol::block_on(learned).unwrap();
+    assert_eq!(retry("guest/t"), retried(50, 0));
+    assert_eq!(retry("guest/t"), retried(0, 0));
+    // A daemon that runs finds out, and delivers them in their order.
+    deliver(&api, &fires);
+    assert_eq!((fires.waiting(), fires.elsewhere()), (0, 1));
+    let sent = fired(&master);
+    let sent = sent
+        .iter()
+        .map(|seen| seen.headers["x-owl-activation-id"].to_str().unwrap());
+    assert!(sent.eq(&ids));
+    let tier = &kept_record(&api, &ids[0])["annotations"][0]["value"];
+    assert_eq!(tier["url"], ELSEWHERE);
+
+    assert_eq!(fires::discard(&book, "guest/u").unwrap(), 1);
+    deliver(&api, &fires);
+    assert_eq!((fires.elsewhere(), fires.figures().bytes), (0, 0));
+    assert_eq!(fires.figures().counts.dropped, 1);
+    assert!(fired(&master).is_empty());
+    let gone = kept_record(&api, &other);
+    let error = gone["response"]["result"]["error"].as_str().unwrap();
+    assert!(error.contains("owl sync drop"), "{error}");
+    assert_eq!(gone["annotations"][0]["value"]["url"], URL);
+}
+
+#[test]
+fn what_is_given_up_while_the_daemon_runs_is_not_sent_and_leaves_its_room() {
+    let is_there = Arc::new(AtomicBool::new(false));
+    let answers = is_there.clone();
+    let (api, master) = with_master(move |seen| match answers.load(Ordering::Relaxed) {
+        true if is_fire(seen) => accepted(THERE),
+        _ => Play::Unreachable,
+    });
+    let large = json!({"text": "x".repeat(400 << 10)});
+    for name in ["a", "b"] {
+        stored(&api.post(&trigger(name), large.clone()));
+    }
+    let book = book(&api);
+    assert_eq!(fires::discard(&book, "guest/a").unwrap(), 1);
+    assert_eq!(fires::discard(&book, "guest/a").unwrap(), 0);
+    // There is room for one more: nothing has to go for it.
+    stored(&api.post(&trigger("c"), large));
+    let fires = &api.server.state().master().unwrap().fires;
+    assert_eq!((fires.waiting(), fires.figures().counts.displaced), (2, 0));
+    is_there.store(true, Ordering::Relaxed);
+    let fires = restarted(&api, &master);
+    deliver(&api, &fires);
+    let sent = fired(&master);
+    let targets = sent
+        .iter()
+        .map(|seen| seen.line.rsplit('/').next().unwrap());
+    assert!(targets.eq(["b", "c"]));
+    assert_eq!(fires.figures().counts.dropped, 1);
 }
