@@ -61,6 +61,11 @@ const TRIGGER: &str = r#"{"namespace":"ns","name":"t","parameters":[],"limits":{
 
 impl Bench {
     fn new(keep: bool, told: impl IntoIterator<Item = Told>) -> Self {
+        Self::with_journal(keep.then_some(1 << 20), told)
+    }
+
+    /// With a journal of so many bytes.
+    fn with_journal(limit: Option<u64>, told: impl IntoIterator<Item = Told>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), Options::with_map_size(4 << 20)).unwrap();
         let catalog = Catalog::new(store.clone());
@@ -76,7 +81,7 @@ impl Bench {
         };
         let copies = Copies::new(rooms, std::time::Duration::from_secs(60));
         let mirror = Arc::new(copies.clone());
-        let journal = Journal::open(store, mirror, 1 << 20).unwrap();
+        let journal = Journal::open(store, mirror, limit.unwrap_or(0)).unwrap();
         let identity = Identity {
             subject: "ns".into(),
             namespace: "ns".into(),
@@ -86,7 +91,7 @@ impl Bench {
         };
         Bench {
             _dir: dir,
-            writes: Writes::new(upstream, catalog, copies, journal, keep),
+            writes: Writes::new(upstream, catalog, copies, journal, limit.is_some()),
             script,
             identity,
         }
@@ -221,6 +226,15 @@ fn kept_with_a_journal_as_sent_or_not() {
         assert_eq!(entries[0].state, state);
         assert_eq!(bench.version_here().as_deref(), Some("0.0.1"));
     }
+}
+
+#[test]
+fn without_room_in_the_journal_it_is_said_what_may_have_happened() {
+    let bench = Bench::with_journal(Some(10), [BROKEN(), UNSENT()]);
+    let (status, text) = bench.refusal();
+    assert!(status == 502 && text.contains("may or may not"), "{text}");
+    let (status, text) = bench.refusal();
+    assert!(status == 503 && text.contains("journal"), "{text}");
 }
 
 #[test]
