@@ -48,9 +48,9 @@ struct Status {}
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "diff")]
 struct Diff {
-    /// number of the entry
+    /// number of the write
     #[argh(positional)]
-    entry: u64,
+    entry: Named,
 }
 
 /// send writes that came to nothing once more, over whatever the master has now; and what waits for
@@ -63,8 +63,8 @@ struct Retry {
     what: Vec<Named>,
 }
 
-/// give writes up, with what was kept of them: what the master has counts; and triggers as often as
-/// they were fired and wait
+/// give writes up, with what was kept of them: what the master has counts; and all that waits of
+/// triggers
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "drop")]
 struct DropEntries {
@@ -107,7 +107,15 @@ impl SyncCommand {
                 *output = fires::status(&fired).map_err(|error| error.to_string())?;
                 output.push_str(&status::status(&book).map_err(text)?);
             }
-            Action::Diff(Diff { entry }) => *output = diff::diff(&book, entry).map_err(text)?,
+            Action::Diff(Diff { entry }) => match entry {
+                Named::Entry(entry) => *output = diff::diff(&book, entry).map_err(text)?,
+                Named::Trigger(name) => {
+                    return Err(format!(
+                        "{name} is not the number of a write: owl sync status lists those that \
+                         can be shown"
+                    ));
+                }
+            },
             Action::Retry(Retry { what }) => {
                 for named in some(what)? {
                     match named {
