@@ -73,6 +73,7 @@ pub(super) async fn answer(
         Prepared::Kept(kept) => {
             let transaction = request.transaction.clone();
             let answer = resource_answer(request, method, resource).await;
+            let answer = kept.told(answer);
             kept.end();
             Ok(marked(answer, &master, &transaction))
         }

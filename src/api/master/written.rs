@@ -2,7 +2,7 @@
 //! they are refused, or made here and kept for it.
 
 use bytes::Bytes;
-use http_types::{Body, Method, StatusCode};
+use http_types::{Body, Method, Response, StatusCode};
 use smol::io::Cursor;
 
 use super::entity::Entity;
@@ -32,6 +32,20 @@ impl Kept {
         match self {
             Self::Record(record) => record.companions(),
             Self::Here(here) => here.companions(),
+        }
+    }
+
+    /// What came of it, as it is told to the client: of a change that is refused here the master may
+    /// have another opinion, and may have made it.
+    pub(super) fn told(&self, answer: Result<Response, ApiError>) -> Result<Response, ApiError> {
+        let doubt = match self {
+            Self::Record(record) => record.doubt(),
+            Self::Here(_) => None,
+        };
+        match (answer, doubt) {
+            (Ok(made), _) if made.status().is_success() => Ok(made),
+            (_, Some(doubt)) => Err(ApiError::new(StatusCode::BadGateway, doubt)),
+            (answer, None) => answer,
         }
     }
 

@@ -33,6 +33,7 @@ impl Copies {
             Collection::Packages => {
                 let mut package = Package::told(document, path).ok_or_else(unreadable)?;
                 self.leave_own(shown, &mut package);
+                changes.extend(self.off_a_binding(&package)?);
                 changes.push(put(&package, CodeChange::Remove));
                 package.base()
             }

@@ -11,6 +11,7 @@ use super::flights::{Fetch, Landed};
 use super::mark::{Mark, Standing, Viewer, key};
 use crate::catalog::CatalogError;
 use crate::clock::now;
+use crate::entity::Package;
 use crate::store::{Change, CodeChange, Collection, Expect, StoreError};
 use crate::sync::lock;
 
@@ -58,6 +59,11 @@ impl Copies {
         let is_new = write.is_some();
         let mut changes: Vec<Change> = Vec::new();
         if let Some(mut write) = write {
+            if item.collection == Collection::Packages
+                && let Some(package) = Package::from_document(&write.document, 0)
+            {
+                changes.extend(self.off_a_binding(&package)?);
+            }
             // What has come between is newer than what was compared.
             write.expect = match &stored {
                 Some(stored) => Expect::Revision(stored.revision),

@@ -9,7 +9,7 @@ use super::mark::{Mark, Standing, prefix, prefix_inside};
 use super::refresh::not_written;
 use crate::catalog::{CatalogError, change};
 use crate::entity::names::place_and_name;
-use crate::entity::{Action, Rule, Trigger};
+use crate::entity::{Action, Package, Rule, Trigger};
 use crate::store::{Change, CodeChange, Collection, EntityList, NoteKey, NoteKind, StoreError};
 use crate::sync::lock;
 
@@ -41,11 +41,7 @@ impl Copies {
         match stored.map(|stored| stored.collection) {
             // A package that was deleted here, too, may have got actions since that the master had.
             Some(Collection::Packages) | None => {
-                for action in self.actions_in(path)? {
-                    if !self.0.ours.has(&action) && self.is_copied(&action)? {
-                        changes.extend(self.with_marks(&action)?);
-                    }
-                }
+                changes.extend(self.removal_in(path)?);
                 // What was deleted here with its package has left its marks.
                 for (action, mark) in self.marks_inside(path)? {
                     if !self.0.ours.has(&action) && self.store().entity(&action)?.is_none() {
@@ -57,6 +53,26 @@ impl Copies {
             _ => {}
         }
         Ok(changes)
+    }
+
+    /// What removes the copies of the actions that are in a package.
+    fn removal_in(&self, package: &str) -> Result<Vec<Change>, CopyError> {
+        let mut changes = Vec::new();
+        for action in self.actions_in(package)? {
+            if !self.0.ours.has(&action) && self.is_copied(&action)? {
+                changes.extend(self.with_marks(&action)?);
+            }
+        }
+        Ok(changes)
+    }
+
+    /// What removes the copies of actions in what is a binding now, where there was a package: the
+    /// master has no actions there.
+    pub(super) fn off_a_binding(&self, package: &Package) -> Result<Vec<Change>, CopyError> {
+        match package.binding {
+            Some(_) => self.removal_in(&package.path()),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Removes a copy with what belongs to it.
@@ -120,12 +136,7 @@ impl Copies {
         if item.collection != Collection::Packages || self.store().entity(&item.path)?.is_some() {
             return Ok(false);
         }
-        for action in self.actions_in(&item.path)? {
-            if self.is_copied(&action)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(!self.removal_in(&item.path)?.is_empty())
     }
 
     /// Whether what is at a path is a copy, of whoever it may be.

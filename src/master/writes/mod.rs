@@ -52,6 +52,7 @@ pub enum Written {
 /// meanwhile.
 pub struct Record {
     recording: Recording,
+    doubt: Option<String>,
     _turn: turns::Turn,
 }
 
@@ -60,6 +61,12 @@ impl Record {
     /// none.
     pub fn companions(&mut self) -> Vec<Change> {
         self.recording.companions()
+    }
+
+    /// What the client is to be told, with 502, if the write is refused here: the master may have
+    /// made it all the same. None if it never got it.
+    pub fn doubt(&self) -> Option<&str> {
+        self.doubt.as_deref()
     }
 
     /// The write has been made here, or refused.
@@ -222,31 +229,50 @@ impl Writes {
         if sent {
             self.copies.stale(&request.path);
         }
+        let refusal = refusal(self.upstream.url(), error);
         if !self.keeps {
-            return Written::Unavailable(status_of(error), refusal(self.upstream.url(), error));
+            return Written::Unavailable(status_of(error), refusal);
         }
-        match self.copies.note_local(&request.path).await {
+        let doubt = sent.then_some(refusal);
+        match self.recorded(identity, &request, sent).await {
+            Ok(Some(recording)) => Written::Record(Record {
+                recording,
+                doubt,
+                _turn: turn,
+            }),
             // What it is about, the master does not know.
-            Ok(true) if request.operation == Operation::Status => return self.here(&request),
-            Ok(_) => {}
-            Err(error) => return failed(&error),
+            Ok(None) => self.here(&request),
+            Err(reason) => match doubt {
+                Some(doubt) => Written::Unavailable(StatusCode::BAD_GATEWAY, doubt),
+                None => failed(&reason),
+            },
+        }
+    }
+
+    /// Puts a write into the journal; none if the master knows nothing of what it is about. If it
+    /// cannot be: why.
+    async fn recorded(
+        &self,
+        identity: &Identity,
+        request: &WriteRequest,
+        sent: bool,
+    ) -> Result<Option<Recording>, String> {
+        let is_local = self.copies.note_local(&request.path).await;
+        let is_local = is_local.map_err(|error| error.to_string())?;
+        if is_local && request.operation == Operation::Status {
+            return Ok(None);
         }
         let write = Write {
             uuid: identity.uuid.clone(),
             collection: request.collection,
-            path: request.path,
+            path: request.path.clone(),
             operation: request.operation,
             force: request.force,
-            body: request.body,
+            body: request.body.clone(),
             sent,
         };
-        match self.journal.record(&self.catalog, &write).await {
-            Ok(recording) => Written::Record(Record {
-                recording,
-                _turn: turn,
-            }),
-            Err(error) => failed(&error),
-        }
+        let recording = self.journal.record(&self.catalog, &write).await;
+        recording.map(Some).map_err(|error| error.to_string())
     }
 
     /// Makes the copy here what the master has answered.

@@ -56,15 +56,19 @@ struct Bench {
     identity: Identity,
 }
 
+/// Bytes that a journal may have, as a rule.
+const JOURNAL: u64 = 1 << 20;
+
 const TRIGGER: &str = r#"{"namespace":"ns","name":"t","parameters":[],"limits":{},"version":"0.0.7",
     "publish":false,"annotations":[],"updated":5}"#;
 
 impl Bench {
     fn new(keep: bool, told: impl IntoIterator<Item = Told>) -> Self {
-        Self::with(Room::default(), keep, told)
+        Self::with(Room::default(), keep.then_some(JOURNAL), told)
     }
 
-    fn with(room: Room, keep: bool, told: impl IntoIterator<Item = Told>) -> Self {
+    /// With room for answers, and a journal of so many bytes, if there is one.
+    fn with(room: Room, limit: Option<u64>, told: impl IntoIterator<Item = Told>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), Options::with_map_size(4 << 20)).unwrap();
         let catalog = Catalog::new(store.clone());
@@ -80,7 +84,7 @@ impl Bench {
         };
         let copies = Copies::new(rooms, std::time::Duration::from_secs(60));
         let mirror = Arc::new(copies.clone());
-        let journal = Journal::open(store, mirror, 1 << 20).unwrap();
+        let journal = Journal::open(store, mirror, limit.unwrap_or(0)).unwrap();
         let identity = Identity {
             subject: "ns".into(),
             namespace: "ns".into(),
@@ -90,7 +94,7 @@ impl Bench {
         };
         Bench {
             _dir: dir,
-            writes: Writes::new(upstream, catalog, copies, journal, keep),
+            writes: Writes::new(upstream, catalog, copies, journal, limit.is_some()),
             script,
             identity,
         }
@@ -199,7 +203,7 @@ fn what_the_master_refuses_changes_nothing_here() {
 fn an_answer_without_room_is_told_by_its_status() {
     for keep in [false, true] {
         let told = [Ok((200, TRIGGER)), Ok((409, r#"{"error":"no"}"#))];
-        let bench = Bench::with(Room::none(), keep, told);
+        let bench = Bench::with(Room::none(), keep.then_some(JOURNAL), told);
         for what in ["has made", "has not made"] {
             let (status, text) = bench.refusal();
             assert_eq!(status, 503);
@@ -209,7 +213,7 @@ fn an_answer_without_room_is_told_by_its_status() {
         assert_eq!(bench.writes.journal.waiting(), 0);
     }
     // A proxy in trouble has decided nothing.
-    let bench = Bench::with(Room::none(), true, [Ok((502, "{}"))]);
+    let bench = Bench::with(Room::none(), Some(JOURNAL), [Ok((502, "{}"))]);
     let written = bench.write(Operation::Put, "ns/t");
     assert_eq!(bench.record(written).len(), 1);
 }
@@ -244,6 +248,15 @@ fn kept_with_a_journal_as_sent_or_not() {
         assert_eq!(entries[0].state, state);
         assert_eq!(bench.version_here().as_deref(), Some("0.0.1"));
     }
+}
+
+#[test]
+fn without_room_in_the_journal_it_is_said_what_may_have_happened() {
+    let bench = Bench::with(Room::default(), Some(10), [BROKEN(), UNSENT()]);
+    let (status, text) = bench.refusal();
+    assert!(status == 502 && text.contains("may or may not"), "{text}");
+    let (status, text) = bench.refusal();
+    assert!(status == 503 && text.contains("journal"), "{text}");
 }
 
 #[test]

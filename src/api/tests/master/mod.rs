@@ -130,10 +130,11 @@ const FIRES: fires::Limits = fires::Limits {
 };
 
 /// A master that an exchange speaks to, in front of a catalogue. It has accepted the guest's key
-/// before; copies are fresh for `revalidate`, and writes are kept while it is out of reach.
+/// before; copies are fresh for `revalidate`, and while it is out of reach writes are kept, in a
+/// journal of so many bytes, or refused.
 fn master_at(
     exchange: impl Exchange + 'static,
-    revalidate: Duration,
+    (revalidate, kept): (Duration, Option<u64>),
     catalog: &Catalog,
     executor: &Executor,
     script: &Arc<Script>,
@@ -157,7 +158,7 @@ fn master_at(
     };
     let copies = Copies::new(rooms, revalidate);
     let mirror = Arc::new(copies.clone());
-    let journal = Journal::open(store.clone(), mirror, JOURNAL_BYTES).unwrap();
+    let journal = Journal::open(store.clone(), mirror, kept.unwrap_or(JOURNAL_BYTES)).unwrap();
     let (to, kept_in) = (upstream.clone(), journal.clone());
     let keys = Keys::new(
         store.clone(),
@@ -176,7 +177,7 @@ fn master_at(
     Arc::new(Master {
         keys,
         fires: Fires::open(rooms, FIRES).unwrap(),
-        writes: Writes::new(to, catalog.clone(), copies.clone(), kept_in, true),
+        writes: Writes::new(to, catalog.clone(), copies.clone(), kept_in, kept.is_some()),
         copies,
         journal,
         upstream,
@@ -209,10 +210,10 @@ fn with_master_and(
         seen: Mutex::default(),
     });
     let make = |catalog: &Catalog, executor: &Executor, script: &Arc<Script>| {
-        let never = Duration::ZERO;
+        let setup = (Duration::ZERO, Some(JOURNAL_BYTES));
         Some(master_at(
             scripted.clone(),
-            never,
+            setup,
             catalog,
             executor,
             script,

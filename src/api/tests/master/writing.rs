@@ -105,3 +105,18 @@ fn without_the_master_it_is_made_here_from_the_same_body() {
     assert_eq!(journaled(&api), kept);
     assert_eq!(master.lines().len(), 1);
 }
+
+#[test]
+fn what_is_refused_here_may_have_been_made_there() {
+    // In a package that is not copied here.
+    let put = |api: &Api| api.put(&action("p/a"), json!({"exec": exec("1")}));
+    let (api, _) = with_master(|seen| match seen.line.starts_with("PUT") {
+        true => Play::NoAnswer,
+        false => Play::Unreachable,
+    });
+    let (status, text) = put(&api).error();
+    assert!(status == 502 && text.contains("may or may not"), "{text}");
+    assert_eq!(journaled(&api), 0);
+    let (api, _) = with_master(|_| Play::Unreachable);
+    assert_eq!(put(&api).status, 404);
+}

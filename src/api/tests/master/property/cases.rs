@@ -1,39 +1,41 @@
 //! What has gone wrong once, as it was found by chance and then written down.
 
-use super::steps::{Act, Change, Write};
+use super::steps::{Act, Setup, Step};
+use super::writes::{Change, Write};
 use super::*;
 use crate::master::journal::State;
 
 const FORCED: Change = Change::Delete { force: true };
 const DELETED: Change = Change::Delete { force: false };
+const PACKAGE: Change = Change::Package { publish: false };
+const BINDING: Change = Change::Binding("guest/p");
 
-fn write(collection: Collection, name: &'static str, change: Change) -> Write {
+fn write(collection: Collection, path: &'static str, change: Change) -> Write {
     Write {
         collection,
-        name,
+        path,
         change,
         overwrite: true,
-        token: format!("{name} {change:?}"),
+        token: format!("{path} {change:?}").replace('"', ""),
     }
 }
 
-fn package(name: &'static str, change: Change) -> Write {
-    write(Collection::Packages, name, change)
+fn package(path: &'static str, change: Change) -> Write {
+    write(Collection::Packages, path, change)
 }
 
 fn here(world: &mut World, write: Write) {
-    let accepted = lock(&world.accepted).len();
-    world.take(&Step::Acts(vec![Act::Here(write)], Vec::new(), None));
-    assert_eq!(lock(&world.accepted).len(), accepted + 1);
+    world.take(&Step::Acts(vec![Act::Here(0, write)], Vec::new()));
+    assert!(lock(&world.asked).last().unwrap().is_accepted());
 }
 
 fn there(world: &mut World, write: Write) {
-    world.take(&Step::Acts(vec![Act::There(write)], Vec::new(), None));
+    world.take(&Step::Acts(vec![Act::There(write)], Vec::new()));
 }
 
 /// How the writes that came to nothing have ended.
 fn ends(world: &World) -> Vec<String> {
-    let entries = world.entries().into_iter();
+    let entries = world.sites[0].entries().into_iter();
     let ends = entries.map(|entry| match entry.state {
         State::Failed(end) | State::Superseded(end) => end.reason,
         State::Pending | State::Sending => panic!("entry {} is open", entry.number),
@@ -44,41 +46,45 @@ fn ends(world: &World) -> Vec<String> {
 /// A binding whose package is gone is not shown, and can be deleted.
 #[test]
 fn a_binding_is_deleted_although_its_package_is_gone() {
-    let mut world = World::new();
-    there(&mut world, package("p", Change::Package));
-    there(&mut world, package("q", Change::Binding));
-    assert_eq!(world.shown(Collection::Packages, "q").0, 200);
-    world.take(&Step::Cut(true));
-    here(&mut world, package("q", DELETED));
-    there(&mut world, package("p", DELETED));
+    let mut world = World::new(1);
+    there(&mut world, package("guest/p", PACKAGE));
+    there(&mut world, package("guest/q", BINDING));
+    assert_eq!(world.shown(0, Collection::Packages, "guest/q").0, 200);
+    world.take(&Step::Cut(0, true));
+    here(&mut world, package("guest/q", DELETED));
+    there(&mut world, package("guest/p", DELETED));
     world.heal();
     assert_eq!(ends(&world), [""; 0]);
-    assert!(world.cloud.api.store.entity("guest/q").unwrap().is_none());
+    assert!(gateway::stored(&world.cloud.api.store, "guest/q").is_none());
     world.check();
 }
 
 /// What was answered with success is shown until the master has answered to it.
 #[test]
 fn what_waits_is_shown_although_its_package_is_gone_there() {
-    let mut world = World::new();
-    here(&mut world, package("p", Change::Package));
-    world.take(&Step::Cut(true));
+    let mut world = World::new(1);
+    here(&mut world, package("guest/p", PACKAGE));
+    world.take(&Step::Cut(0, true));
     here(
         &mut world,
-        write(Collection::Triggers, "u", Change::Trigger),
+        write(Collection::Triggers, "guest/u", Change::Trigger),
     );
-    there(&mut world, package("p", FORCED));
-    world.take(&Step::Cut(false));
-    world.take(&Step::Restart { fresh: false });
+    there(&mut world, package("guest/p", FORCED));
+    world.take(&Step::Cut(0, false));
+    let setup = Setup {
+        fresh: false,
+        journal: Some(JOURNAL_BYTES),
+    };
+    world.take(&Step::Restart(0, setup));
     // Which looks whether it is shown.
     here(
         &mut world,
-        write(Collection::Actions, "p/a", Change::Action),
+        write(Collection::Actions, "guest/p/a", Change::Action),
     );
-    here(&mut world, package("q", Change::Binding));
+    here(&mut world, package("guest/q", BINDING));
     world.heal();
     let [action, binding] = &ends(&world)[..] else {
-        panic!("{:?}", world.entries());
+        panic!("{:?}", world.sites[0].entries());
     };
     assert!(action.contains("404"), "{action}");
     assert!(binding.contains("400"), "{binding}");
@@ -88,18 +94,32 @@ fn what_waits_is_shown_although_its_package_is_gone_there() {
 /// The package of an action that was written through here may not have been fetched.
 #[test]
 fn copies_of_actions_go_with_a_package_that_is_not_here() {
-    let mut world = World::new();
-    there(&mut world, package("p", Change::Package));
+    let mut world = World::new(1);
+    there(&mut world, package("guest/p", PACKAGE));
     // Whoever writes alone is asked whether it is shown then, and so fetches the package.
-    let action = Act::Here(write(Collection::Actions, "p/a", Change::Action));
-    world.take(&Step::Acts(vec![action, Act::Probe], Vec::new(), None));
-    let stored = |world: &World, path: &str| {
-        let stored = world.gateway().api.store.entity(path).unwrap();
-        stored.is_some()
-    };
+    let action = Act::Here(0, write(Collection::Actions, "guest/p/a", Change::Action));
+    world.take(&Step::Acts(vec![action, Act::Probe(0)], Vec::new()));
+    let stored = |world: &World, path: &str| world.sites[0].stored(path).is_some();
     assert!(stored(&world, "guest/p/a") && !stored(&world, "guest/p"));
-    there(&mut world, package("p", FORCED));
-    assert_eq!(world.shown(Collection::Actions, "p/a").0, 404);
+    there(&mut world, package("guest/p", FORCED));
+    assert_eq!(world.shown(0, Collection::Actions, "guest/p/a").0, 404);
     assert!(!stored(&world, "guest/p/a"));
+    world.check();
+}
+
+/// Where a package was there may be a binding, through which other actions are seen.
+#[test]
+fn copies_of_actions_go_when_their_package_becomes_a_binding() {
+    let mut world = World::new(1);
+    there(&mut world, package("guest/p", PACKAGE));
+    there(&mut world, package("guest/q", PACKAGE));
+    here(
+        &mut world,
+        write(Collection::Actions, "guest/q/a", Change::Action),
+    );
+    there(&mut world, package("guest/q", FORCED));
+    there(&mut world, package("guest/q", BINDING));
+    assert_eq!(world.shown(0, Collection::Actions, "guest/q/a").0, 404);
+    assert!(world.sites[0].stored("guest/q/a").is_none());
     world.check();
 }

@@ -1,50 +1,77 @@
-//! The master, which is the API itself, and the way to it.
+//! The master, which is the API itself, and the ways to it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use smol::future::yield_now;
 
+use super::gateway::folder;
 use super::steps::Fault;
+use super::writes::{Write, is_inside};
 use super::*;
 
 /// What a request has done at the master.
 #[derive(Clone, Debug)]
 pub(super) struct Effect {
     pub(super) method: Method,
-    /// `collection/[package/]name`.
-    pub(super) of: String,
+    pub(super) collection: String,
+    /// `ns/[package/]name`.
+    pub(super) path: String,
     pub(super) body: String,
-    /// Whether it came through the gateway.
-    pub(super) by_gateway: bool,
+    /// The gateway that it came through; none: it was somebody else's.
+    pub(super) by: Option<usize>,
+    /// The step in which that was.
+    pub(super) step: usize,
+}
+
+impl Effect {
+    pub(super) fn is_put_of(&self, write: &Write) -> bool {
+        self.method == Method::Put && write.is_in(&self.body)
+    }
+
+    pub(super) fn is_status_of(&self, write: &Write, status: &str) -> bool {
+        self.collection == "rules"
+            && self.path == write.path
+            && self.body.contains(&format!("\"{status}\""))
+    }
+
+    /// Whether after this what a write has made is not there.
+    pub(super) fn is_removal_of(&self, write: &Write) -> bool {
+        let is_it = self.path == write.path && self.collection == write.collection.name();
+        let is_around = self.collection == "packages" && is_inside(write.path, &self.path);
+        self.method == Method::Delete && (is_it || is_around)
+    }
 }
 
 /// A master that is the API.
 pub(super) struct Cloud {
     pub(super) api: Api,
-    pub(super) cut: AtomicBool,
     pub(super) faults: Mutex<VecDeque<Fault>>,
-    pub(super) effects: Mutex<Vec<Effect>>,
+    effects: Mutex<Vec<Effect>>,
+    pub(super) step: AtomicUsize,
 }
 
 impl Cloud {
     pub(super) fn new() -> Arc<Self> {
+        let settings = Settings::with_rates(rates(100_000, 30, 60));
+        let (dir, options) = (Arc::new(folder()), Options::default());
+        let api = Api::over(dir, settings, Operations::default(), options, &|_, _, _| {
+            None
+        });
+        api.other_namespace();
         Arc::new(Cloud {
-            api: Api::new(),
-            cut: AtomicBool::new(false),
+            api,
             faults: Mutex::default(),
             effects: Mutex::default(),
+            step: AtomicUsize::new(0),
         })
     }
 
     /// Answers a request, and notes what it has done.
-    pub(super) async fn answer(&self, ask: Ask, by_gateway: bool) -> (u16, String) {
+    pub(super) async fn answer(&self, ask: Ask, by: Option<usize>) -> (u16, String) {
         let mut request = ask.request;
         let method = request.method();
-        let of = request.url().path().to_owned();
-        let of = of
-            .replace("/api/v1/namespaces/guest/", "")
-            .replace("/api/v1/namespaces/_/", "");
+        let (collection, path) = place_of(&request);
         let sent = request.body_string().await.unwrap();
         request.set_body(sent.clone());
         let answer = self.api.server.respond(request).await;
@@ -54,9 +81,11 @@ impl Cloud {
         if (200..300).contains(&status) && method != Method::Get {
             let effect = Effect {
                 method,
-                of,
+                collection,
+                path,
                 body: sent,
-                by_gateway,
+                by,
+                step: self.step.load(Ordering::Relaxed),
             };
             lock(&self.effects).push(effect);
             if method == Method::Delete {
@@ -71,20 +100,47 @@ impl Cloud {
     pub(super) fn effects(&self) -> Vec<Effect> {
         lock(&self.effects).clone()
     }
+
+    /// How many there are.
+    pub(super) fn effects_count(&self) -> usize {
+        lock(&self.effects).len()
+    }
+}
+
+/// Collection and path of what a request is about.
+fn place_of(request: &http_types::Request) -> (String, String) {
+    let path = request.url().path();
+    let rest = path.strip_prefix("/api/v1/namespaces/").unwrap_or(path);
+    let mut parts = rest.splitn(3, '/');
+    let mut next = || parts.next().unwrap_or_default();
+    let (namespace, collection, name) = (next(), next(), next());
+    let key = |request: &http_types::Request| {
+        let key = request.header("Authorization");
+        key.map(|key| key.as_str().to_owned())
+    };
+    let is_others = key(request) == key(&Ask::new(Method::Get, "/").other().request);
+    let namespace = match namespace {
+        "_" if is_others => "other",
+        "_" => "guest",
+        named => named,
+    };
+    (collection.to_owned(), format!("{namespace}/{name}"))
 }
 
 /// The way of one gateway to the master. What arrives has its effect, whether anybody waits for
 /// the answer or not.
 pub(super) struct Way {
     pub(super) cloud: Arc<Cloud>,
+    /// Whose it is.
+    pub(super) gateway: usize,
+    pub(super) cut: Arc<AtomicBool>,
     /// The gateway is gone.
     pub(super) dead: AtomicBool,
 }
-
 impl Exchange for Arc<Way> {
     fn send(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, UpstreamError>> {
         Box::pin(async move {
-            let is_cut = || self.cloud.cut.load(Ordering::Relaxed) || self.is_dead();
+            let is_cut = || self.cut.load(Ordering::Relaxed) || self.dead.load(Ordering::Relaxed);
             let unsent = || UpstreamError::Unsent("connection refused".into());
             let broken = || UpstreamError::Broken("connection reset".into());
             if is_cut() {
@@ -106,8 +162,8 @@ impl Exchange for Arc<Way> {
                 Fault::None | Fault::LostBack | Fault::Instead(_) => {}
             }
             let ask = ask(request);
-            let cloud = self.cloud.clone();
-            let answer = async move { cloud.answer(ask, true).await };
+            let (cloud, gateway) = (self.cloud.clone(), self.gateway);
+            let answer = async move { cloud.answer(ask, Some(gateway)).await };
             // Goes on, whoever waits for it.
             let (sender, answered) = smol::channel::bounded(1);
             let executor = &self.cloud.api.executor;
@@ -131,12 +187,6 @@ impl Exchange for Arc<Way> {
             }
             Ok(incoming(status, body))
         })
-    }
-}
-
-impl Way {
-    fn is_dead(&self) -> bool {
-        self.dead.load(Ordering::Relaxed)
     }
 }
 
