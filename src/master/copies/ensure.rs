@@ -160,6 +160,10 @@ impl Copies {
         reason: impl FnOnce() -> String,
     ) -> Result<Source, CopyError> {
         match known {
+            // Somebody else has fetched it, and what its owner has made in it is to be seen.
+            Known::None if item.viewer == Viewer::Owner && self.is_needed(item) => {
+                Ok(Source::Offline)
+            }
             Known::None => Err(CopyError::Unavailable(format!(
                 "there is no copy of {} here, and the master {} does not give one: {}",
                 item.path,

@@ -103,11 +103,11 @@ impl Book {
         Ok(changes)
     }
 
-    /// Whether an entry other than `except` has what is kept of it at a path.
-    pub fn keeps(&self, path: &str, except: u64) -> Result<bool, JournalError> {
+    /// Whether an entry other than those of these numbers has what is kept of it at a path.
+    pub fn keeps(&self, path: &str, except: &[u64]) -> Result<bool, JournalError> {
         let mut keeps = false;
         self.visit(&mut |entry, _| {
-            keeps = entry.number != except && entry.kept.as_deref() == Some(path);
+            keeps = !except.contains(&entry.number) && entry.kept.as_deref() == Some(path);
             if keeps {
                 ControlFlow::Break(())
             } else {

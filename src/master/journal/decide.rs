@@ -13,7 +13,7 @@ use crate::store::{Change, StoreError};
 
 /// Drops an entry: what the master has is what counts. One that waits is not sent, and with it go
 /// the later ones for the same entity; what was made here is given up for a new copy. With one that
-/// came to nothing goes what was kept of it. `forget` makes the change after which nothing is known
+/// came to nothing, and perhaps waits again, goes what was kept of it. `forget` makes the change after which nothing is known
 /// of the master's entity of a path. Gives the numbers of the entries that have gone.
 ///
 /// # Errors
@@ -32,35 +32,38 @@ pub fn discard(
     };
     let master = whose::of(book.store())?.unwrap_or_default();
     let mut gone = vec![entry.clone()];
-    let mut changes = Vec::new();
-    let mut drop_copy = |path: &str| {
-        changes.push(Change::Drop { path: path.into() });
-        changes.push(forget(path));
-    };
     if entry.is_open() {
         gone.extend(
             open_at(book, &entry.path)?
                 .into_iter()
                 .filter(|other| other.number > number && other.master == entry.master),
         );
-        // What was opened again has not been made here a second time. With another master, what is
-        // here may be a copy of that one's.
-        if entry.kept.is_none() && entry.is_for(&master) {
-            drop_copy(&entry.path);
+    }
+    let numbers: Vec<u64> = gone.iter().map(|entry| entry.number).collect();
+    let mut dropped: Vec<&str> = Vec::new();
+    // What was opened again has not been made here a second time. With another master, what is here
+    // may be a copy of that one's.
+    let is_made_here = gone.iter().any(|entry| entry.kept.is_none());
+    if entry.is_open() && is_made_here && entry.is_for(&master) {
+        dropped.push(&entry.path);
+    }
+    for kept in gone.iter().filter_map(|entry| entry.kept.as_deref()) {
+        if !dropped.contains(&kept) && !book.keeps(kept, &numbers)? {
+            dropped.push(kept);
         }
-        for trigger in &entry.triggers {
-            changes.push(forget(trigger));
-        }
-    } else if let Some(kept) = &entry.kept
-        && !book.keeps(kept, number)?
-    {
-        drop_copy(kept);
+    }
+    let triggers = gone.iter().filter(|entry| entry.is_open());
+    let triggers = triggers.flat_map(|entry| &entry.triggers);
+    let mut changes: Vec<Change> = triggers.map(|trigger| forget(trigger)).collect();
+    for path in dropped {
+        changes.push(Change::Drop { path: path.into() });
+        changes.push(forget(path));
     }
     for entry in &gone {
         changes.extend(book::removal(entry));
     }
     write(book, changes)?;
-    Ok(gone.iter().map(|entry| entry.number).collect())
+    Ok(numbers)
 }
 
 /// Opens an entry that came to nothing again, or one for another master: it is sent once more, to

@@ -148,7 +148,7 @@ impl Journal {
             settlement.changes.extend(book::change(&next, &based));
         }
         if let Some(kept) = &entry.kept
-            && !self.book.keeps(kept, entry.number)?
+            && !self.book.keeps(kept, &[entry.number])?
         {
             settlement.changes.push(Change::Drop { path: kept.clone() });
             settlement.changes.push(self.mirror.forget(kept));

@@ -80,6 +80,18 @@ fn dropped_theirs_wins() {
 }
 
 #[test]
+fn what_waits_again_can_be_dropped_with_what_is_kept_of_it() {
+    let (_dir, _cloud, gateway) = conflict();
+    let kept = gateway.entries()[0].kept.clone().unwrap();
+    retry(&gateway.book(), 1).unwrap();
+    retry(&gateway.book(), 2).unwrap();
+    assert_eq!(discard(&gateway.book(), 1, &forget).unwrap(), [1, 2]);
+    assert_eq!(gateway.thing(&kept), None);
+    assert_eq!(gateway.thing("ns/a").unwrap().token, "theirs");
+    assert!(gateway.entries().is_empty());
+}
+
+#[test]
 fn what_waits_can_be_taken_back() {
     let dir = tempfile::tempdir().unwrap();
     let (cloud, gateway) = (Cloud::default(), Gateway::open(dir.path()));

@@ -178,9 +178,9 @@ pub(super) fn scenario(seed: u64, count: usize) -> Scenario {
     for place in PLACES {
         let gateway = choose.gateway();
         let write = Write::first(&mut choose.random, &mut choose.number, place);
-        let act = match choose.random.below(3) {
-            0 => Act::Here(gateway, write),
-            1 => Act::There(write),
+        let act = match choose.random.below(7) {
+            0..=2 => Act::Here(gateway, write),
+            3..=5 => Act::There(write),
             _ => continue,
         };
         steps.push(Step::Acts(vec![act], Vec::new()));
