@@ -181,7 +181,7 @@ pub fn decision(known: &Decided, decided: &Decided) -> [Change; 2] {
     };
     let note = Change::Note {
         key: decided_key(),
-        text: decided.text(),
+        text: decided.text().into(),
     };
     [noted, note]
 }

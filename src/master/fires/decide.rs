@@ -181,7 +181,7 @@ mod tests {
         let book = book(dir.path(), 3);
         let filling = |n: u64| Change::Note {
             key: crate::store::NoteKey::numbered(crate::store::NoteKind::Journal, n),
-            text: vec![7; 10_000],
+            text: vec![7; 10_000].into(),
         };
         let full = (0..).find_map(|n| block_on(book.store().write_all(vec![filling(n)])).err());
         assert!(matches!(full, Some(StoreError::Full)));
