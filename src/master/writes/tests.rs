@@ -56,15 +56,18 @@ struct Bench {
     identity: Identity,
 }
 
+/// Bytes that a journal may have, as a rule.
+const JOURNAL: u64 = 1 << 20;
+
 const TRIGGER: &str = r#"{"namespace":"ns","name":"t","parameters":[],"limits":{},"version":"0.0.7",
     "publish":false,"annotations":[],"updated":5}"#;
 
 impl Bench {
     fn new(keep: bool, told: impl IntoIterator<Item = Told>) -> Self {
-        Self::with(Room::default(), keep.then_some(1 << 20), told)
+        Self::with(Room::default(), keep.then_some(JOURNAL), told)
     }
 
-    /// With so much room for whole answers, and a journal of so many bytes.
+    /// With room for answers, and a journal of so many bytes, if there is one.
     fn with(room: Room, limit: Option<u64>, told: impl IntoIterator<Item = Told>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), Options::with_map_size(4 << 20)).unwrap();
@@ -200,7 +203,7 @@ fn what_the_master_refuses_changes_nothing_here() {
 fn an_answer_without_room_is_told_by_its_status() {
     for keep in [false, true] {
         let told = [Ok((200, TRIGGER)), Ok((409, r#"{"error":"no"}"#))];
-        let bench = Bench::with(Room::none(), keep.then_some(1 << 20), told);
+        let bench = Bench::with(Room::none(), keep.then_some(JOURNAL), told);
         for what in ["has made", "has not made"] {
             let (status, text) = bench.refusal();
             assert_eq!(status, 503);
@@ -210,7 +213,7 @@ fn an_answer_without_room_is_told_by_its_status() {
         assert_eq!(bench.writes.journal.waiting(), 0);
     }
     // A proxy in trouble has decided nothing.
-    let bench = Bench::with(Room::none(), Some(1 << 20), [Ok((502, "{}"))]);
+    let bench = Bench::with(Room::none(), Some(JOURNAL), [Ok((502, "{}"))]);
     let written = bench.write(Operation::Put, "ns/t");
     assert_eq!(bench.record(written).len(), 1);
 }
