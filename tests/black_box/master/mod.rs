@@ -18,6 +18,7 @@ mod network;
 mod outage;
 mod outages;
 mod running;
+mod taken_over;
 mod writing;
 
 use crate::client::Client;
