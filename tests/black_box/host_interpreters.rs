@@ -93,12 +93,9 @@ fn without_an_entry_nothing_runs_on_the_host() {
     let client = owl.client();
     for kind in ["nodejs:20", "python:3.11"] {
         client.action("refused", kind, "anything", json!({}));
-        client.invoke("refused", &json!({})).expect_failure(
-            500,
-            "whisk internal error",
-            &json!(format!(
-                "The kind '{kind}' needs a Docker Engine, and none answers on this gateway."
-            )),
+        client.invoke("refused", &json!({})).expect_error(
+            503,
+            &format!("The kind '{kind}' needs a Docker Engine, and none answers on this gateway."),
         );
     }
     assert!(!owl.log().contains("this host"), "{}", owl.log());
@@ -110,13 +107,10 @@ fn a_kind_without_an_interpreter_is_refused() {
     assert!(host.owl.log().contains("not cobol:1"), "{}", host.owl.log());
     host.client
         .action("unknown", "cobol:1", "anything", json!({}));
-    host.client.invoke("unknown", &json!({})).expect_failure(
-        500,
-        "whisk internal error",
-        &json!(
-            "The kind 'cobol:1' needs an image in this gateway's runtimes manifest: only \
-             quickjs, nodejs and python kinds run as processes."
-        ),
+    host.client.invoke("unknown", &json!({})).expect_error(
+        503,
+        "The kind 'cobol:1' needs an image in this gateway's runtimes manifest: only quickjs, \
+         nodejs and python kinds run as processes.",
     );
 }
 

@@ -262,7 +262,10 @@ fn within(bounds: Bounds, response: Response) -> Response {
     if length <= bounds.max {
         return response;
     }
-    let kept = text.floor_char_boundary(bounds.kept.min(bounds.max) as usize);
+    let mut kept = bounds.kept.min(bounds.max) as usize;
+    while !text.is_char_boundary(kept) {
+        kept -= 1;
+    }
     let status = match response.status {
         Status::Success => Status::ApplicationError,
         status => status,

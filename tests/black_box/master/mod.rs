@@ -20,6 +20,7 @@ mod outage;
 mod outages;
 mod rings;
 mod running;
+mod taken_over;
 mod writing;
 
 use crate::client::Client;
