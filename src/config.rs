@@ -4,6 +4,7 @@
 //! checked when the daemon starts; a bad one is refused with the name it was given under.
 
 mod openwhisk;
+mod pool;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
+pub use pool::{Pool, Preemption};
 pub use settings::{SETTINGS, Setting};
 
 use crate::metrics::Readers;
@@ -47,10 +49,8 @@ pub struct Config {
     pub docker: DockerHost,
     /// Docker network of the action containers.
     pub network: Option<String>,
-    /// Sandboxes at the same time.
-    pub host_capacity: usize,
-    /// Recycling of idle sandboxes.
-    pub preemption: Preemption,
+    /// How many sandboxes there may be, and for how long.
+    pub pool: Pool,
     /// Time that a new sandbox has to accept a connection.
     pub boot_timeout: Duration,
     /// Longest wait of an invocation for a sandbox.
@@ -138,21 +138,6 @@ pub struct Master {
     pub fires_age: Duration,
     /// Whether lists of activations have the master's, too.
     pub merge_activations: bool,
-}
-
-/// Recycling of idle sandboxes.
-#[derive(Clone, Copy, Debug)]
-pub struct Preemption {
-    /// Whether the watermarks are in force.
-    pub enabled: bool,
-    /// Time between two checks.
-    pub period: Duration,
-    /// Fraction of the capacity at which recycling starts.
-    pub high: f64,
-    /// Fraction of the capacity at which it stops.
-    pub low: f64,
-    /// Time after which an idle sandbox goes in any case.
-    pub idle: Duration,
 }
 
 /// A setting that cannot be used: which, what it was, and what it may be.
@@ -307,20 +292,7 @@ impl Config {
             },
         )?;
         let network = read.optional("OWL_NET_NAME", "a network", |text| Some(text.to_string()))?;
-        let host_capacity = read.number("OWL_HOST_CAPACITY", 0, 10_000)?;
-        let preemption = Preemption {
-            enabled: read.boolean("OWL_PREEMPTION_ENABLED")?,
-            period: read.seconds("OWL_PREEMPTION_PERIOD", 1)?,
-            high: read.fraction("OWL_PREEMPTION_HIGH")?,
-            low: read.fraction("OWL_PREEMPTION_LOW")?,
-            idle: read.seconds("OWL_PREEMPTION_IDLE", 1)?,
-        };
-        if preemption.low > preemption.high {
-            return Err(ConfigError(format!(
-                "OWL_PREEMPTION_LOW: {} is above OWL_PREEMPTION_HIGH ({})",
-                preemption.low, preemption.high
-            )));
-        }
+        let pool = read.pool()?;
         let boot_timeout = read.seconds("OWL_ACTION_INIT_TIMEOUT", 1)?;
         let tries = read.number("OWL_RETRIES_NUMBER", 0, 1_000_000)?;
         let between = read.number("OWL_RETRIES_TIMEOUT", 0, 3_600_000)?;
@@ -389,8 +361,7 @@ impl Config {
             runtimes,
             docker: docker.unwrap_or(DockerHost::Usual),
             network,
-            host_capacity: host_capacity as usize,
-            preemption,
+            pool,
             boot_timeout,
             longest_wait: Duration::from_millis(tries * between),
             queue_length: if tries == 0 { 0 } else { queue_length as usize },
@@ -413,39 +384,18 @@ impl Config {
             given,
         })
     }
-
-    /// The settings that were read and checked, but whose feature is not in this version.
-    pub fn without_effect(&self) -> Vec<&'static str> {
-        const LATER: &[&str] = &[
-            "OWL_PREEMPTION_ENABLED",
-            "OWL_PREEMPTION_PERIOD",
-            "OWL_PREEMPTION_HIGH",
-            "OWL_PREEMPTION_LOW",
-        ];
-        self.given
-            .iter()
-            .filter(|(name, _, source)| *source != Source::Default && LATER.contains(name))
-            .map(|(name, ..)| *name)
-            .collect()
-    }
 }
 
 /// `NAME=value` lines with the source of each value, as `--print-config` shows them.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let later = self.without_effect();
         for (name, value, source) in &self.given {
             let source = match source {
                 Source::Flag => "flag",
                 Source::Environment => "environment",
                 Source::Default => "default",
             };
-            let note = if later.contains(name) {
-                "; no effect in this version"
-            } else {
-                ""
-            };
-            writeln!(f, "{:<44} # {source}{note}", format!("{name}={value}"))?;
+            writeln!(f, "{:<44} # {source}", format!("{name}={value}"))?;
         }
         Ok(())
     }

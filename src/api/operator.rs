@@ -158,8 +158,8 @@ fn write_pool(state: &State, text: &mut Text) {
     let name = "owl_pool_sandboxes";
     text.family(name, Kind::Gauge, "Sandboxes, by what they do.");
     for (phase, number) in [
-        ("busy", counts.busy.saturating_sub(pool.starting)),
-        ("starting", pool.starting),
+        ("busy", counts.busy),
+        ("starting", counts.starting),
         ("idle", counts.idle),
         ("removing", counts.removing),
     ] {
@@ -180,8 +180,8 @@ fn write_pool(state: &State, text: &mut Text) {
     let name = "owl_pool_starts_total";
     let help = "Sandboxes that were given to an activation: warm, or to be started.";
     text.family(name, Kind::Counter, help);
-    text.sample(name, &[("start", "warm")], pool.hits);
-    text.sample(name, &[("start", "cold")], pool.colds);
+    text.sample(name, &[("start", "warm")], pool.tally.hits);
+    text.sample(name, &[("start", "cold")], pool.tally.colds);
     text.single(
         "owl_pool_removed_total",
         Kind::Counter,

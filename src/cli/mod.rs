@@ -7,6 +7,7 @@ mod image;
 mod key;
 mod node;
 mod output;
+mod pool;
 mod rest;
 mod runtime;
 mod serve;

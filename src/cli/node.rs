@@ -11,8 +11,8 @@ use smol::channel::{Receiver, Sender, bounded};
 use smol::{Task, Timer};
 use zeroize::Zeroizing;
 
-use super::host_kinds;
 use super::upstreams::{self, Upstreams};
+use super::{host_kinds, pool};
 use crate::Executor;
 use crate::api;
 use crate::blocking::unblock;
@@ -25,15 +25,11 @@ use crate::engine::{Engine, Listener};
 use crate::http::client::within;
 use crate::http::server::{Server, ServerOptions};
 use crate::invoke::{self, Engines, Invoker, Rates, Rooms, Throttles};
-use crate::pool;
+use crate::pool::Driver;
 use crate::store::{Options, Store};
 
 /// Largest result of an action in bytes (reference section 7.6).
 const MAX_RESPONSE: u64 = 1 << 20;
-
-/// How much longer another action must have waited to take the place of a busy action's warm
-/// sandbox.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How much longer than its time limit a component of a sequence may take (reference section 5.2).
 const COMPONENT_GRACE: Duration = Duration::from_secs(60);
@@ -43,10 +39,6 @@ const DOCKER_ANSWERS: Duration = Duration::from_secs(3);
 
 /// Longest pause between two attempts to find a Docker Engine that was not there at the start.
 const LONGEST_SEARCH_PAUSE: Duration = Duration::from_secs(60);
-
-/// MB of memory that a sandbox is thought to have when `cpu-shares` are computed: OpenWhisk's
-/// default.
-const MEMORY_OF_SANDBOX: usize = 256;
 
 /// Why the daemon cannot start: what failed, on what, and what to do.
 #[derive(Debug)]
@@ -145,16 +137,9 @@ impl Node {
         let watches = upstreams.all().into_iter();
         let watches = watches.map(|upstream| executor.spawn(upstream.watch()));
         let watches = watches.collect();
-        let capacity = config.host_capacity;
-        let pool = pool::Driver::new(
-            executor.clone(),
-            pool::Settings {
-                capacity,
-                queue_length: config.queue_length,
-                patience: PATIENCE,
-                idle: config.preemption.idle,
-            },
-        );
+        let bounds = pool::settings(&config);
+        let pool_memory = u32::try_from(bounds.memory).unwrap_or(u32::MAX);
+        let pool = Driver::new(executor.clone(), bounds);
         let catalog = Catalog::new(store.clone());
         let master = match upstreams.master {
             Some(upstream) => {
@@ -196,7 +181,7 @@ impl Node {
                 boot_timeout: config.boot_timeout,
                 max_response: MAX_RESPONSE,
                 actions: settings.actions,
-                pool_memory: (capacity * MEMORY_OF_SANDBOX) as u32,
+                pool_memory,
                 auto_pull: config.blackbox_auto_pull,
                 sequence_length: settings.sequence_length,
                 component_grace: COMPONENT_GRACE,

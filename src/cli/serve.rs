@@ -60,13 +60,17 @@ serve_command! {
     net_name => "OWL_NET_NAME";
     /// sandboxes at the same time (OWL_HOST_CAPACITY, 5)
     host_capacity => "OWL_HOST_CAPACITY";
+    /// mB that the memory limits of all sandboxes may come to (OWL_HOST_MEMORY, three quarters of the machine's)
+    host_memory => "OWL_HOST_MEMORY";
+    /// sandboxes that are started at the same time (OWL_PARALLEL_STARTS, as many as there are cores)
+    parallel_starts => "OWL_PARALLEL_STARTS";
     /// recycle idle sandboxes by watermarks (OWL_PREEMPTION_ENABLED, false)
     preemption_enabled => "OWL_PREEMPTION_ENABLED";
     /// seconds between two checks (OWL_PREEMPTION_PERIOD, 10)
     preemption_period => "OWL_PREEMPTION_PERIOD";
-    /// fraction at which recycling starts (OWL_PREEMPTION_HIGH, 0.75)
+    /// fraction above which recycling starts (OWL_PREEMPTION_HIGH, 0.75)
     preemption_high => "OWL_PREEMPTION_HIGH";
-    /// fraction at which recycling stops (OWL_PREEMPTION_LOW, 0.25)
+    /// fraction below which recycling stops (OWL_PREEMPTION_LOW, 0.25)
     preemption_low => "OWL_PREEMPTION_LOW";
     /// seconds after which an idle sandbox goes (OWL_PREEMPTION_IDLE, 600)
     preemption_idle => "OWL_PREEMPTION_IDLE";
@@ -153,9 +157,6 @@ impl ServeCommand {
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         for name in config::unknown_names(names) {
             log::warn!("{name} is not a setting of OWL: see owl serve --print-config");
-        }
-        for name in config.without_effect() {
-            log::warn!("{name} is set, but has no effect in this version");
         }
         match serve(config) {
             Ok(()) => ExitCode::SUCCESS,

@@ -34,10 +34,12 @@ settings! {
     "DOCKER_HOST", "", "where the Docker Engine is; default: the usual sockets; `none` does without";
     "OWL_NET_NAME", "", "Docker network of the action containers; default: OWL's own container's, else bridge";
     "OWL_HOST_CAPACITY", "5", "sandboxes at the same time; 0 never runs actions here";
+    "OWL_HOST_MEMORY", "", "MB that the memory limits of all sandboxes may come to; default: three quarters of the machine's memory";
+    "OWL_PARALLEL_STARTS", "", "sandboxes that are started at the same time; default: as many as there are cores";
     "OWL_PREEMPTION_ENABLED", "false", "recycle idle sandboxes by watermarks";
     "OWL_PREEMPTION_PERIOD", "10", "seconds between two checks of the watermarks";
-    "OWL_PREEMPTION_HIGH", "0.75", "fraction of the capacity at which recycling starts";
-    "OWL_PREEMPTION_LOW", "0.25", "fraction of the capacity at which recycling stops";
+    "OWL_PREEMPTION_HIGH", "0.75", "fraction of the capacity above which recycling starts";
+    "OWL_PREEMPTION_LOW", "0.25", "fraction of the capacity below which recycling stops";
     "OWL_PREEMPTION_IDLE", "600", "seconds after which an idle sandbox is removed";
     "OWL_ACTION_INIT_TIMEOUT", "10", "seconds that a new sandbox may take to accept a connection";
     "OWL_RETRIES_NUMBER", "1000", "with OWL_RETRIES_TIMEOUT: how long an invocation waits for a sandbox; 0 does not wait";

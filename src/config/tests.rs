@@ -22,9 +22,9 @@ fn read(
 fn defaults_are_the_prototypes() {
     let config = read(&[], &[("HOME", "/home/pi")]).unwrap();
     assert_eq!(config.port, 3000);
-    assert_eq!(config.host_capacity, 5);
+    assert_eq!(config.pool.capacity, 5);
     assert_eq!(config.longest_wait, Duration::from_secs(100));
-    assert_eq!(config.preemption.idle, Duration::from_secs(600));
+    assert_eq!(config.pool.preemption.idle, Duration::from_secs(600));
     assert_eq!(config.boot_timeout, Duration::from_secs(10));
     assert!(config.blackbox_auto_pull);
     assert!(!config.delegate_on_failure);
@@ -37,7 +37,7 @@ fn defaults_are_the_prototypes() {
 fn flags_win_over_environment() {
     let environment = [("OWL_PORT", "4000"), ("OWL_HOST_CAPACITY", "7")];
     let config = read(&[("OWL_PORT", "5000")], &environment).unwrap();
-    assert_eq!((config.port, config.host_capacity), (5000, 7));
+    assert_eq!((config.port, config.pool.capacity), (5000, 7));
     let shown = config.to_string();
     assert!(shown.contains("OWL_PORT=5000"), "{shown}");
     assert_eq!(
@@ -87,16 +87,6 @@ fn no_tries_means_no_waiting() {
         (config.longest_wait, config.queue_length),
         (Duration::ZERO, 0)
     );
-}
-
-#[test]
-fn settings_without_effect_are_named() {
-    let given = [
-        ("OWL_PREEMPTION_HIGH", "0.8"),
-        ("OWL_FIRES_PER_MINUTE", "5"),
-    ];
-    let config = read(&[], &given).unwrap();
-    assert_eq!(config.without_effect(), ["OWL_PREEMPTION_HIGH"]);
 }
 
 #[test]

@@ -93,7 +93,9 @@ impl From<Refusal> for InvokeError {
     fn from(refusal: Refusal) -> Self {
         let text = refusal.to_string();
         match refusal {
-            Refusal::Stopping | Refusal::NoCapacity => InvokeError::Unavailable(text),
+            Refusal::Stopping | Refusal::NoCapacity | Refusal::TooLarge { .. } => {
+                InvokeError::Unavailable(text)
+            }
             Refusal::QueueFull(_) => InvokeError::Overloaded(text),
         }
     }

@@ -7,6 +7,7 @@ use crate::catalog::EngineKind;
 use crate::engine::process::interpreter;
 use crate::engine::{Engine, Purpose, SandboxSpec};
 use crate::entity::{Action, Exec};
+use crate::pool::{Class, Needs};
 use crate::runtime::kind::Language;
 
 /// What an action runs in.
@@ -115,6 +116,24 @@ impl Inner {
         };
         spec.env.push(("__OW_API_HOST".to_string(), api_host));
         Ok((engine, spec))
+    }
+
+    /// What the pool has to know of a call's action, if no sandbox is warm. What cannot run here at
+    /// all is found out when it is tried.
+    pub(super) fn needs(&self, call: &Call) -> Needs {
+        let exec = &call.action.exec;
+        let home = self.home(exec);
+        let engine = match &home {
+            Ok(Home::Process(_)) => Some(self.engines.process_engine()),
+            Ok(Home::Image { .. }) => self.engines.docker_engine().map(|(engine, _)| engine),
+            Err(_) => None,
+        };
+        Needs::new(Class {
+            engine: engine.map_or("", |engine| engine.name()),
+            kind: exec.kind().to_string(),
+            image: home.ok().and_then(|home| home.image().map(Into::into)),
+            memory: call.action.limits.memory,
+        })
     }
 
     /// Whether an action's proxy prints sentinels (reference section 7.7).

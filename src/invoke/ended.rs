@@ -52,7 +52,7 @@ impl Unable {
 impl From<Refusal> for Unable {
     fn from(refusal: Refusal) -> Self {
         let reason = match refusal {
-            Refusal::NoCapacity => Reason::NoCapacity,
+            Refusal::NoCapacity | Refusal::TooLarge { .. } => Reason::NoCapacity,
             Refusal::QueueFull(_) => Reason::QueueFull,
             Refusal::Stopping => Reason::Start,
         };

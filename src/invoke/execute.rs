@@ -115,7 +115,7 @@ impl Inner {
                 };
                 self.ran(call, result, timing, logs, lease, warm)
             }
-            Grant::Cold(mut lease) => {
+            Grant::Cold(lease) => {
                 let (action, code) = match self.with_code(&call.action) {
                     Ok(found) => found,
                     Err(attempt) => return attempt,

@@ -121,7 +121,7 @@ impl Inner {
 
     /// Asks the pool for a sandbox for a call.
     pub(super) fn request(&self, call: &Call) -> Result<Wait, Refusal> {
-        self.pool.request(Self::key(call))
+        self.pool.request(Self::key(call), || self.needs(call))
     }
 
     /// [`Inner::request`] for a call that was let in before: it waits for a place in the queue, as

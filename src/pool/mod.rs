@@ -1,10 +1,34 @@
-//! Which sandbox runs what: a pure state machine ([`state`]) and the [`driver`] that carries its
+//! Which sandbox runs what: a pure state machine ([`Pool`]) and the [`driver`] that carries its
 //! decisions out.
+//!
+//! Capacity and memory hold at every instant: a sandbox counts against both from the decision to
+//! start it until its removal is reported.
+//!
+//! Requests wait first in, first out for each action; namespaces take turns, and within each its
+//! actions do. A sandbox that comes free goes on with its own action, which costs nothing, for
+//! [`Settings::patience`] at most while others wait for its place. A request that needs more room
+//! than is left does not block others, for [`Settings::aging`] at most ([`dispatch`]).
 
+mod decision;
+mod dispatch;
 pub mod driver;
+mod idle;
+mod key;
+mod preemption;
 pub mod pressure;
-pub mod state;
+mod queue;
+mod room;
+mod settings;
+mod slots;
+mod state;
+mod tally;
+#[cfg(test)]
+mod tests;
 pub mod warmth;
 
+pub use decision::{Cause, Decision, Outlook, Refusal, Slot, Ticket};
 pub use driver::{Driver, Grant, Lease, Queued, Statistics, Wait, Warm};
-pub use state::{Key, Outlook, Refusal, Settings, Slot};
+pub use key::{Class, Key, Needs};
+pub use settings::{Settings, Watermarks};
+pub use state::{Counts, Pool};
+pub use tally::Tally;

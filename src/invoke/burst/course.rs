@@ -142,7 +142,7 @@ impl Inner {
             _ => Reason::Earliest,
         };
         let mut stops = burst.stops(placement, &call.action, || match self.unfit(burst, call) {
-            None => self.pool.outlook(&Self::key(call)),
+            None => self.pool.outlook(&Self::key(call), &self.needs(call)),
             Some(_) => Outlook::Refused,
         });
         let (via, looped) = onward(burst, call);

@@ -232,8 +232,8 @@ impl Bench {
             pool::Settings {
                 capacity,
                 queue_length: 10,
-                patience: Duration::from_millis(500),
-                idle: Duration::from_secs(600),
+                memory: 10 * 512,
+                ..pool::Settings::default()
             },
         );
         let mut settings = Settings {

@@ -2,10 +2,14 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use super::super::Class;
 use super::*;
 use crate::BoxFuture;
+use crate::engine::Sandbox;
 use crate::engine::logs::LogSink;
+use crate::engine::proxy::Proxy;
 use crate::http::client::Wire;
 
 /// A sandbox that knows whether it was removed.
@@ -58,8 +62,7 @@ impl Bench {
             Settings {
                 capacity,
                 queue_length: 10,
-                patience: Duration::from_millis(500),
-                idle: Duration::from_secs(600),
+                ..Settings::default()
             },
         );
         Bench {
@@ -86,14 +89,14 @@ impl Bench {
     }
 
     fn cold(&self, action: &str) -> Lease {
-        match self.driver.request(key(action)) {
+        match self.driver.request(key(action), needs) {
             Ok(Wait::Granted(Grant::Cold(lease))) => lease,
             _ => panic!("a place for {action} was due"),
         }
     }
 
     fn queued(&self, action: &str) -> Queued {
-        match self.driver.request(key(action)) {
+        match self.driver.request(key(action), needs) {
             Ok(Wait::Queued(queued)) => queued,
             _ => panic!("{action} had to wait"),
         }
@@ -108,22 +111,31 @@ fn key(action: &str) -> Key {
     Key::new("guest", action, "0.0.1", 1)
 }
 
+fn needs() -> Needs {
+    Needs::new(Class {
+        engine: "process",
+        kind: "quickjs:1".into(),
+        image: None,
+        memory: 256,
+    })
+}
+
 const LONG: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_kept_sandbox_is_handed_out_again() {
     let bench = Bench::new(1);
-    let mut lease = bench.cold("ns/a");
-    assert_eq!(bench.driver.statistics().starting, 1);
+    let lease = bench.cold("ns/a");
+    assert_eq!(bench.driver.statistics().counts.starting, 1);
     lease.started();
-    assert_eq!(bench.driver.statistics().starting, 0);
+    assert_eq!(bench.driver.statistics().counts.starting, 0);
     lease.keep(bench.warm().0);
     assert!(matches!(
-        bench.driver.request(key("ns/a")),
+        bench.driver.request(key("ns/a"), needs),
         Ok(Wait::Granted(Grant::Warm(..)))
     ));
     let statistics = bench.driver.statistics();
-    assert_eq!((statistics.hits, statistics.colds), (1, 1));
+    assert_eq!((statistics.tally.hits, statistics.tally.colds), (1, 1));
 }
 
 #[test]
@@ -144,7 +156,11 @@ fn a_place_that_is_given_up_goes_to_the_next() {
     let lease = bench.cold("ns/a");
     let queued = bench.queued("ns/b");
     drop(lease);
-    assert_eq!(bench.driver.statistics().starting, 1, "the next one's");
+    assert_eq!(
+        bench.driver.statistics().counts.starting,
+        1,
+        "the next one's"
+    );
     assert!(matches!(
         bench.run(queued.granted(LONG)),
         Some(Grant::Cold(_))
@@ -176,7 +192,7 @@ fn waiting_has_an_end_and_a_withdrawn_request_costs_nothing() {
     // The grant was already on its way: the sandbox goes back to the pool.
     drop(withdrawn);
     assert!(matches!(
-        bench.driver.request(key("ns/a")),
+        bench.driver.request(key("ns/a"), needs),
         Ok(Wait::Granted(Grant::Warm(..)))
     ));
     assert_eq!(bench.removed(), 0);
@@ -198,7 +214,7 @@ fn stopping_removes_everything_and_tells_who_waits() {
     bench.run(stop);
     assert_eq!(bench.removed(), 2);
     assert!(matches!(
-        bench.driver.request(key("ns/a")),
+        bench.driver.request(key("ns/a"), needs),
         Err(Refusal::Stopping)
     ));
 }

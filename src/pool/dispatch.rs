@@ -1,0 +1,238 @@
+//! Who gets what is free, and who makes room for whom.
+//!
+//! Each event that changes something leads to a walk over the lines in the order of their turns.
+//! A request gets a warm sandbox of its own action, or a place. Where there is none, it is promised
+//! one if enough room is coming or idle sandboxes can give it, which go then. What is promised to
+//! one is not there for those after it. A request that needs more than all of that is passed over,
+//! so that it does not block others: for [`Settings::aging`] at most. From then on nothing is
+//! handed out to anybody until it fits, so that it waits for the runs that are under way only.
+
+use std::time::Instant;
+
+use super::decision::{Cause, Decision, Ticket};
+use super::key::Key;
+use super::preemption;
+use super::queue::{Line, Queue};
+use super::room::Room;
+use super::settings::Settings;
+use super::slots::{Phase, Sandbox, Slots};
+use super::tally::Tally;
+
+/// One walk over the lines.
+pub(super) struct Walk<'a> {
+    pub(super) now: Instant,
+    pub(super) settings: &'a Settings,
+    pub(super) queue: &'a Queue,
+    pub(super) slots: &'a mut Slots,
+    pub(super) tally: &'a mut Tally,
+    pub(super) out: &'a mut Vec<Decision>,
+    /// What is there for those whose turn comes next.
+    free: Room,
+    /// What will be there for them.
+    coming: Room,
+    walked: Walked,
+    /// Lines that need more than there is, and have not been passed over in this walk.
+    short: Vec<(usize, usize)>,
+}
+
+/// What came of a walk.
+#[derive(Debug, Default)]
+pub(super) struct Walked {
+    /// Whose requests have got their sandboxes, in this order.
+    pub(super) granted: Vec<Key>,
+    /// Requests whose sandboxes or places are coming.
+    pub(super) promised: usize,
+    /// The lines that were passed over.
+    pub(super) passed_over: Vec<(usize, usize)>,
+}
+
+/// What a request gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Provision {
+    /// A sandbox or a place.
+    Granted,
+    /// What it gets is coming.
+    Promised,
+    /// Nothing yet: others may go on for a while with what it could have.
+    Later,
+    /// Nothing: it needs more than there is.
+    Short,
+}
+
+/// How far a walk has come in one namespace.
+struct Turn {
+    /// The line whose turn it is.
+    line: usize,
+    /// How many requests of each line are provided for.
+    provided: Vec<usize>,
+    /// The lines that get nothing more.
+    settled: Vec<bool>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        now: Instant,
+        settings: &'a Settings,
+        queue: &'a Queue,
+        slots: &'a mut Slots,
+        tally: &'a mut Tally,
+        out: &'a mut Vec<Decision>,
+    ) -> Self {
+        Walk {
+            free: settings.room().minus(slots.used()),
+            coming: slots.leaving(),
+            now,
+            settings,
+            queue,
+            slots,
+            tally,
+            out,
+            walked: Walked::default(),
+            short: Vec::new(),
+        }
+    }
+
+    /// Provides for as many as can be.
+    pub(super) fn run(mut self) -> Walked {
+        let namespaces = self.queue.namespaces().iter();
+        let mut turns: Vec<Turn> = namespaces
+            .map(|namespace| Turn {
+                line: 0,
+                provided: vec![0; namespace.lines.len()],
+                settled: vec![false; namespace.lines.len()],
+            })
+            .collect();
+        if self.aged(&mut turns) {
+            while self.round(&mut turns) {}
+        }
+        self.walked
+    }
+
+    /// Provides for those that were passed over for too long, the first of them first. Tells
+    /// whether there is something left for others.
+    fn aged(&mut self, turns: &mut [Turn]) -> bool {
+        let mut aged: Vec<(Instant, usize, usize)> = Vec::new();
+        for (n, namespace) in self.queue.namespaces().iter().enumerate() {
+            for (l, line) in namespace.lines.iter().enumerate() {
+                let passed = line.passed_over.filter(|since| {
+                    self.now.saturating_duration_since(*since) >= self.settings.aging
+                });
+                aged.extend(passed.map(|since| (since, n, l)));
+            }
+        }
+        aged.sort();
+        for (_, n, l) in aged {
+            let line = &self.queue.namespaces()[n].lines[l];
+            match self.provide(line, 0, false) {
+                Provision::Granted | Provision::Promised => turns[n].provided[l] = 1,
+                Provision::Later | Provision::Short => return false,
+            }
+        }
+        true
+    }
+
+    /// Gives each namespace one turn. Tells whether somebody got something.
+    fn round(&mut self, turns: &mut [Turn]) -> bool {
+        let mut any = false;
+        for (n, turn) in turns.iter_mut().enumerate() {
+            let lines = &self.queue.namespaces()[n].lines;
+            for step in 0..lines.len() {
+                let l = (turn.line + step) % lines.len();
+                let provided = turn.provided[l];
+                if turn.settled[l] || provided >= lines[l].waiters.len() {
+                    continue;
+                }
+                match self.provide(&lines[l], provided, true) {
+                    Provision::Granted | Provision::Promised => {
+                        turn.provided[l] += 1;
+                        turn.line = l + 1;
+                        any = true;
+                        self.walked.passed_over.append(&mut self.short);
+                        break;
+                    }
+                    Provision::Later => turn.settled[l] = true,
+                    Provision::Short => {
+                        turn.settled[l] = true;
+                        self.short.push((n, l));
+                    }
+                }
+            }
+        }
+        any
+    }
+
+    /// Provides for the request at this place of a line. `patient` tells whether others may go on
+    /// with what it could have.
+    fn provide(&mut self, line: &Line, place: usize, patient: bool) -> Provision {
+        let waiter = line.waiters[place];
+        if let Some(slot) = self.slots.freshest_idle(&line.key) {
+            self.slots.set(self.now, slot, Phase::Busy);
+            let ticket = waiter.ticket;
+            self.out.push(Decision::Run { ticket, slot });
+            self.tally.hits += 1;
+            self.walked.granted.push(line.key.clone());
+            return Provision::Granted;
+        }
+        let need = Room::of(&line.needs.class);
+        if self.free.fits(need) {
+            self.free = self.free.minus(need);
+            return self.start(line, waiter.ticket);
+        }
+        let missing = need.minus(self.free.plus(self.coming));
+        if missing != Room::default() {
+            let waited = self.now.saturating_duration_since(waiter.since);
+            let pushes = !patient || waited > self.settings.patience;
+            if let Err(nothing) = self.make_room(missing, pushes, !patient) {
+                return nothing;
+            }
+        }
+        let rest = self.free.take(need);
+        self.coming.take(rest);
+        self.walked.promised += 1;
+        Provision::Promised
+    }
+
+    /// Starts a sandbox in a place that is there, or keeps the place until it can be started.
+    fn start(&mut self, line: &Line, ticket: Ticket) -> Provision {
+        if self.slots.count(Phase::Starting) >= self.settings.starts {
+            self.walked.promised += 1;
+            return Provision::Promised;
+        }
+        let slot = self.slots.add(self.now, line.key.clone(), &line.needs);
+        self.out.push(Decision::Start { ticket, slot });
+        self.tally.colds += 1;
+        self.walked.granted.push(line.key.clone());
+        Provision::Granted
+    }
+
+    /// Removes idle sandboxes so that as much comes free as is missing. Those that have requests
+    /// of their own are spared, unless this one `pushes` and they have had their share; `all`
+    /// spares none.
+    fn make_room(&mut self, missing: Room, pushes: bool, all: bool) -> Result<(), Provision> {
+        let idle = self.slots.iter().filter(|sandbox| sandbox.is_free());
+        let mut idle: Vec<&Sandbox> = idle.collect();
+        preemption::sort(&mut idle, self.now);
+        let (wanted, mut spare): (Vec<&Sandbox>, Vec<&Sandbox>) = idle
+            .iter()
+            .partition(|sandbox| self.queue.waiting_for(&sandbox.key) > 0);
+        let had_share = |sandbox: &&&Sandbox| {
+            let there = self.now.saturating_duration_since(sandbox.made);
+            all || pushes && there > self.settings.patience
+        };
+        spare.extend(wanted.iter().filter(had_share));
+        let Some(victims) = preemption::enough(&spare, missing) else {
+            return Err(match preemption::enough(&idle, missing) {
+                Some(_) => Provision::Later,
+                None => Provision::Short,
+            });
+        };
+        for slot in victims {
+            let room = self.slots.get(slot).map(|sandbox| Room::of(&sandbox.class));
+            self.coming = self.coming.plus(room.unwrap_or_default());
+            self.slots.set(self.now, slot, Phase::Removing);
+            self.tally.count(Cause::Room);
+            self.out.push(Decision::Remove { slot });
+        }
+        Ok(())
+    }
+}

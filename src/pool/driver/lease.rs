@@ -1,0 +1,155 @@
+//! What requests get of the pool: leases of sandboxes and of places for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smol::Timer;
+use smol::channel::Receiver;
+
+use super::Inner;
+use crate::engine::Sandbox;
+use crate::engine::proxy::Proxy;
+use crate::pool::{Slot, Ticket};
+
+/// A started sandbox and the connection to its proxy.
+pub struct Warm {
+    /// The sandbox.
+    pub sandbox: Arc<dyn Sandbox>,
+    /// Speaks `/init` and `/run` to it.
+    pub proxy: Proxy,
+}
+
+/// What a request got.
+pub enum Grant {
+    /// A sandbox that has run this action before.
+    Warm(Lease, Warm),
+    /// A place: the holder starts and initialises a sandbox in it.
+    Cold(Lease),
+}
+
+/// How a request stands when it was made.
+pub enum Wait {
+    /// It has its sandbox.
+    Granted(Grant),
+    /// It waits for its turn.
+    Queued(Queued),
+}
+
+/// A request that waits. Dropping it withdraws it.
+pub struct Queued {
+    inner: Arc<Inner>,
+    ticket: Ticket,
+    receiver: Receiver<Grant>,
+}
+
+/// The right to a place in the pool. Dropping it gives the place up together with its sandbox;
+/// [`Lease::keep`] returns the sandbox for further use.
+pub struct Lease {
+    inner: Arc<Inner>,
+    slot: Slot,
+    returned: bool,
+}
+
+impl Grant {
+    /// Nobody wants it any more: a warm sandbox stays in the pool, a place becomes free.
+    pub fn give_back(self) {
+        match self {
+            Grant::Warm(lease, warm) => _ = lease.keep(warm),
+            Grant::Cold(lease) => lease.discard(None),
+        }
+    }
+}
+
+impl Queued {
+    pub(super) fn new(inner: Arc<Inner>, ticket: Ticket, receiver: Receiver<Grant>) -> Self {
+        Queued {
+            inner,
+            ticket,
+            receiver,
+        }
+    }
+
+    /// How it stands already.
+    pub(super) fn now(self) -> Wait {
+        match self.receiver.try_recv() {
+            Ok(grant) => Wait::Granted(grant),
+            Err(_) => Wait::Queued(self),
+        }
+    }
+
+    /// Waits for the sandbox. `None` when the longest wait is over or the pool is being emptied.
+    pub async fn granted(self, longest: Duration) -> Option<Grant> {
+        smol::future::or(async { self.receiver.recv().await.ok() }, async {
+            Timer::after(longest).await;
+            None
+        })
+        .await
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        let ticket = self.ticket;
+        let waited = self.inner.lock().waiting.remove(&ticket);
+        if waited.is_some() {
+            self.inner
+                .tell(|pool, now, out| pool.cancel(now, ticket, out));
+        }
+        // A grant that came at the last moment goes to somebody else.
+        if let Ok(grant) = self.receiver.try_recv() {
+            grant.give_back();
+        }
+    }
+}
+
+impl Lease {
+    pub(super) fn new(inner: Arc<Inner>, slot: Slot) -> Self {
+        Lease {
+            inner,
+            slot,
+            returned: false,
+        }
+    }
+
+    /// The number of its place.
+    pub const fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// The sandbox of a place is there.
+    pub fn started(&self) {
+        let slot = self.slot;
+        self.inner
+            .tell(|pool, now, out| pool.started(now, slot, out));
+    }
+
+    /// Returns the sandbox: it may be used again. Gives its number, for
+    /// [`super::Driver::retire_slot`].
+    pub fn keep(mut self, warm: Warm) -> Slot {
+        self.finish(Some(warm), true);
+        self.slot
+    }
+
+    /// Gives the place up and removes the sandbox, if it came to one.
+    pub fn discard(mut self, warm: Option<Warm>) {
+        self.finish(warm, false);
+    }
+
+    fn finish(&mut self, warm: Option<Warm>, keep: bool) {
+        self.returned = true;
+        let slot = self.slot;
+        if let Some(warm) = warm {
+            self.inner.lock().warm.insert(slot, warm);
+        }
+        self.inner
+            .tell(|pool, now, out| pool.done(now, slot, keep, out));
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.returned {
+            self.finish(None, false);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Carries the pool's decisions out: keeps the sandboxes, hands them to invocations as leases,
+//! and removes those that have to go.
+
+mod alarm;
+mod lease;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
+
+use smol::channel::{Sender, bounded};
+
+use super::{Counts, Decision, Key, Needs, Outlook, Pool, Refusal, Settings, Slot, Tally, Ticket};
+use crate::Executor;
+use crate::sync::lock;
+use alarm::Alarm;
+pub use lease::{Grant, Lease, Queued, Wait, Warm};
+
+/// The pool with its sandboxes. Cheap to clone.
+#[derive(Clone)]
+pub struct Driver {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    executor: Executor,
+    state: Mutex<State>,
+    alarm: Alarm,
+}
+
+struct State {
+    pool: Pool,
+    /// The idle sandboxes.
+    warm: HashMap<Slot, Warm>,
+    /// The requests that wait.
+    waiting: HashMap<Ticket, Sender<Grant>>,
+    next_ticket: Ticket,
+    /// When the pool is told of the time next.
+    armed: Option<Instant>,
+    /// Sandboxes that were removed.
+    removed: u64,
+    /// Told when the last sandbox is gone.
+    emptied: Vec<Sender<()>>,
+}
+
+/// Counts for the log and the status.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Statistics {
+    /// Sandboxes by phase, and waiting requests.
+    pub counts: Counts,
+    /// What the pool has decided so far.
+    pub tally: Tally,
+    /// Sandboxes that were removed: to make room, after their idle time, or because they could
+    /// not be used again.
+    pub removed: u64,
+    /// Sandboxes that there may be at a time.
+    pub capacity: usize,
+    /// MB that the memory limits of all sandboxes come to.
+    pub memory: u64,
+    /// MB that they may come to.
+    pub memory_budget: u64,
+}
+
+impl Driver {
+    /// An empty pool whose background work runs on `executor`.
+    pub fn new(executor: Executor, settings: Settings) -> Self {
+        let (alarm, bell) = Alarm::new();
+        let inner = Arc::new(Inner {
+            executor: executor.clone(),
+            state: Mutex::new(State {
+                pool: Pool::new(Instant::now(), settings),
+                warm: HashMap::new(),
+                waiting: HashMap::new(),
+                next_ticket: 0,
+                armed: None,
+                removed: 0,
+                emptied: Vec::new(),
+            }),
+            alarm,
+        });
+        let ticks = alarm::ticks(Arc::downgrade(&inner), bell);
+        executor.spawn(ticks).detach();
+        Driver { inner }
+    }
+
+    /// Asks for a sandbox. What the action needs is asked for only if none is warm.
+    ///
+    /// # Errors
+    /// There is none, and none to wait for.
+    pub fn request(&self, key: Key, needs: impl FnOnce() -> Needs) -> Result<Wait, Refusal> {
+        if let Some(grant) = self.take(&key) {
+            return Ok(Wait::Granted(grant));
+        }
+        let mut state = self.inner.lock();
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        let (sender, receiver) = bounded(1);
+        state.waiting.insert(ticket, sender);
+        let mut decisions = Vec::new();
+        let asked = state
+            .pool
+            .request(Instant::now(), ticket, key, needs(), &mut decisions);
+        if let Err(refusal) = asked {
+            state.waiting.remove(&ticket);
+            self.inner.carry_out(state, decisions);
+            return Err(refusal);
+        }
+        self.inner.carry_out(state, decisions);
+        let queued = Queued::new(self.inner.clone(), ticket, receiver);
+        Ok(queued.now())
+    }
+
+    /// A warm sandbox that is free.
+    fn take(&self, key: &Key) -> Option<Grant> {
+        loop {
+            let (lease, warm) = {
+                let mut state = self.inner.lock();
+                let slot = state.pool.take(Instant::now(), key)?;
+                let lease = Lease::new(self.inner.clone(), slot);
+                match state.warm.remove(&slot) {
+                    Some(warm) => (lease, warm),
+                    None => return Some(Grant::Cold(lease)),
+                }
+            };
+            if !warm.sandbox.has_exited() {
+                return Some(Grant::Warm(lease, warm));
+            }
+            // It died while nobody looked: this request takes another one.
+            log::info!("sandbox {} ended while it was idle", warm.sandbox.id());
+            lease.discard(Some(warm));
+        }
+    }
+
+    /// What a request with this key would get now.
+    pub fn outlook(&self, key: &Key, needs: &Needs) -> Outlook {
+        self.inner.lock().pool.outlook(key, needs)
+    }
+
+    /// Removes the sandboxes of an action that was changed or deleted, busy ones when they have
+    /// finished. `action` is `ns/[package/]name`.
+    pub fn retire(&self, action: &str) {
+        self.inner
+            .tell(|pool, now, out| pool.retire(now, action, out));
+    }
+
+    /// Removes a sandbox that was found not to be fit for further use, if it is still there: at
+    /// once if it is idle, else when it has finished.
+    pub fn retire_slot(&self, slot: Slot) {
+        self.inner
+            .tell(|pool, now, out| pool.retire_slot(now, slot, out));
+    }
+
+    /// Takes no more requests and withdraws those that wait: their [`Queued::granted`] gives
+    /// `None`. Waits until every sandbox is gone; the caller sets the limit.
+    pub async fn stop(&self) {
+        let (sender, receiver) = bounded(1);
+        {
+            let mut state = self.inner.lock();
+            let mut decisions = Vec::new();
+            for ticket in state.pool.stop(Instant::now(), &mut decisions) {
+                // Dropping the sender tells the one who waits.
+                state.waiting.remove(&ticket);
+            }
+            state.emptied.push(sender);
+            self.inner.carry_out(state, decisions);
+        }
+        let _ = receiver.recv().await;
+    }
+
+    /// What the pool holds and has done.
+    pub fn statistics(&self) -> Statistics {
+        let state = self.inner.lock();
+        let settings = state.pool.settings();
+        Statistics {
+            counts: state.pool.counts(),
+            tally: *state.pool.tally(),
+            removed: state.removed,
+            capacity: settings.capacity,
+            memory: state.pool.memory(),
+            memory_budget: settings.memory,
+        }
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Tells the pool what has happened, and carries out what it decides.
+    fn tell<T>(
+        self: &Arc<Self>,
+        event: impl FnOnce(&mut Pool, Instant, &mut Vec<Decision>) -> T,
+    ) -> T {
+        let mut state = self.lock();
+        let mut decisions = Vec::new();
+        let answer = event(&mut state.pool, Instant::now(), &mut decisions);
+        self.carry_out(state, decisions);
+        answer
+    }
+
+    /// Carries decisions out, and those that follow from them.
+    fn carry_out(self: &Arc<Self>, mut state: MutexGuard<'_, State>, decisions: Vec<Decision>) {
+        // Grants are handed over after the lock is released: one whose receiver is gone gives its
+        // place back, which takes the lock again.
+        let mut grants = Vec::new();
+        let mut decisions = VecDeque::from(decisions);
+        while let Some(decision) = decisions.pop_front() {
+            match decision {
+                Decision::Run { ticket, slot } => {
+                    let lease = Lease::new(self.clone(), slot);
+                    let grant = match state.warm.remove(&slot) {
+                        Some(warm) => Grant::Warm(lease, warm),
+                        None => Grant::Cold(lease),
+                    };
+                    grants.push((state.waiting.remove(&ticket), grant));
+                }
+                Decision::Start { ticket, slot } => {
+                    let grant = Grant::Cold(Lease::new(self.clone(), slot));
+                    grants.push((state.waiting.remove(&ticket), grant));
+                }
+                Decision::Remove { slot } => match state.warm.remove(&slot) {
+                    Some(warm) => self.remove(slot, warm),
+                    None => {
+                        let mut more = Vec::new();
+                        state.pool.removed(Instant::now(), slot, &mut more);
+                        decisions.extend(more);
+                    }
+                },
+            }
+        }
+        self.arm(&mut state);
+        if state.pool.is_empty() {
+            state.emptied.clear();
+        }
+        drop(state);
+        for (sender, grant) in grants {
+            match sender {
+                Some(sender) => {
+                    if let Err(unwanted) = sender.try_send(grant) {
+                        unwanted.into_inner().give_back();
+                    }
+                }
+                None => grant.give_back(),
+            }
+        }
+    }
+
+    fn remove(self: &Arc<Self>, slot: Slot, warm: Warm) {
+        let inner = self.clone();
+        self.executor
+            .spawn(async move {
+                let Warm { sandbox, proxy } = warm;
+                drop(proxy);
+                sandbox.remove().await;
+                inner.lock().removed += 1;
+                inner.tell(|pool, now, out| pool.removed(now, slot, out));
+            })
+            .detach();
+    }
+
+    /// Sees to it that the pool is told of the time early enough.
+    fn arm(&self, state: &mut State) {
+        let due = state.pool.next_tick();
+        if due.is_some_and(|due| state.armed.is_none_or(|armed| due < armed)) {
+            state.armed = due;
+            self.alarm.ring();
+        }
+    }
+}

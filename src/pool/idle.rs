@@ -1,0 +1,89 @@
+//! What time does to idle sandboxes.
+
+use std::time::{Duration, Instant};
+
+use super::decision::{Cause, Decision, Slot};
+use super::preemption;
+use super::slots::{Phase, Sandbox};
+use super::state::Pool;
+
+impl Pool {
+    /// Time has passed: sandboxes that were idle for too long go, and when it is time for a check
+    /// of the watermarks, those that are too many.
+    pub fn tick(&mut self, now: Instant, out: &mut Vec<Decision>) {
+        let idle = self.slots.iter().filter(|sandbox| sandbox.is_free());
+        let expired = idle.filter(|sandbox| now >= sandbox.since + self.settings.idle);
+        let expired: Vec<Slot> = expired.map(|sandbox| sandbox.slot).collect();
+        for slot in expired {
+            self.remove(now, slot, Cause::Idle, out);
+        }
+        if self.check.is_some_and(|check| now >= check) {
+            self.check = None;
+            for slot in self.too_many(now) {
+                self.remove(now, slot, Cause::Watermark, out);
+            }
+        }
+        let idle = self.slots.iter().filter(|sandbox| sandbox.is_free());
+        self.due = idle.map(|sandbox| sandbox.since + self.settings.idle).min();
+        self.watch(now);
+    }
+
+    /// When [`Pool::tick`] may have something to do next; none: not before another event.
+    pub const fn next_tick(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// A sandbox has become idle.
+    pub(super) fn idle_since(&mut self, now: Instant) {
+        self.wake_at(now + self.settings.idle);
+    }
+
+    /// Sees to it that the watermarks are checked, if a check could find something: the upper one
+    /// is passed, and there is something that may go.
+    pub(super) fn watch(&mut self, now: Instant) {
+        let Some(marks) = &self.settings.watermarks else {
+            return;
+        };
+        let there = self.slots.len() - self.slots.count(Phase::Removing);
+        if self.slots.count(Phase::Idle) == 0 || !marks.is_above(there, self.settings.capacity) {
+            return;
+        }
+        let check = match self.check {
+            Some(check) => check,
+            None => next_period(self.epoch, marks.period, now),
+        };
+        self.check = Some(check);
+        self.wake_at(check);
+    }
+
+    /// Idle sandboxes beyond the watermarks, if the upper one is passed.
+    fn too_many(&self, now: Instant) -> Vec<Slot> {
+        let capacity = self.settings.capacity;
+        let mut there = self.slots.len() - self.slots.count(Phase::Removing);
+        let marks = match &self.settings.watermarks {
+            Some(marks) if marks.is_above(there, capacity) => marks,
+            _ => return Vec::new(),
+        };
+        let idle = self.slots.iter().filter(|sandbox| sandbox.is_free());
+        let mut idle: Vec<&Sandbox> = idle.collect();
+        preemption::sort(&mut idle, now);
+        let too_many = idle.into_iter().take_while(|_| {
+            let goes = !marks.is_below(there, capacity);
+            there -= usize::from(goes);
+            goes
+        });
+        too_many.map(|sandbox| sandbox.slot).collect()
+    }
+
+    fn wake_at(&mut self, at: Instant) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+}
+
+/// The first whole period after `now`, counted from `epoch`.
+fn next_period(epoch: Instant, period: Duration, now: Instant) -> Instant {
+    let passed = now.saturating_duration_since(epoch).as_nanos();
+    let into = passed % period.as_nanos().max(1);
+    let rest = period.as_nanos() - into;
+    now + Duration::from_nanos(u64::try_from(rest).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,49 @@
+//! Which idle sandboxes go first.
+
+use std::time::{Duration, Instant};
+
+use super::decision::Slot;
+use super::room::Room;
+use super::slots::Sandbox;
+
+/// How long a sandbox counts as idle: divided by the factor of its kind, since those that are
+/// costly to start live longer.
+fn weight(sandbox: &Sandbox, now: Instant) -> Duration {
+    now.saturating_duration_since(sandbox.since) / sandbox.class.factor()
+}
+
+/// Sorts idle sandboxes: what goes first comes first.
+pub(super) fn sort(sandboxes: &mut [&Sandbox], now: Instant) {
+    sandboxes.sort_by(|one, other| {
+        let weights = weight(other, now).cmp(&weight(one, now));
+        weights.then(one.slot.cmp(&other.slot))
+    });
+}
+
+/// The sandboxes that go so that as much room comes free as is missing: in the order that is
+/// given, without those that turn out not to be needed. None if all of them are not enough.
+pub(super) fn enough(sorted: &[&Sandbox], missing: Room) -> Option<Vec<Slot>> {
+    let mut chosen = Vec::new();
+    let mut room = Room::default();
+    for sandbox in sorted {
+        if room.fits(missing) {
+            break;
+        }
+        room = room.plus(Room::of(&sandbox.class));
+        chosen.push(*sandbox);
+    }
+    if !room.fits(missing) {
+        return None;
+    }
+    // The last one was needed; with it, those before it may not be.
+    let mut spared = Vec::new();
+    for sandbox in chosen.iter().rev() {
+        let without = room.minus(Room::of(&sandbox.class));
+        if without.fits(missing) {
+            room = without;
+            spared.push(sandbox.slot);
+        }
+    }
+    let slots = chosen.iter().map(|sandbox| sandbox.slot);
+    Some(slots.filter(|slot| !spared.contains(slot)).collect())
+}
