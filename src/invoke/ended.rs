@@ -52,7 +52,8 @@ impl Unable {
 impl From<Refusal> for Unable {
     fn from(refusal: Refusal) -> Self {
         let reason = match refusal {
-            Refusal::NoCapacity | Refusal::TooLarge { .. } => Reason::NoCapacity,
+            Refusal::NoCapacity => Reason::NoCapacity,
+            Refusal::TooLarge { .. } => Reason::Limits,
             Refusal::QueueFull(_) => Reason::QueueFull,
             Refusal::Stopping => Reason::Start,
         };
