@@ -192,6 +192,8 @@ pub enum NoteKind {
     Master = 5,
     /// A key that another master has accepted, for when that is the master again.
     Aside = 6,
+    /// How an action is called, so that its sandboxes are there when they are needed.
+    Arrivals = 7,
 }
 
 /// The key of a note: notes of a kind are in the order of the rest.
