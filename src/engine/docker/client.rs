@@ -14,6 +14,7 @@ use crate::http::client::{Connection, ResponseStream, SendError, read_body, with
 use crate::sync::lock;
 
 use super::error::DockerError;
+use super::flavour::{Component, Flavour};
 use super::host::Host;
 use super::json::parse;
 use super::version::{OLDEST, Version, negotiate};
@@ -30,7 +31,14 @@ pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub struct Client {
     executor: Executor,
     host: Arc<Host>,
-    version: Arc<Mutex<Version>>,
+    spoken: Arc<Mutex<Spoken>>,
+}
+
+/// How an engine is spoken to.
+#[derive(Clone, Copy)]
+struct Spoken {
+    version: Version,
+    flavour: Flavour,
 }
 
 /// One call.
@@ -77,6 +85,8 @@ struct Versions {
     api_version: String,
     #[serde(rename = "MinAPIVersion")]
     min_api_version: Option<String>,
+    #[serde(rename = "Components")]
+    components: Option<Vec<Component>>,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +100,10 @@ impl Client {
         let client = Client {
             executor,
             host: Arc::new(Host::choose(host)?),
-            version: Arc::new(Mutex::new(OLDEST)),
+            spoken: Arc::new(Mutex::new(Spoken {
+                version: OLDEST,
+                flavour: Flavour::default(),
+            })),
         };
         client.negotiate().await?;
         Ok(client)
@@ -103,7 +116,12 @@ impl Client {
 
     /// The API version that was agreed on.
     pub fn version(&self) -> Version {
-        *lock(&self.version)
+        lock(&self.spoken).version
+    }
+
+    /// Whose API it is.
+    pub fn flavour(&self) -> Flavour {
+        lock(&self.spoken).flavour
     }
 
     /// Agrees on an API version: the engine may be another after a restart.
@@ -117,7 +135,8 @@ impl Client {
             .map_err(|_| call.late())??;
         let versions: Versions = parse(what, &document)?;
         let version = negotiate(&versions.api_version, versions.min_api_version.as_deref())?;
-        *lock(&self.version) = version;
+        let flavour = Flavour::of(versions.components.as_deref());
+        *lock(&self.spoken) = Spoken { version, flavour };
         Ok(version)
     }
 

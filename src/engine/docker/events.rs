@@ -54,7 +54,10 @@ struct Actor {
 /// What an event means for a container of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
-    Ended,
+    /// It was sent a signal through the engine.
+    Signalled,
+    /// With this code.
+    Ended(Option<i64>),
     OutOfMemory,
 }
 
@@ -151,7 +154,14 @@ async fn follow(
             {
                 log::debug!("container {name}: {change:?}");
                 match change {
-                    Change::Ended => ended(name, &fate),
+                    Change::Signalled => fate.set_signalled(),
+                    Change::Ended(code) => {
+                        let by_kernel = client.flavour().is_memory_kill(code);
+                        if by_kernel && !fate.is_signalled() {
+                            fate.set_out_of_memory();
+                        }
+                        ended(name, &fate);
+                    }
                     Change::OutOfMemory => fate.set_out_of_memory(),
                 }
             }
@@ -174,7 +184,11 @@ fn meaning<'a>(event: &'a Line, daemon: &str) -> Option<(&'a str, Change)> {
     }
     let change = match event.action.as_deref()? {
         // `died` and `remove` are Podman's.
-        "die" | "died" | "destroy" | "remove" => Change::Ended,
+        "die" | "died" | "destroy" | "remove" => {
+            let code = attributes.get("exitCode");
+            Change::Ended(code.and_then(|code| code.parse().ok()))
+        }
+        "kill" => Change::Signalled,
         "oom" => Change::OutOfMemory,
         _ => return None,
     };
@@ -222,7 +236,9 @@ mod tests {
                 "scope":"local","time":1700000000,"timeNano":1700000000000000001}}"#
             ))
         };
-        assert_eq!(of_docker("die"), Some(("owl_1".into(), Change::Ended)));
+        let ended = |code| Some(("owl_1".to_owned(), Change::Ended(code)));
+        assert_eq!(of_docker("die"), ended(Some(137)));
+        assert_eq!(of_docker("kill"), Some(("owl_1".into(), Change::Signalled)));
         assert_eq!(
             of_docker("oom"),
             Some(("owl_1".into(), Change::OutOfMemory))
@@ -230,7 +246,7 @@ mod tests {
         assert_eq!(of_docker("exec_start: sh"), None);
         let of_podman = r#"{"Type":"container","Action":"died","Actor":{"ID":"c",
             "Attributes":{"owl.daemon":"d1","name":"owl_1"}}}"#;
-        assert_eq!(change(of_podman), Some(("owl_1".into(), Change::Ended)));
+        assert_eq!(change(of_podman), ended(None));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod client;
 mod containers;
 mod error;
 mod events;
+mod flavour;
 mod frames;
 mod freezer;
 mod host;
@@ -37,6 +38,7 @@ pub use containers::{
     ContainerState, ContainerSummary, EndpointSettings, InspectedContainer, NetworkSettings,
 };
 pub use error::DockerError;
+pub use flavour::Flavour;
 pub use host::Host;
 pub use images::{Image, ImageSummary};
 pub use info::Info;

@@ -21,6 +21,7 @@ pub(super) struct Place {
 pub(super) async fn choose(client: &Client, given: Option<&str>) -> Result<Place, DockerError> {
     let own = own_places(client).await?;
     if let Some(given) = given {
+        let given = client.flavour().network_name(given);
         if let Some(place) = own.iter().find(|place| place.network == given) {
             return Ok(place.clone());
         }
@@ -33,9 +34,7 @@ pub(super) async fn choose(client: &Client, given: Option<&str>) -> Result<Place
     if let Some(place) = own.into_iter().next() {
         return Ok(place);
     }
-    // Podman's default network has its own name, but is meant by `bridge`, too.
-    let podman = client.inspect_network("bridge").await?.is_none();
-    on_host(client, if podman { "podman" } else { "bridge" }).await
+    on_host(client, client.flavour().network_name("bridge")).await
 }
 
 async fn on_host(client: &Client, network: &str) -> Result<Place, DockerError> {

@@ -16,6 +16,7 @@ pub(super) struct Fate {
     /// As soon as it has been started.
     freezer: OnceLock<Freezer>,
     leaving: AtomicBool,
+    signalled: AtomicBool,
     ended: AtomicBool,
     out_of_memory: AtomicBool,
 }
@@ -55,6 +56,15 @@ impl Fate {
         if let Some(freezer) = self.freezer.get() {
             freezer.let_go();
         }
+    }
+
+    /// Whether somebody has sent it a signal.
+    pub(super) fn is_signalled(&self) -> bool {
+        self.signalled.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_signalled(&self) {
+        self.signalled.store(true, Ordering::Release);
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -129,6 +129,8 @@ fn lacks_command(message: &str) -> bool {
         "no such file or directory",
         "No command specified",
         "no command specified",
+        // Podman's.
+        "no command or entrypoint provided",
     ]
     .iter()
     .any(|text| message.contains(text))
@@ -272,6 +274,7 @@ mod tests {
             "OCI runtime create failed: exec: \"x\": executable file not found in $PATH: unknown",
             "exec: \"/x\": stat /x: no such file or directory: unknown",
             "No command specified",
+            "container create: no command or entrypoint provided, and no CMD or ENTRYPOINT from image",
         ] {
             let error = start_failed("me/image", &refused(message));
             let text = error.to_string();

@@ -36,11 +36,8 @@ pub async fn import(client: &Client, name: &str) -> Result<Image, DockerError> {
     check_architecture(client).await?;
     let needs = Needs::of_this_process().map_err(pack_error)?;
     let (repository, tag) = name_and_tag(name);
-    let mut path = format!(
-        "/images/create?fromSrc=-&repo={}&tag={}",
-        encode(repository),
-        encode(tag)
-    );
+    let named = client.flavour().import_query(repository, tag);
+    let mut path = format!("/images/create?fromSrc=-&{named}");
     for change in CHANGES {
         path.push_str("&changes=");
         path.push_str(&encode(change));
