@@ -34,6 +34,8 @@ const IDLE_AGE: Duration = Duration::from_secs(10);
 pub(super) struct Agents {
     config: Config,
     host: String,
+    /// The proxy on the way, without its credentials, and the variable that names it.
+    proxy: Option<String>,
     stall: Duration,
     names: Names,
     tls: Option<Arc<ClientConfig>>,
@@ -46,8 +48,9 @@ impl Agents {
         settings: &config::Upstream,
         names: Names,
         tls: Option<Arc<ClientConfig>>,
-        proxy: Option<Proxy>,
+        proxy: Option<(Proxy, String)>,
     ) -> Self {
+        let (proxy, told) = proxy.unzip();
         let config = Agent::config_builder()
             .proxy(proxy)
             .http_status_as_error(false)
@@ -76,11 +79,17 @@ impl Agents {
         Agents {
             config,
             host,
+            proxy: told,
             stall,
             names,
             tls,
             current,
         }
+    }
+
+    /// The proxy on the way, as it may be told.
+    pub(super) fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
     }
 
     /// What carries a call.

@@ -175,7 +175,7 @@ impl Carrier {
                 && !call.is_abandoned()
                 && (!call.is_sent() || is_safe && !call.is_answered());
             if attempts == 0 || call.is_given_up() || !is_lost {
-                return Err(failure(&error, call, times));
+                return Err(failure(&error, call, times, self.agents.proxy()));
             }
             call.begin_anew();
         }

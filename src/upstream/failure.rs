@@ -17,9 +17,19 @@ pub(super) struct Times {
     pub(super) answer: Duration,
 }
 
-/// Why a call has no answer.
-pub(super) fn failure(error: &Error, call: &Call, times: Times) -> UpstreamError {
+/// Why a call has no answer. `proxy` is the one on the way, as it may be told.
+pub(super) fn failure(
+    error: &Error,
+    call: &Call,
+    times: Times,
+    proxy: Option<&str>,
+) -> UpstreamError {
     let reason = reason(error, times);
+    let reason = match proxy {
+        // Whether it is the proxy that does not answer, ureq does not tell.
+        Some(proxy) if !call.is_sent() => format!("through the proxy {proxy}: {reason}"),
+        _ => reason,
+    };
     if call.is_abandoned() {
         return UpstreamError::Abandoned(reason);
     }
@@ -51,7 +61,7 @@ fn reason(error: &Error, times: Times) -> String {
         Error::Rustls(error) => tls_reason(error),
         Error::Protocol(error) => format!("what goes over is not HTTP: {error}"),
         Error::LargeResponseHeader(..) => "the head of its answer is too large".to_owned(),
-        Error::ConnectProxyFailed(reason) => format!("the proxy gives no connection: {reason}"),
+        Error::ConnectProxyFailed(reason) => format!("it gives no connection: {reason}"),
         // Without `io:` before it.
         Error::Io(error) => error.to_string(),
         error => error.to_string(),
@@ -98,13 +108,16 @@ mod tests {
         let call = Call::new(None);
         let error = Error::Io(io::ErrorKind::ConnectionReset.into());
         let reason = "connection reset".to_owned();
-        let told = failure(&error, &call, TIMES);
+        let told = failure(&error, &call, TIMES, None);
         assert_eq!(told, UpstreamError::Unsent(reason.clone()));
+        let told = failure(&error, &call, TIMES, Some("p:3128"));
+        let through = format!("through the proxy p:3128: {reason}");
+        assert_eq!(told, UpstreamError::Unsent(through));
         call.set_sent();
-        let told = failure(&error, &call, TIMES);
+        let told = failure(&error, &call, TIMES, Some("p:3128"));
         assert_eq!(told, UpstreamError::Broken(reason.clone()));
         call.set_abandoned();
-        let told = failure(&error, &call, TIMES);
+        let told = failure(&error, &call, TIMES, None);
         assert_eq!(told, UpstreamError::Abandoned(reason));
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::circuit::{Circuit, Epoch, Turn};
+use super::circuit::{Circuit, Epoch, Failure, Turn};
 use super::pacing::{Load, Pacing};
 use super::status::{Counted, State, Status};
 use super::verdict::Verdict;
@@ -51,6 +51,16 @@ impl Known {
 
     pub(super) const fn last_answer(&self) -> Option<Instant> {
         self.last_answer
+    }
+
+    /// Since when nobody knows whether it is there: it has never answered, or failed once and not
+    /// answered since. None while it is known, be it that it is out of reach.
+    pub(super) fn in_doubt_since(&self) -> Option<Instant> {
+        match self.last_answer {
+            _ if self.is_down() => None,
+            None => Some(self.made),
+            Some(_) => self.probe_at(),
+        }
     }
 
     /// Why it is out of reach; nothing if it is not.
@@ -107,7 +117,14 @@ impl Known {
                 self.last_answer = Some(now);
                 self.circuit.probe_answered(now)
             }
-            Verdict::Failed(failure, _) => self.circuit.probe_failed(*failure, epoch, now, chance),
+            Verdict::Failed(failure, _) => {
+                let failure = match self.last_answer {
+                    Some(_) => *failure,
+                    // Nothing speaks for it.
+                    None => Failure::Unreached,
+                };
+                self.circuit.probe_failed(failure, epoch, now, chance)
+            }
             Verdict::Unknown => {
                 self.circuit.probe_unsent(now, chance);
                 None
@@ -165,7 +182,6 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use super::super::circuit::Failure;
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -227,6 +243,31 @@ mod tests {
         // The probe is only put off.
         assert_eq!(known.probe_at(), Some(now + 2 * SECOND));
         assert_eq!(known.last_answer(), None);
+    }
+
+    #[test]
+    fn doubt() {
+        let now = Instant::now();
+        let failed = Verdict::Failed(Failure::Unwell, "timed out".into());
+        let mut known = Known::new(now);
+        assert_eq!(known.in_doubt_since(), Some(now));
+        // Who has never answered, and does not answer so little, is not there.
+        let later = now + SECOND;
+        assert_eq!(probe(&mut known, &failed, later), Some(Turn::Opened));
+        assert_eq!(known.in_doubt_since(), None);
+        probe(&mut known, &Verdict::Well, later);
+        assert_eq!(known.in_doubt_since(), None);
+
+        let mut known = Known::new(now);
+        learn(&mut known, &Verdict::Well, now);
+        assert_eq!(known.in_doubt_since(), None);
+        assert_eq!(learn(&mut known, &failed, later), Some(Turn::Doubted));
+        assert_eq!(known.in_doubt_since(), Some(later));
+        probe(&mut known, &Verdict::Well, later);
+        assert_eq!(known.in_doubt_since(), None);
+        // One that has answered is asked once more.
+        learn(&mut known, &Verdict::Well, later);
+        assert_eq!(probe(&mut known, &failed, later), Some(Turn::Doubted));
     }
 
     #[test]

@@ -25,6 +25,14 @@ use super::verdict::Verdict;
 use super::{Exchange, Incoming, Judged, Outgoing, OutgoingBody, Room, UpstreamError};
 use crate::sync::lock;
 
+/// How long one waits in doubt in all, however many questions that are: people take it for a slow
+/// answer and not for none, and a cloud on the other side of the world that is well (name,
+/// connection, TLS and request take five round trips of at most 200 ms) has answered by then.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long one waits at least, so that who asks late asks at all.
+const LEAST_PATIENCE: Duration = Duration::from_millis(100);
+
 /// Another OpenWhisk. Everything that is sent to it goes through here, so that what is out of reach
 /// is not asked in vain. Clones share what is known of it.
 #[derive(Clone)]
@@ -127,6 +135,33 @@ impl Upstream {
     /// Time since it has last answered; if it never has, since this was made.
     pub fn silent_for(&self) -> Duration {
         lock(&self.0.known).silent_for(Instant::now())
+    }
+
+    /// How much longer whoever can do without an answer waits for one, while nobody knows whether
+    /// this is there at all: after a start, and after a first failure. None: until it comes, or
+    /// until it is known that none does.
+    pub fn patience(&self) -> Option<Duration> {
+        let since = lock(&self.0.known).in_doubt_since()?;
+        Some(PATIENCE.saturating_sub(since.elapsed()).max(LEAST_PATIENCE))
+    }
+
+    /// Waits for an answer that can be done without, no longer than there is
+    /// [patience](Self::patience).
+    ///
+    /// # Errors
+    /// [`UpstreamError::Broken`] when it is over; those of the answer.
+    pub async fn if_soon<T>(
+        &self,
+        answer: impl Future<Output = Result<T, UpstreamError>>,
+    ) -> Result<T, UpstreamError> {
+        let Some(patience) = self.patience() else {
+            return answer.await;
+        };
+        let late = async {
+            Timer::after(patience).await;
+            Err(UpstreamError::Broken("no answer yet".to_owned()))
+        };
+        or(answer, late).await
     }
 
     /// How it is, for people.

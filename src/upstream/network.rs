@@ -117,8 +117,8 @@ impl Network {
     }
 }
 
-/// The proxy on the way to a URL.
-fn proxy(uri: &Uri, environment: Environment<'_>) -> Result<Option<Proxy>, NetworkError> {
+/// The proxy on the way to a URL, and how it is told: without its credentials.
+fn proxy(uri: &Uri, environment: Environment<'_>) -> Result<Option<(Proxy, String)>, NetworkError> {
     let Some(named) = proxy_of(uri, environment) else {
         return Ok(None);
     };
@@ -131,13 +131,11 @@ fn proxy(uri: &Uri, environment: Environment<'_>) -> Result<Option<Proxy>, Netwo
     if !matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https) {
         return Err(unusable());
     }
+    let told = format!("{}:{} ({})", proxy.host(), proxy.port(), named.variable);
     log::info!(
-        "{}://{} is reached through the proxy {}:{} ({})",
+        "{}://{} is reached through the proxy {told}",
         uri.scheme_str().unwrap_or_default(),
         uri.host().unwrap_or_default(),
-        proxy.host(),
-        proxy.port(),
-        named.variable
     );
-    Ok(Some(proxy))
+    Ok(Some((proxy, told)))
 }

@@ -18,6 +18,7 @@ use crate::docker;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a daemon is to be started.
+#[derive(Clone)]
 pub struct Setup {
     env: Vec<(String, String)>,
     data_dir: Option<PathBuf>,

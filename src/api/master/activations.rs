@@ -197,7 +197,8 @@ impl Lists<'_> {
             query.append_pair("limit", &MAX_LIMIT.to_string());
         });
         let request = outgoing(self.request, self.master, Method::GET, target)?;
-        let elements = match self.master.upstream.send(request).await {
+        let upstream = &self.master.upstream;
+        let elements = match upstream.if_soon(upstream.send(request)).await {
             Ok(answer) if answer.status == hyper::StatusCode::OK => {
                 Elements::of(answer.body, self.master.upstream.room().clone())
             }
@@ -233,7 +234,8 @@ impl Lists<'_> {
     /// An answer of the master; none if it does not give one.
     async fn fetch(&self, target: String) -> Result<Option<Bytes>, ApiError> {
         let request = outgoing(self.request, self.master, Method::GET, target)?;
-        match self.master.upstream.fetch(request, PAGE_BYTES).await {
+        let upstream = &self.master.upstream;
+        match upstream.if_soon(upstream.fetch(request, PAGE_BYTES)).await {
             Ok(answer) if answer.status == hyper::StatusCode::OK => Ok(Some(answer.body)),
             Ok(answer) => {
                 log::debug!("the master gives no list of activations: {}", answer.status);

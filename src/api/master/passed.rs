@@ -1,8 +1,11 @@
 //! What the master answers while it can: lists and packages, which it alone has all of. Without it,
 //! what is copied here is shown.
 
+use std::time::Duration;
+
 use http_types::Method;
-use smol::future::zip;
+use smol::Timer;
+use smol::future::{or, zip};
 
 use super::entity::Entity;
 use super::error::upstream_error;
@@ -25,37 +28,53 @@ pub(super) async fn pass(
     {
         return Ok(Prepared::Here { offline: false });
     }
-    let sent = match sent(request, master, resource).await? {
+    let is_own = is_own(resource, &request.identity.namespace);
+    let sent = match master.upstream.patience() {
+        Some(patience) if is_own => or(sent(request, master, resource), late(patience)).await,
+        _ => sent(request, master, resource).await,
+    };
+    let sent = match sent? {
         Ok(answer) if !answer.status.is_server_error() => {
             return Ok(Prepared::Answered(response(answer).into()));
         }
         sent => sent,
     };
-    let copies = master.copies.for_request(via_of(&request.http).as_deref());
-    let identity = &request.identity;
-    let is_own = match resource {
-        Resource::Package(namespace, name) | Resource::PackageActions(namespace, name) => {
-            let namespace = namespace.namespace(&identity.namespace)?;
-            let name = name.entity()?;
-            // What others have fetched is not shown.
-            copies
-                .ensure_package(identity, &namespace, &name, Need::Read)
-                .await?;
-            true
-        }
-        Resource::Actions(namespace)
-        | Resource::Packages(namespace)
-        | Resource::Triggers(namespace)
-        | Resource::Rules(namespace) => {
-            namespace.namespace(&identity.namespace)? == identity.namespace
-        }
-        _ => false,
-    };
+    if let Resource::Package(namespace, name) | Resource::PackageActions(namespace, name) = resource
+    {
+        let copies = master.copies.for_request(via_of(&request.http).as_deref());
+        let identity = &request.identity;
+        let namespace = namespace.namespace(&identity.namespace)?;
+        let name = name.entity()?;
+        // What others have fetched is not shown.
+        copies
+            .ensure_package(identity, &namespace, &name, Need::Read)
+            .await?;
+    }
     if is_own {
         return Ok(Prepared::Here { offline: true });
     }
     let answer = sent.map_err(|error| upstream_error(&error, Method::Get))?;
     Ok(Prepared::Answered(response(answer).into()))
+}
+
+/// Whether the answer can be given here, if there are copies.
+fn is_own(resource: Resource<'_>, own: &str) -> bool {
+    match resource {
+        Resource::Package(..) | Resource::PackageActions(..) => true,
+        Resource::Actions(namespace)
+        | Resource::Packages(namespace)
+        | Resource::Triggers(namespace)
+        | Resource::Rules(namespace) => namespace
+            .namespace(own)
+            .is_ok_and(|namespace| namespace == own),
+        _ => false,
+    }
+}
+
+/// No answer, when the time for it is over.
+async fn late(patience: Duration) -> Result<Result<Incoming, UpstreamError>, Looped> {
+    Timer::after(patience).await;
+    Ok(Err(UpstreamError::Broken("no answer yet".to_owned())))
 }
 
 /// Whether the master does not know what is at a path: a write to it waits, or it is kept beside.

@@ -22,7 +22,8 @@ use crate::upstream::UpstreamError;
 /// How often something is fetched that writes overtake.
 const TRIES: usize = 3;
 
-/// How long somebody who wants to run an old copy waits for the master to say that it is still good.
+/// How long somebody who wants to run an old copy waits for a master that answers otherwise to say
+/// that it is still good.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Fetches at the same time that nobody waits for. Where there are more, the next who wants the
@@ -88,15 +89,19 @@ impl Copies {
                 return self.offline(item, known, || UpstreamError::Down.to_string());
             }
             let fetch = self.begin(item);
-            let outcome = match known {
-                Known::Copy(Some(_)) if need == Need::Run && !self.0.revalidate.is_zero() => {
-                    match or(async { Some(fetch.outcome().await) }, given_up()).await {
+            let outcome = match self.patience(known, need) {
+                Some(patience) => {
+                    let late = async {
+                        Timer::after(patience).await;
+                        None
+                    };
+                    match or(async { Some(fetch.outcome().await) }, late).await {
                         Some(outcome) => outcome,
                         // It goes on, for those who come next.
                         None => return Ok(Source::Offline),
                     }
                 }
-                _ => fetch.outcome().await,
+                None => fetch.outcome().await,
             };
             match outcome {
                 Ok(Landed::Here) => return Ok(Source::Fresh),
@@ -107,6 +112,17 @@ impl Copies {
             }
         }
         self.without_master(item, format!("{} is being changed: try again", item.path))
+    }
+
+    /// How long somebody waits for the master to say that a copy is still good, who is served with
+    /// the copy then. None: until it does.
+    fn patience(&self, known: Known, need: Need) -> Option<Duration> {
+        let Known::Copy(age) = known else {
+            return None;
+        };
+        let in_doubt = self.upstream().patience();
+        let may_be_old = age.is_some() && need == Need::Run && !self.0.revalidate.is_zero();
+        in_doubt.or_else(|| may_be_old.then_some(PATIENCE))
     }
 
     /// Whether a caller who wants to run what has a path is served without waiting for the master, as
@@ -285,12 +301,6 @@ impl Copies {
         }
         lead.land(outcome);
     }
-}
-
-/// Nothing, when nobody has patience any more.
-async fn given_up<T>() -> Option<T> {
-    Timer::after(PATIENCE).await;
-    None
 }
 
 /// What a stored entity was made of: every document tells.

@@ -20,6 +20,7 @@ mod outage;
 mod outages;
 mod rings;
 mod running;
+mod silent;
 mod taken_over;
 mod writing;
 

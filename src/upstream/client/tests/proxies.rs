@@ -99,6 +99,24 @@ fn a_proxy_that_lets_nobody_through() {
 }
 
 #[test]
+fn a_proxy_that_is_not_there_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let proxy = format!("http://somebody:secret@{address}");
+    let client = client_by("http://127.0.0.1:1", &[("HTTP_PROXY", proxy)]).unwrap();
+    let Some(UpstreamError::Unsent(told)) = ask(&client, get()).err() else {
+        panic!("nobody is there");
+    };
+    let begins = format!("through the proxy {address} (HTTP_PROXY): ");
+    assert!(
+        told.starts_with(&begins) && told.contains("refused"),
+        "{told}"
+    );
+    assert!(!told.contains("secret"), "{told}");
+}
+
+#[test]
 fn proxies_that_cannot_be_used() {
     for proxy in ["socks5://somebody:secret@h:1080", "http://", "::"] {
         let environment = [("HTTPS_PROXY", proxy.to_owned())];

@@ -1,5 +1,8 @@
 //! Actions: fetched, kept, compared, and served without the master.
 
+use smol::Timer;
+use smol::future::or;
+
 use super::*;
 
 #[test]
@@ -290,6 +293,59 @@ fn an_old_copy_runs_where_the_master_is_silent() {
     let source = gateway.to_run(&world.guest, "guest/a").unwrap();
     assert_eq!(source, Source::Fresh);
     assert_eq!(world.cloud.asked().len(), 1);
+}
+
+#[test]
+fn what_is_here_is_served_while_nobody_knows_whether_the_master_is_there() {
+    let world = World::new();
+    world.cloud.api.create("a");
+    let before = world.gateway(NEVER_FRESH);
+    before.to_run(&world.guest, "guest/a").unwrap();
+    // A start with a master that takes questions and says nothing.
+    let gateway = world.gateway(NEVER_FRESH);
+    let (made, is_made) = bounded(9);
+    let (go_on, wait) = bounded(9);
+    world.cloud.set(Way::Held(made, wait));
+    world.cloud.asked();
+    let ensure = |need| {
+        let copies = &gateway.copies;
+        copies.ensure_action(&world.guest, "guest", None, "a", need)
+    };
+    for need in [Need::Run, Need::Read] {
+        assert_eq!(gateway.run(ensure(need)).unwrap(), Source::Offline);
+    }
+    // One question for both, which goes on; what comes of it counts.
+    assert_eq!(world.cloud.asked().len(), 1);
+    world
+        .cloud
+        .api
+        .put(&action("a"), json!({"exec": exec("new")}));
+    gateway.run(async {
+        is_made.recv().await.unwrap();
+        world.cloud.set(Way::Open);
+        go_on.send(()).await.unwrap();
+        while ensure(Need::Run).await.unwrap() == Source::Offline {}
+    });
+    assert_eq!(gateway.run(ensure(Need::Read)).unwrap(), Source::Fresh);
+
+    // From now on it is known to answer, and is waited for.
+    let (made, is_made) = bounded(9);
+    let (go_on, wait) = bounded(9);
+    world.cloud.set(Way::Held(made, wait));
+    gateway.run(async {
+        let mut asked = Box::pin(ensure(Need::Read));
+        let late = async {
+            is_made.recv().await.unwrap();
+            Timer::after(Duration::from_millis(1200)).await;
+        };
+        let waits = async {
+            let _ = (&mut asked).await;
+            panic!("it is not waited for");
+        };
+        or(late, waits).await;
+        go_on.send(()).await.unwrap();
+        assert_eq!(asked.await.unwrap(), Source::Fresh);
+    });
 }
 
 #[test]
