@@ -10,6 +10,7 @@ mod namespaces;
 mod play;
 mod rules;
 mod sequences;
+mod taken_over;
 mod tiers;
 
 use bench::*;

@@ -192,35 +192,39 @@ fn answers_have_the_form_that_was_asked_for() {
 struct Foreign(String);
 
 impl Foreign {
-    fn import() -> Self {
+    fn load() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let write = |name: &str, bytes: &[u8]| std::fs::write(path(name), bytes).expect("write");
         // The head of a program for RISC-V, and nothing behind it.
-        let mut head = vec![
-            0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 243, 0,
-        ];
+        let mut head = b"\x7fELF\x02\x01\x01".to_vec();
+        head.resize(16, 0);
+        head.extend([2, 0, 243, 0]);
         head.resize(128, 0);
-        let program = folder.path().join("action");
-        std::fs::write(&program, head).expect("write the program");
-        let tar = folder.path().join("image.tar");
-        let made = Command::new("tar")
-            .args(["--mode=755", "-cf"])
-            .arg(&tar)
-            .arg("-C")
-            .arg(folder.path())
-            .arg("action")
-            .status()
-            .expect("run tar");
-        assert!(made.success());
+        write("action", &head);
+        let tar = |name: &str, files: &[&str]| {
+            let mut tar = Command::new("tar");
+            tar.current_dir(folder.path())
+                .args(["--mode=755", "-cf", name]);
+            assert!(tar.args(files).status().expect("run tar").success());
+        };
+        tar("layer.tar", &["action"]);
+        let sum = Command::new("sha256sum").arg(path("layer.tar")).output();
+        let sum = String::from_utf8(sum.expect("run sha256sum").stdout).expect("a sum");
+        let sum = sum.split_whitespace().next().expect("a sum");
+        let config = json!({
+            "architecture": "riscv64", "os": "linux", "config": {"Cmd": ["/action"]},
+            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{sum}")]},
+        });
+        write("config.json", config.to_string().as_bytes());
         let name = format!("owl-test/foreign-{}:test", std::process::id());
-        let tar = tar.to_str().expect("a path in UTF-8");
-        let import = [
-            "import",
-            "--platform",
-            "linux/riscv64",
-            "--change",
-            "CMD [\"/action\"]",
-        ];
-        docker::docker(&docker::host(), &[&import[..], &[tar, &name]].concat());
+        let manifest =
+            json!([{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]);
+        write("manifest.json", manifest.to_string().as_bytes());
+        tar("image.tar", &["manifest.json", "config.json", "layer.tar"]);
+        let image = path("image.tar");
+        let image = image.to_str().expect("a path in UTF-8");
+        docker::docker(&docker::host(), &["load", "--input", image]);
         Foreign(name)
     }
 }
@@ -235,7 +239,7 @@ impl Drop for Foreign {
 
 #[test]
 fn an_image_for_other_machines_runs_on_a_tier_or_is_named() {
-    let image = Foreign::import();
+    let image = Foreign::load();
     let fake = Fake::start(|seen| match is_invocation(seen) {
         true => Reply::Json(200, record(&json!({"from": "there"}))),
         false => Reply::Json(404, json!({})),
