@@ -1,30 +1,9 @@
 //! Keys that a master has accepted, beside those made here.
 
-use std::time::{Duration, SystemTime};
-
 use smol::block_on;
 
 use super::no_key;
-use crate::clock;
-use crate::store::{LearnedKey, Store, StoreError};
-
-/// A line for each, with the keys themselves if they are to be shown.
-pub(super) fn list(learned: &[LearnedKey], show: bool) -> String {
-    learned.iter().map(|key| line(key, show)).collect()
-}
-
-fn line(known: &LearnedKey, show: bool) -> String {
-    let identity = &*known.identity;
-    let (namespace, uuid) = (&identity.namespace, &identity.uuid);
-    let secret = match show {
-        true => format!(":{}", identity.key.expose()),
-        false => String::new(),
-    };
-    let note = if known.blocked { " blocked" } else { "" };
-    let accepted = SystemTime::UNIX_EPOCH + Duration::from_millis(known.accepted_at);
-    let accepted = clock::iso_milliseconds(accepted);
-    format!("{namespace} {uuid}{secret}{note} accepted by the master {accepted}\n")
-}
+use crate::store::{Store, StoreError};
 
 /// Removes the key of a namespace, and forgets those that a master has accepted for it; or, by its
 /// uuid, forgets one of these. Says what was done.

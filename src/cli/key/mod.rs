@@ -4,6 +4,7 @@
 mod credentials;
 mod learned;
 mod limits;
+mod list;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use argh::FromArgs;
 use smol::block_on;
 
 use crate::entity::{Identity, NamespaceLimits, names};
-use crate::store::{KeyEntry, LearnedKey, Store, StoreError};
+use crate::store::{KeyEntry, Store, StoreError};
 use credentials::Credentials;
 
 /// Namespaces, their keys and limits.
@@ -172,10 +173,8 @@ impl KeyCommand {
                 };
                 create_key(&store()?, &create.namespace, &credentials)
             }
-            Action::List(list) => {
-                let store = store()?;
-                let learned = store.learned_keys().map_err(|error| error.to_string())?;
-                Ok(list_keys(&store, list.show, &learned)? + &learned::list(&learned, list.show))
+            Action::List(List { show }) => {
+                list::list(&store()?, show).map_err(|error| error.to_string())
             }
             Action::Get(get) => get_key(&store()?, &get.namespace),
             Action::Delete(delete) => learned::delete(&store()?, &delete.namespace),
@@ -264,36 +263,6 @@ fn create_key(store: &Store, namespace: &str, credentials: &Credentials) -> Resu
         }),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// A line for each key that was made here. One that a master has accepted, as a rule that of
-/// `guest`, is among the `learned`.
-fn list_keys(store: &Store, show: bool, learned: &[LearnedKey]) -> Result<String, String> {
-    let keys = store.keys().map_err(|error| error.to_string())?;
-    keys.into_iter()
-        .map(|(namespace, uuid, blocked)| {
-            let note = if blocked { " blocked" } else { "" };
-            let same = learned.iter().find(|known| {
-                (&known.identity.namespace, &known.identity.uuid) == (&namespace, &uuid)
-            });
-            if !show && same.is_none() {
-                return Ok(format!("{namespace} {uuid}{note}\n"));
-            }
-            let entry = store
-                .key_entry(&namespace)
-                .map_err(|error| error.to_string())?;
-            // None if it was deleted since the list was read.
-            let Some(KeyEntry { identity, .. }) = entry else {
-                return Ok(String::new());
-            };
-            let key = identity.key.expose();
-            Ok(match (same, show) {
-                (Some(known), _) if known.identity.key.expose() == key => String::new(),
-                (_, true) => format!("{namespace} {uuid}:{key}{note}\n"),
-                (_, false) => format!("{namespace} {uuid}{note}\n"),
-            })
-        })
-        .collect()
 }
 
 fn line(identity: &Identity) -> String {

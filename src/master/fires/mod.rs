@@ -6,6 +6,7 @@
 //! The id goes along, so that a master which is an OWL, too, fires it once. What waits, what is
 //! next and what goes is decided by `queue`.
 
+mod admit;
 mod answer;
 mod book;
 mod counts;
@@ -20,11 +21,10 @@ mod told;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use event_listener::Event;
 use serde_json::value::RawValue;
-use smol::channel::bounded;
 
 pub use book::Book;
 pub use counts::{Counts, Figures};
@@ -35,15 +35,13 @@ pub use fire::{StoredFire, priority};
 use self::answer::{MAX_ANSWER, is_for_caller, reason};
 use self::book::Decided;
 use self::queue::{Entry, Queue};
-use self::record::{Cause, Stage, row};
 use self::told::Told;
 use super::Keys;
 use super::journal::Journal;
 use crate::Executor;
 use crate::clock::now;
 use crate::entity::{ActivationId, Identity};
-use crate::invoke::was_fired;
-use crate::store::{Change, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::sync::lock;
 use crate::upstream::{Upstream, Whole};
 
@@ -220,86 +218,6 @@ impl Fires {
             }
         };
         self.store(fire).await.map(Outcome::Stored)
-    }
-
-    /// Stores one, in a task of its own: a caller who goes away leaves nothing half done.
-    async fn store(&self, fire: StoredFire) -> Result<ActivationId, FireError> {
-        let (sender, receiver) = bounded(1);
-        let fires = self.clone();
-        let stored = async move {
-            let _ = sender.try_send(fires.admit(fire).await);
-        };
-        self.0.rooms.executor.spawn(stored).detach();
-        receiver.recv().await.unwrap_or(Err(FireError::Stopping))
-    }
-
-    async fn admit(&self, fire: StoredFire) -> Result<ActivationId, FireError> {
-        let _turn = self.0.turn.lock().await;
-        self.obey_in_turn()?;
-        let text = fire.text();
-        let bytes = text.len() as u64 + book::PLACE;
-        let (number, going, mut counts) = self.state(|state| {
-            let going = state.queue.room_for(bytes, fire.priority);
-            (state.queue.next_number(), going, state.counts)
-        });
-        let going = going.ok_or(FireError::Full(self.0.limit))?;
-        counts.stored += 1;
-        let mut changes = vec![book::creation(number, text)];
-        if fire.recorded {
-            let row = row(&fire, &Stage::Waiting, self.url());
-            changes.push(Change::Activation { row, new: true });
-        }
-        for given_up in &going {
-            counts.add_given_up(Cause::Displaced);
-            changes.extend(self.given_up(*given_up, Cause::Displaced)?);
-        }
-        changes.push(book::counted(&counts));
-        let store = &self.0.rooms.store;
-        match store.write_all(changes).await {
-            Ok(_) => {}
-            Err(StoreError::Exists) => {
-                return match was_fired(store, &fire.namespace, &fire.trigger, fire.id) {
-                    Ok(true) => Ok(fire.id),
-                    _ => Err(FireError::Taken(fire.id)),
-                };
-            }
-            Err(error) => return Err(error.into()),
-        }
-        self.state(|state| {
-            for number in &going {
-                state.queue.remove(*number);
-            }
-            state.queue.add(self.entry(number, &fire, bytes));
-            state.counts = counts;
-        });
-        self.0.changed.notify(usize::MAX);
-        Ok(fire.id)
-    }
-
-    /// What is changed in the store when one is given up. Told to the log, too.
-    fn given_up(&self, number: u64, cause: Cause) -> Result<Vec<Change>, StoreError> {
-        let fire = self.0.book.fire(number)?;
-        if let Some(fire) = &fire {
-            let (id, path, why) = (fire.id, fire.path(), cause.text());
-            log::debug!("the trigger {path}, fired as {id}: {why}");
-            if let Some(times) = self.state(|state| state.given_up.add(Instant::now())) {
-                log::warn!(
-                    "{times} fired triggers for the master were given up; of the last, {path}: \
-                     {why}. owl sync status has the numbers"
-                );
-            }
-        }
-        Ok(self.ended(number, fire.as_ref(), &Stage::GivenUp(cause)))
-    }
-
-    /// What is changed in the store when one waits no longer.
-    fn ended(&self, number: u64, fire: Option<&StoredFire>, stage: &Stage) -> Vec<Change> {
-        let mut changes = vec![book::removal(number)];
-        if let Some(fire) = fire.filter(|fire| fire.recorded) {
-            let row = row(fire, stage, fire.master_or(self.url()));
-            changes.push(Change::Activation { row, new: false });
-        }
-        changes
     }
 
     /// All that wait, as the store has them.
