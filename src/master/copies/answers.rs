@@ -8,7 +8,7 @@ use super::mark::{Base, Mark, Standing, Viewer, key};
 use super::refresh::not_written;
 use crate::catalog::CatalogError;
 use crate::entity::{Identity, Rule, RuleStatus, json};
-use crate::store::{Change, Collection, StoreError};
+use crate::store::{Change, Collection, Store, StoreError};
 use crate::sync::lock;
 
 /// How often a change is decided again because what it was decided on has changed.
@@ -44,6 +44,20 @@ impl Drop for Writing {
 pub fn forget(path: &str) -> Change {
     let key = key(path, &Viewer::Owner);
     Change::Unnote { key }
+}
+
+/// The change after which the copy of a path is compared with the master's before it is used, also
+/// after a restart; none if there is no copy. For whoever has no more than the store.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn outdated(store: &Store, path: &str) -> Result<Option<Change>, StoreError> {
+    let text = store.note(&key(path, &Viewer::Owner))?;
+    let mark = text.as_deref().and_then(Mark::read);
+    let mark = mark
+        .filter(Mark::is_copy)
+        .map(|mark| Mark { checked: 0, ..mark });
+    Ok(mark.map(|mark| mark.kept_for(&Viewer::Owner)))
 }
 
 impl Copies {

@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 
 use smol::lock::Semaphore;
 
-pub use answers::{Shown, Writing, forget};
+pub use answers::{Shown, Writing, forget, outdated};
 pub(super) use ask::{NO_ROUTE, is_error};
 pub use error::CopyError;
 pub use freshness::Need;

@@ -8,6 +8,7 @@ use smol::block_on;
 use super::book::{self, Book};
 use super::entry::{Base, Entry, State};
 use super::error::JournalError;
+use crate::master::copies::outdated;
 use crate::master::whose;
 use crate::store::{Change, StoreError};
 
@@ -52,9 +53,12 @@ pub fn discard(
             dropped.push(kept);
         }
     }
+    let mut changes = Vec::new();
+    // They know the rule as it was made here.
     let triggers = gone.iter().filter(|entry| entry.is_open());
-    let triggers = triggers.flat_map(|entry| &entry.triggers);
-    let mut changes: Vec<Change> = triggers.map(|trigger| forget(trigger)).collect();
+    for trigger in triggers.flat_map(|entry| &entry.triggers) {
+        changes.extend(outdated(book.store(), trigger)?);
+    }
     for path in dropped {
         changes.push(Change::Drop { path: path.into() });
         changes.push(forget(path));

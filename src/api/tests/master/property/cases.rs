@@ -123,3 +123,28 @@ fn copies_of_actions_go_when_their_package_becomes_a_binding() {
     assert!(world.sites[0].stored("guest/q/a").is_none());
     world.check();
 }
+
+/// A trigger that a dropped write has changed is still the master's.
+#[test]
+fn triggers_of_dropped_rules_are_not_taken_for_ones_own() {
+    let mut world = World::new(1);
+    here(
+        &mut world,
+        write(Collection::Actions, "guest/a", Change::Action),
+    );
+    here(
+        &mut world,
+        write(Collection::Triggers, "guest/t", Change::Trigger),
+    );
+    let rule = Change::Rule {
+        trigger: "t",
+        action: "guest/a",
+    };
+    world.take(&Step::Cut(0, true));
+    here(&mut world, write(Collection::Rules, "guest/r", rule));
+    world.take(&Step::Acts(vec![Act::Drop(0, 0)], Vec::new()));
+    assert!(world.sites[0].entries().is_empty());
+    there(&mut world, write(Collection::Triggers, "guest/t", DELETED));
+    world.take(&Step::Cut(0, false));
+    world.check();
+}
