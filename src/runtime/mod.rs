@@ -86,6 +86,7 @@ pub fn run(options: &Options) -> Result<End, RuntimeError> {
             memory: usize::try_from(memory).unwrap_or(usize::MAX),
             stack: stack_size(),
         },
+        rests: options.confine.is_some(),
     };
     // All that had to be opened is open now.
     if let Some((profile, pid_namespace)) = &options.confine {

@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::actionloop::ActionLoop;
 use super::kind::Language;
@@ -22,6 +22,9 @@ const DEFAULT_RUN_TIME: Duration = Duration::from_secs(300);
 /// `timeout`; this proxy's own end is for callers that do not look at the clock.
 const GRACE: Duration = Duration::from_millis(200);
 
+/// How long after an answer an action is stopped. The next run often comes sooner.
+const REST: Duration = Duration::from_millis(100);
+
 /// What the actions of this proxy are given.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -29,6 +32,9 @@ pub struct Settings {
     pub language: Language,
     /// What QuickJS may use.
     pub limits: quickjs::Limits,
+    /// Whether an action that is a process of its own is stopped between its runs. What freezes a
+    /// whole container need not be helped; a child of the daemon has nobody else to do it.
+    pub rests: bool,
 }
 
 /// The action, once it has been loaded.
@@ -44,6 +50,8 @@ pub struct Proxy {
     state: State,
     /// An activation has its answer, and its log has no end yet.
     log_is_open: bool,
+    /// When the last answer was given.
+    answered: Instant,
 }
 
 enum State {
@@ -63,6 +71,7 @@ impl Proxy {
             signals,
             state: State::Fresh,
             log_is_open: false,
+            answered: Instant::now(),
         }
     }
 
@@ -85,6 +94,7 @@ impl Proxy {
         match loaded {
             Ok(action) => {
                 self.state = State::Ready(action);
+                self.answered = Instant::now();
                 Reply::json(200, &br#"{"ok":true}"#[..])
             }
             Err(reply) => {
@@ -118,7 +128,26 @@ impl Proxy {
             Action::Child(child) => child.run(&body, time),
         };
         self.log_is_open = true;
+        self.answered = Instant::now();
         reply
+    }
+
+    /// How long until [`Proxy::rest`] is due, if it is. QuickJS needs no rest: between runs this
+    /// process waits for requests, and the action's timers with it.
+    pub fn until_rest(&self) -> Option<Duration> {
+        match &self.state {
+            State::Ready(Action::Child(child)) if self.settings.rests && !child.rests() => {
+                Some(REST.saturating_sub(self.answered.elapsed()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Stops the action until its next run.
+    pub fn rest(&mut self) {
+        if let State::Ready(Action::Child(child)) = &mut self.state {
+            child.rest();
+        }
     }
 
     /// Ends the log of the last activation (reference section 7.7), after its answer has gone out:

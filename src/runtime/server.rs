@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -28,7 +29,7 @@ use super::listen::Listener;
 use super::message::{INIT_LIMIT, RUN_LIMIT};
 use super::proxy::Proxy;
 use super::reply::Reply;
-use super::signals::Signals;
+use super::signals::{Signals, timeout};
 
 /// Connections at once. The platform needs one or two; a further one displaces the oldest, so
 /// that clients which keep theirs open or send nothing cannot lock it out.
@@ -88,7 +89,12 @@ pub fn serve(mut listener: Listener, proxy: Proxy, signals: &Signals) -> Result<
         if signals.must_end() || (peers.is_empty() && listener.descriptor().is_none()) {
             return Ok(End::Asked);
         }
-        wait(&listener, &peers, &shared, signals)?;
+        let until_rest = shared.proxy.borrow().until_rest();
+        if until_rest == Some(Duration::ZERO) {
+            shared.proxy.borrow_mut().rest();
+            continue;
+        }
+        wait(&listener, &peers, &shared, signals, until_rest)?;
         if let Some(code) = shared.proxy.borrow_mut().look_after_children() {
             return Ok(End::Gone(code));
         }
@@ -111,6 +117,7 @@ fn wait(
     peers: &[Peer],
     shared: &Shared,
     signals: &Signals,
+    longest: Option<Duration>,
 ) -> Result<(), RuntimeError> {
     let proxy = shared.proxy.borrow();
     let mut waits = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
@@ -129,7 +136,7 @@ fn wait(
             .iter()
             .map(|peer| PollFd::new(peer.socket.as_fd(), peer.socket.waits_for())),
     );
-    match poll(&mut waits, PollTimeout::NONE) {
+    match poll(&mut waits, longest.map_or(PollTimeout::NONE, timeout)) {
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(error) => Err(RuntimeError::Poll(error)),
     }

@@ -1,6 +1,8 @@
 //! Kinds that the runtimes manifest gives to the machine's own node and python: they behave as in
 //! containers.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -166,4 +168,88 @@ fn an_action_that_exits_or_uses_up_memory_is_told_and_replaced() {
         &json!("The action exhausted its memory and was aborted."),
     );
     host.client.expect_alive();
+}
+
+/// What the machine says of a process: its parent, its state and when it started.
+fn process(id: u32) -> Option<(u32, char, String)> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name before it may have anything in it.
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    let state = fields[0].chars().next()?;
+    Some((fields[1].parse().ok()?, state, fields[19].to_owned()))
+}
+
+/// The processes below one, with their states and when they started.
+fn below(id: u32) -> Vec<(u32, char, String)> {
+    let all = std::fs::read_dir("/proc").expect("is there");
+    let ids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let all: Vec<(u32, _)> = ids.filter_map(|id| Some((id, process(id)?))).collect();
+    let mut found = Vec::new();
+    let mut parents = vec![id];
+    while let Some(parent) = parents.pop() {
+        for (id, (_, state, started)) in all.iter().filter(|(_, process)| process.0 == parent) {
+            found.push((*id, *state, started.clone()));
+            parents.push(*id);
+        }
+    }
+    found
+}
+
+fn wait_for(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn what_an_action_leaves_running_rests_until_its_next_run() {
+    let node = "let beats = 0; setInterval(() => beats++, 1); function main() { return {beats} }";
+    let python = "\
+import threading, time
+state = {'beats': 0}
+def beat():
+    while True:
+        time.sleep(0.001)
+        state['beats'] += 1
+threading.Thread(target=beat, daemon=True).start()
+def main(args):
+    return dict(state)
+";
+    let host = Host::start();
+    for (kind, code) in [("nodejs:20", node), ("python:3.11", python)] {
+        host.client.action("beating", kind, code, json!({}));
+        let beats = || {
+            let result = host.client.invoke("beating", &json!({})).expect_success();
+            result["beats"].as_u64().expect("is a number")
+        };
+        for _ in 0..2 {
+            let before = beats();
+            std::thread::sleep(Duration::from_secs(3));
+            let after = beats();
+            // It rests after a tenth of a second, and would have beaten some 3000 times.
+            let beaten = after - before;
+            assert!((1..600).contains(&beaten), "{kind}: {beaten}");
+        }
+        host.client.delete("actions/beating");
+    }
+}
+
+#[test]
+fn nothing_that_rests_outlives_the_daemon() {
+    let host = Host::start();
+    let code = "setInterval(() => {}, 1); function main() { return {} }";
+    host.client.action("left", "nodejs:20", code, json!({}));
+    host.client.invoke("left", &json!({})).expect_success();
+    let daemon = host.owl.id();
+    let is_stopped = || below(daemon).iter().any(|(_, state, _)| *state == 'T');
+    wait_for("the action rests", is_stopped);
+    let left = below(daemon);
+    host.owl.kill();
+    wait_for("all of it is gone", || {
+        left.iter().all(|(id, _, started)| {
+            process(*id).is_none_or(|(_, state, now)| state == 'Z' || now != *started)
+        })
+    });
 }

@@ -32,14 +32,19 @@ pub async fn check(executor: Executor, config: &Config) -> Vec<Check> {
         }
     };
     let client = engine.client();
+    let flavour = client.flavour();
     let mut checks = vec![Check::new(
         "docker engine",
         Outcome::Good(format!(
-            "answers at {}, API {}",
+            "{flavour} answers at {}, API {}",
             client.host(),
             client.version()
         )),
     )];
+    for (lacks, advice) in flavour.shortcomings() {
+        let outcome = Outcome::Note((*lacks).to_string(), (*advice).to_string());
+        checks.push(Check::new("docker engine", outcome));
+    }
     checks.push(match engine.info().await {
         Ok(info) if info.memory_limit != Some(false) => Check::new(
             "memory limits",

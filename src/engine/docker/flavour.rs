@@ -5,6 +5,8 @@
 //! does not fit a container's state is answered with 500 where Docker has 409; images have a host
 //! in their names.
 
+use std::fmt;
+
 use miniserde::Deserialize;
 
 use crate::http::percent::encode;
@@ -20,6 +22,15 @@ pub enum Flavour {
     Docker,
     /// Podman's compatible one (`podman system service`).
     Podman,
+}
+
+impl fmt::Display for Flavour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Flavour::Docker => "Docker",
+            Flavour::Podman => "Podman",
+        })
+    }
 }
 
 /// A part of an engine, in `GET /version`.

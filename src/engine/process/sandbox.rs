@@ -11,7 +11,7 @@ use smol::{Async, Timer};
 use super::child::Process;
 use super::socket::Address;
 use crate::engine::logs::{LogSink, Stream};
-use crate::engine::{Event, Listener, Sandbox};
+use crate::engine::{Event, FreezeError, Listener, Sandbox};
 use crate::http::client::Wire;
 use crate::{BoxFuture, Executor};
 
@@ -114,6 +114,13 @@ impl Sandbox for ProcessSandbox {
             wait(&self.process, END_WAIT).await;
             self.process.was_killed_for_memory()
         })
+    }
+
+    /// There is nothing to do: between runs QuickJS waits for requests, and `owl runtime` stops the
+    /// processes of interpreters itself, which it alone can do without mistaking one for another.
+    /// It cannot be stopped as a whole: then it would not see that it is to end.
+    fn freeze(&self) -> BoxFuture<'_, Result<(), FreezeError>> {
+        Box::pin(async { Err(FreezeError::Unsupported("processes rest by themselves")) })
     }
 
     fn remove(&self) -> BoxFuture<'_, ()> {

@@ -24,6 +24,7 @@ pub struct Child {
     pid: Pid,
     ended: Option<u8>,
     killed: bool,
+    stopped: bool,
     /// Writes to its standard input, without blocking.
     pub calls: File,
     /// Reads its descriptor 3, without blocking.
@@ -67,6 +68,7 @@ impl Child {
             pid,
             ended: None,
             killed: false,
+            stopped: false,
             calls: not_blocking(calls)?,
             answers: not_blocking(answers)?,
         })
@@ -93,7 +95,26 @@ impl Child {
         }
     }
 
-    /// Kills it and all that it started in its group.
+    /// Stops it, and all that it started in its group, where they are.
+    pub fn stop(&mut self) {
+        if self.ended().is_none() && killpg(self.pid, Signal::SIGSTOP).is_ok() {
+            self.stopped = true;
+        }
+    }
+
+    /// Lets it go on, if it was stopped.
+    pub fn resume(&mut self) {
+        if std::mem::take(&mut self.stopped) && self.ended().is_none() {
+            let _ = killpg(self.pid, Signal::SIGCONT);
+        }
+    }
+
+    /// Whether it was stopped, and not let go on since.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// Kills it and all that it started in its group, stopped or not.
     pub fn kill(&mut self) {
         if self.ended().is_none() {
             self.killed = true;

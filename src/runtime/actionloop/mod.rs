@@ -86,8 +86,19 @@ impl ActionLoop {
         Ok(action)
     }
 
+    /// Stops the action until its next run: what it has left running uses no processor.
+    pub fn rest(&mut self) {
+        self.child.stop();
+    }
+
+    /// Whether it is stopped.
+    pub fn rests(&self) -> bool {
+        self.child.is_stopped()
+    }
+
     /// Runs the action once: passes the body of `/run` on, and answers with what comes back.
     pub fn run(&mut self, body: &[u8], time: Duration) -> Reply {
+        self.child.resume();
         let line = match self.exchange(&one_line(body), time) {
             Ok(line) => line,
             Err(Silence::Ended(code)) => return Reply::Gone(code),
