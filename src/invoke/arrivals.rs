@@ -85,7 +85,11 @@ fn changes(store: &Store, warmth: &mut Warmth, now: Instant, day: u64) -> Vec<Ch
         }
     }
     let forgotten = warmth.forgotten();
-    changes.extend(forgotten.iter().map(|whose| Change::Unnote { key: key(whose) }));
+    changes.extend(
+        forgotten
+            .iter()
+            .map(|whose| Change::Unnote { key: key(whose) }),
+    );
     changes
 }
 
@@ -124,7 +128,9 @@ mod tests {
             names.push(String::from_utf8(key.name().to_vec()).unwrap());
             ControlFlow::Continue(())
         };
-        store.visit_notes(NoteKind::Arrivals, &[], None, visit).unwrap();
+        store
+            .visit_notes(NoteKind::Arrivals, &[], None, visit)
+            .unwrap();
         names
     }
 

@@ -103,7 +103,7 @@ impl Bench {
             Ok(decisions) => match decisions.first() {
                 Some(Decision::Run { .. }) => Outlook::Warm,
                 Some(Decision::Start { .. } | Decision::Remove { .. }) => Outlook::Place,
-                None => outlook,
+                Some(Decision::Prepare { .. }) | None => outlook,
             },
         };
         assert_eq!(got, outlook, "{answer:?}");

@@ -1,5 +1,6 @@
 //! Idle sandboxes, and what becomes of them.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,15 @@ pub struct Settings {
     pub idle: Duration,
     /// MB that idle sandboxes may have in all, by their limits.
     pub memory: u64,
+}
+
+/// What a sandbox costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// MB that it may take.
+    pub memory: u32,
+    /// How many times as slow as usual starts of its kind are thought to be, before one was seen.
+    pub factor: u32,
 }
 
 /// What is to be done.
@@ -61,7 +71,7 @@ pub struct Warmth {
 struct Idle {
     slot: Slot,
     profile: Option<Bookmark>,
-    memory: u32,
+    cost: Cost,
     since: i64,
     until: i64,
 }
@@ -109,14 +119,14 @@ impl Warmth {
         now: Instant,
         slot: Slot,
         whose: &str,
-        memory: u32,
+        cost: Cost,
         out: &mut Vec<Advice>,
     ) {
         let now = self.moment(now);
         if let Some((_, profile)) = self.book.find(whose) {
             profile.ended(now);
         }
-        self.add(now, slot, whose, memory, out);
+        self.add(now, slot, whose, cost, out);
     }
 
     /// A run has ended, and its sandbox goes.
@@ -133,11 +143,11 @@ impl Warmth {
         now: Instant,
         slot: Slot,
         whose: &str,
-        memory: u32,
+        cost: Cost,
         out: &mut Vec<Advice>,
     ) {
         let now = self.moment(now);
-        self.add(now, slot, whose, memory, out);
+        self.add(now, slot, whose, cost, out);
         let until = match self.book.find(whose) {
             Some((_, profile)) => match profile.expected(now) {
                 Some(expected) => expected.at + expected.late,
@@ -206,6 +216,14 @@ impl Warmth {
         Some(self.idle[index].slot)
     }
 
+    /// What the idle sandboxes are worth: the more, the longer each should stay.
+    pub fn worths(&self, now: Instant) -> HashMap<Slot, f32> {
+        let worths = self.each_worth(self.moment(now));
+        worths
+            .map(|(index, worth)| (self.idle[index].slot, worth))
+            .collect()
+    }
+
     /// Whether something is known that [`Warmth::records`] has not given yet.
     pub fn has_changed(&self) -> bool {
         self.has_changed
@@ -255,14 +273,14 @@ impl Warmth {
         self.book.forget(whose);
     }
 
-    fn add(&mut self, now: i64, slot: Slot, whose: &str, memory: u32, out: &mut Vec<Advice>) {
+    fn add(&mut self, now: i64, slot: Slot, whose: &str, cost: Cost, out: &mut Vec<Advice>) {
         let bound = self.bound();
         let least = 1000.0 / (PATIENCE * bound as f32);
         let mut until = now + bound;
         let mut profile = None;
         let mut until_before = None;
         if let Some((bookmark, known)) = self.book.find(whose) {
-            known.memory = memory;
+            known.memory = cost.memory;
             until = now + keep(&known.gaps, bound, least);
             let expected = known.expected(now).map(|next| next.at + next.late);
             if let Some(late) = expected.filter(|late| *late <= now + bound) {
@@ -281,7 +299,7 @@ impl Warmth {
         self.idle.push(Idle {
             slot,
             profile,
-            memory,
+            cost,
             since: now,
             until,
         });
@@ -349,20 +367,27 @@ impl Warmth {
 
     /// The idle sandbox that is worth least, and what it is worth.
     fn least(&self, now: i64) -> Option<(usize, f32)> {
-        let worths = self.idle.iter().enumerate();
-        let worths = worths.map(|(index, _)| (index, self.worth(now, index)));
-        worths.min_by(|(_, one), (_, other)| one.total_cmp(other))
+        self.each_worth(now)
+            .min_by(|(_, one), (_, other)| one.total_cmp(other))
+    }
+
+    /// What the idle sandboxes are worth, the last one first.
+    fn each_worth(&self, now: i64) -> impl Iterator<Item = (usize, f32)> {
+        let mut seen = HashSet::new();
+        let idle = self.idle.iter().enumerate().rev();
+        idle.map(move |(index, idle)| {
+            let is_last = idle.profile.is_none_or(|profile| seen.insert(profile));
+            (index, self.worth(now, idle, is_last))
+        })
     }
 
     /// Milliseconds of cold start that are spared for each second and MB, if a sandbox stays.
-    fn worth(&self, now: i64, index: usize) -> f32 {
-        let idle = &self.idle[index];
+    /// `is_last` tells that no other of its action was used later.
+    fn worth(&self, now: i64, idle: &Idle, is_last: bool) -> f32 {
         let (bound, rested) = (self.bound(), now - idle.since);
         let nothing = Profile::default();
         let known = idle.profile.and_then(|bookmark| self.book.at(bookmark));
         let profile = known.unwrap_or(&nothing);
-        let later = &self.idle[index + 1..];
-        let is_last = known.is_none() || later.iter().all(|other| other.profile != idle.profile);
         let promise = if is_last {
             let expected = profile.expected(now).map(|next| next.at + next.late - now);
             let expected = expected.filter(|wait| rested + wait <= bound);
@@ -371,12 +396,16 @@ impl Warmth {
         } else {
             profile.extra.promise(rested, bound)
         };
-        promise * profile.cold() as f32 / idle.memory.max(1) as f32
+        let cold = profile.cold_of(idle.cost.factor);
+        promise * cold as f32 / idle.cost.memory.max(1) as f32
     }
 
     /// MB of the idle ones.
     fn memory(&self) -> u64 {
-        self.idle.iter().map(|idle| u64::from(idle.memory)).sum()
+        self.idle
+            .iter()
+            .map(|idle| u64::from(idle.cost.memory))
+            .sum()
     }
 
     fn bound(&self) -> i64 {
