@@ -76,6 +76,7 @@ fn changes(store: &Store, warmth: &mut Warmth, now: Instant, day: u64) -> Vec<Ch
     let mut changes = Vec::new();
     for (whose, record) in warmth.records(now, day) {
         if is_there(store, &whose) {
+            warmth.kept(&whose);
             changes.push(Change::Note {
                 key: key(&whose),
                 text: record.into(),

@@ -5,6 +5,7 @@ mod memory;
 mod preemption;
 mod rules;
 mod traces;
+mod warm;
 
 use std::time::{Duration, Instant};
 

@@ -61,8 +61,10 @@ pub struct Warmth {
     book: Book,
     /// In the order in which they became idle.
     idle: Vec<Idle>,
-    /// The first moment at which there may be something to do.
-    due: Option<i64>,
+    /// The first moment at which an idle sandbox may have to go.
+    ends: Option<i64>,
+    /// The first moment at which a call that is expected has to be seen to.
+    begins: Option<i64>,
     /// Whether profiles have changed since they were kept.
     has_changed: bool,
 }
@@ -84,7 +86,8 @@ impl Warmth {
             zero: now,
             book: Book::default(),
             idle: Vec::new(),
-            due: None,
+            ends: None,
+            begins: None,
             has_changed: false,
         }
     }
@@ -103,7 +106,7 @@ impl Warmth {
         profile.arrived(now);
         self.has_changed = true;
         let look = next_look(profile, now);
-        self.look_at(look);
+        self.begins = earlier(self.begins, look);
     }
 
     /// Starting a sandbox with its code took so long.
@@ -157,7 +160,7 @@ impl Warmth {
         };
         if let Some(idle) = self.idle.iter_mut().find(|idle| idle.slot == slot) {
             idle.until = until;
-            self.look_at(Some(until));
+            self.ends = earlier(self.ends, Some(until));
         }
     }
 
@@ -166,6 +169,9 @@ impl Warmth {
         // The last ones are used first.
         if let Some(index) = self.idle.iter().rposition(|idle| idle.slot == slot) {
             self.idle.remove(index);
+        }
+        if self.idle.is_empty() {
+            self.ends = None;
         }
     }
 
@@ -177,16 +183,15 @@ impl Warmth {
         profile.memory = memory;
         profile.announce(at);
         let look = next_look(profile, now);
-        self.look_at(look);
+        self.begins = earlier(self.begins, look);
     }
 
     /// Time has passed.
     pub fn tick(&mut self, now: Instant, out: &mut Vec<Advice>) {
         let now = self.moment(now);
-        if self.due.is_none_or(|due| due > now) {
+        if self.due().is_none_or(|due| due > now) {
             return;
         }
-        self.due = None;
         self.prepare(now, out);
         self.idle.retain(|idle| {
             let stays = idle.until > now;
@@ -195,18 +200,15 @@ impl Warmth {
             }
             stays
         });
-        let first = self.idle.iter().map(|idle| idle.until).min();
-        self.look_at(first);
+        self.ends = self.idle.iter().map(|idle| idle.until).min();
         let looks = self.book.each();
-        let first = looks
-            .filter_map(|(_, _, profile)| next_look(profile, now))
-            .min();
-        self.look_at(first);
+        let looks = looks.filter_map(|(_, _, profile)| next_look(profile, now));
+        self.begins = looks.min();
     }
 
     /// When [`Warmth::tick`] may have something to do.
     pub fn next_tick(&self) -> Option<Instant> {
-        let due = u64::try_from(self.due?).unwrap_or(0);
+        let due = u64::try_from(self.due()?).unwrap_or(0);
         Some(self.zero + Duration::from_millis(due))
     }
 
@@ -216,9 +218,20 @@ impl Warmth {
         Some(self.idle[index].slot)
     }
 
-    /// What the idle sandboxes are worth: the more, the longer each should stay.
+    /// What the idle sandboxes are worth: the more, the longer each should stay. Nothing, where too
+    /// little is known of their calls to tell.
     pub fn worths(&self, now: Instant) -> HashMap<Slot, f32> {
-        let worths = self.each_worth(self.moment(now));
+        let now = self.moment(now);
+        let known =
+            |profile: &Profile| profile.gaps.is_evidence() || profile.expected(now).is_some();
+        let profiles = self
+            .idle
+            .iter()
+            .filter_map(|idle| self.book.at(idle.profile?));
+        if !profiles.clone().any(known) {
+            return HashMap::new();
+        }
+        let worths = self.each_worth(now);
         worths
             .map(|(index, worth)| (self.idle[index].slot, worth))
             .collect()
@@ -246,10 +259,16 @@ impl Warmth {
         self.has_changed = false;
         let changed = self.book.each().filter_map(|(_, whose, profile)| {
             let changed = std::mem::take(&mut profile.has_changed);
-            profile.is_kept |= changed;
             changed.then(|| (whose.clone(), profile.record(now, day)))
         });
         changed.collect()
+    }
+
+    /// The record of a profile is kept from now on.
+    pub fn kept(&mut self, whose: &str) {
+        if let Some((_, profile)) = self.book.find(whose) {
+            profile.is_kept = true;
+        }
     }
 
     /// Whose records are to be removed: there are more actions than are remembered.
@@ -264,7 +283,7 @@ impl Warmth {
             return false;
         };
         let look = next_look(self.book.insert(now, whose, profile), now);
-        self.look_at(look);
+        self.begins = earlier(self.begins, look);
         true
     }
 
@@ -295,7 +314,7 @@ impl Warmth {
                 until_before = Some(before.until);
             }
         }
-        self.look_at(until_before);
+        self.ends = earlier(self.ends, until_before);
         self.idle.push(Idle {
             slot,
             profile,
@@ -303,7 +322,7 @@ impl Warmth {
             since: now,
             until,
         });
-        self.look_at(Some(until));
+        self.ends = earlier(self.ends, Some(until));
         self.fit(now, out);
     }
 
@@ -365,10 +384,10 @@ impl Warmth {
         true
     }
 
-    /// The idle sandbox that is worth least, and what it is worth.
+    /// The idle sandbox that is worth least, and what it is worth; the longest idle of equals.
     fn least(&self, now: i64) -> Option<(usize, f32)> {
         self.each_worth(now)
-            .min_by(|(_, one), (_, other)| one.total_cmp(other))
+            .min_by(|(index, one), (other, another)| one.total_cmp(another).then(index.cmp(other)))
     }
 
     /// What the idle sandboxes are worth, the last one first.
@@ -417,13 +436,14 @@ impl Warmth {
         i64::try_from(since).unwrap_or(i64::MAX / 4)
     }
 
-    /// There may be something to do at a moment.
-    fn look_at(&mut self, moment: Option<i64>) {
-        self.due = match (self.due, moment) {
-            (Some(due), Some(moment)) => Some(due.min(moment)),
-            (due, moment) => due.or(moment),
-        };
+    /// The first moment at which there may be something to do.
+    fn due(&self) -> Option<i64> {
+        earlier(self.ends, self.begins)
     }
+}
+
+fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    [one, other].into_iter().flatten().min()
 }
 
 /// How long the last idle sandbox stays by what is known of gaps.
