@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use owl::pool::Slot;
-use owl::pool::warmth::{Advice, Settings, Warmth};
+use owl::pool::warmth::{Advice, Cost, Settings, Warmth};
 
 use crate::trace::Trace;
 
@@ -221,11 +221,15 @@ impl Play<'_> {
         let sandbox = self.sandboxes.get_mut(&slot).expect("it is busy");
         sandbox.idle = Some(time);
         let action = &self.trace.actions[sandbox.action];
+        let cost = Cost {
+            memory: action.memory,
+            factor: 1,
+        };
         let mut out = Vec::new();
         if let Some(warmth) = &mut self.warmth {
             match sandbox.ahead {
-                true => warmth.prepared(now, slot, &action.name, action.memory, &mut out),
-                false => warmth.idled(now, slot, &action.name, action.memory, &mut out),
+                true => warmth.prepared(now, slot, &action.name, cost, &mut out),
+                false => warmth.idled(now, slot, &action.name, cost, &mut out),
             }
         }
         self.follow(out);

@@ -73,6 +73,8 @@ pub struct Node {
     replay: Option<Task<()>>,
     /// Gives the master the triggers that were fired here without it.
     deliver: Option<Task<()>>,
+    /// Keep what is known of calls, and start sandboxes ahead of those that are expected.
+    ahead: [Task<()>; 2],
 }
 
 /// What is needed when a Docker Engine is found, at the start or later.
@@ -139,7 +141,7 @@ impl Node {
         let watches = watches.collect();
         let bounds = pool::settings(&config);
         let pool_memory = u32::try_from(bounds.memory).unwrap_or(u32::MAX);
-        let pool = Driver::new(executor.clone(), bounds);
+        let pool = Driver::watching(executor.clone(), bounds, Some(pool::watch(&config)));
         let catalog = Catalog::new(store.clone());
         let via = upstreams::via(&store)?;
         let is_alone = upstreams.all().is_empty();
@@ -233,6 +235,15 @@ impl Node {
                 recovered.closed
             );
         }
+        shared
+            .invoker
+            .remember_arrivals()
+            .map_err(|error| NodeError::new("cannot read what is known of calls", error))?;
+        let invoker = &shared.invoker;
+        let ahead = [
+            executor.spawn(invoker.clone().keep_arrivals()),
+            executor.spawn(invoker.clone().prepare_expected()),
+        ];
         shared.serve(listeners)?;
         let replay = replayer.map(|replayer| shared.executor.spawn(replayer.run()));
         let deliver = fires.map(|fires| shared.executor.spawn(fires.deliver()));
@@ -245,6 +256,7 @@ impl Node {
             _watches: watches,
             replay,
             deliver,
+            ahead,
         })
     }
 
@@ -257,7 +269,7 @@ impl Node {
     /// sandbox and closes the store.
     pub async fn stop(self) {
         // What is being replayed or delivered now is found again.
-        drop((self.replay, self.deliver));
+        drop((self.replay, self.deliver, self.ahead));
         let running = {
             let mut servers = lock(&self.shared.servers);
             servers.end = None;
@@ -275,6 +287,7 @@ impl Node {
                 log::warn!("{error}");
             }
         }
+        self.shared.invoker.store_arrivals().await;
         let store = self.store;
         if let Err(error) = unblock(move || store.close()).await {
             log::error!("the store was not closed: {error}");

@@ -5,6 +5,8 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::pool::driver::Watch;
+use crate::pool::pressure::Gauge;
 use crate::pool::{Settings, Watermarks};
 
 /// How long a warm sandbox goes on with requests of its own action while others wait.
@@ -20,13 +22,15 @@ const UNKNOWN_MEMORY: u64 = 384;
 pub(super) fn settings(config: &Config) -> Settings {
     let pool = &config.pool;
     let preemption = &pool.preemption;
+    let memory = pool.memory.unwrap_or_else(three_quarters);
     Settings {
         capacity: pool.capacity,
-        memory: pool.memory.unwrap_or_else(three_quarters),
+        memory,
         queue_length: config.queue_length,
         patience: PATIENCE,
         aging: AGING,
         idle: preemption.idle,
+        idle_memory: pool.idle_memory.unwrap_or(memory),
         watermarks: preemption
             .enabled
             .then(|| Watermarks::new(preemption.period, preemption.high, preemption.low)),
@@ -35,6 +39,13 @@ pub(super) fn settings(config: &Config) -> Settings {
             cores.map_or(1, NonZero::get)
         }),
     }
+}
+
+/// What watches the memory of this machine.
+pub(super) fn watch(config: &Config) -> Watch {
+    let gauge = Gauge::of_this_machine();
+    let floor = config.pool.memory_floor.map(|megabytes| megabytes << 20);
+    Watch::new(floor.unwrap_or_else(|| gauge.usual_floor()), gauge)
 }
 
 /// MB that are three quarters of the machine's memory. A limit of the daemon's own control group

@@ -74,6 +74,10 @@ serve_command! {
     preemption_low => "OWL_PREEMPTION_LOW";
     /// seconds after which an idle sandbox goes (OWL_PREEMPTION_IDLE, 600)
     preemption_idle => "OWL_PREEMPTION_IDLE";
+    /// MB of idle sandboxes (OWL_IDLE_MEMORY, all of OWL_HOST_MEMORY)
+    idle_memory => "OWL_IDLE_MEMORY";
+    /// MB that stay available (OWL_MEMORY_FLOOR, a twentieth of the memory)
+    memory_floor => "OWL_MEMORY_FLOOR";
     /// seconds that a sandbox has to accept a connection (OWL_ACTION_INIT_TIMEOUT, 10)
     action_init_timeout => "OWL_ACTION_INIT_TIMEOUT";
     /// tries to get a sandbox (OWL_RETRIES_NUMBER, 1000)

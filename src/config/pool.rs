@@ -15,6 +15,10 @@ pub struct Pool {
     pub starts: Option<usize>,
     /// Recycling of idle sandboxes.
     pub preemption: Preemption,
+    /// MB that the memory limits of idle ones may come to; none: as much as all of them may.
+    pub idle_memory: Option<u64>,
+    /// MB that stay available on the machine; none: a small part of its memory.
+    pub memory_floor: Option<u64>,
 }
 
 /// Recycling of idle sandboxes.
@@ -50,11 +54,15 @@ impl Reader<'_> {
                 preemption.low, preemption.high
             )));
         }
+        let idle_memory = self.optional_number("OWL_IDLE_MEMORY", 0, 1 << 30)?;
+        let memory_floor = self.optional_number("OWL_MEMORY_FLOOR", 0, 1 << 30)?;
         Ok(Pool {
             capacity,
             memory,
             starts: starts.map(|starts| starts as usize),
             preemption,
+            idle_memory,
+            memory_floor,
         })
     }
 

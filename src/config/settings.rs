@@ -41,6 +41,8 @@ settings! {
     "OWL_PREEMPTION_HIGH", "0.75", "fraction of the capacity above which recycling starts";
     "OWL_PREEMPTION_LOW", "0.25", "fraction of the capacity below which recycling stops";
     "OWL_PREEMPTION_IDLE", "600", "seconds after which an idle sandbox is removed";
+    "OWL_IDLE_MEMORY", "", "MB that the memory limits of idle sandboxes may come to; default: all of OWL_HOST_MEMORY";
+    "OWL_MEMORY_FLOOR", "", "MB that stay available on the machine: below, idle sandboxes go and none is started; 0: only stalls count; default: a twentieth of the memory, at most 128";
     "OWL_ACTION_INIT_TIMEOUT", "10", "seconds that a new sandbox may take to accept a connection";
     "OWL_RETRIES_NUMBER", "1000", "with OWL_RETRIES_TIMEOUT: how long an invocation waits for a sandbox; 0 does not wait";
     "OWL_RETRIES_TIMEOUT", "100", "milliseconds; times OWL_RETRIES_NUMBER it is the longest wait for a sandbox";

@@ -76,6 +76,7 @@ fn changes(store: &Store, warmth: &mut Warmth, now: Instant, day: u64) -> Vec<Ch
     let mut changes = Vec::new();
     for (whose, record) in warmth.records(now, day) {
         if is_there(store, &whose) {
+            warmth.kept(&whose);
             changes.push(Change::Note {
                 key: key(&whose),
                 text: record.into(),
@@ -85,7 +86,11 @@ fn changes(store: &Store, warmth: &mut Warmth, now: Instant, day: u64) -> Vec<Ch
         }
     }
     let forgotten = warmth.forgotten();
-    changes.extend(forgotten.iter().map(|whose| Change::Unnote { key: key(whose) }));
+    changes.extend(
+        forgotten
+            .iter()
+            .map(|whose| Change::Unnote { key: key(whose) }),
+    );
     changes
 }
 
@@ -124,7 +129,9 @@ mod tests {
             names.push(String::from_utf8(key.name().to_vec()).unwrap());
             ControlFlow::Continue(())
         };
-        store.visit_notes(NoteKind::Arrivals, &[], None, visit).unwrap();
+        store
+            .visit_notes(NoteKind::Arrivals, &[], None, visit)
+            .unwrap();
         names
     }
 

@@ -99,7 +99,7 @@ impl From<Refusal> for InvokeError {
             Refusal::Stopping | Refusal::NoCapacity | Refusal::TooLarge { .. } => {
                 InvokeError::Unavailable(text)
             }
-            Refusal::QueueFull(_) => InvokeError::Overloaded(text),
+            Refusal::QueueFull(_) | Refusal::NoMemory => InvokeError::Overloaded(text),
         }
     }
 }

@@ -54,7 +54,7 @@ impl From<Refusal> for Unable {
         let reason = match refusal {
             Refusal::NoCapacity => Reason::NoCapacity,
             Refusal::TooLarge { .. } => Reason::Limits,
-            Refusal::QueueFull(_) => Reason::QueueFull,
+            Refusal::QueueFull(_) | Refusal::NoMemory => Reason::QueueFull,
             Refusal::Stopping => Reason::Start,
         };
         Self::unprovided(reason, refusal.to_string())

@@ -167,6 +167,7 @@ impl Inner {
                     };
                     return self.ran(call, result, timing, logs, lease, warm);
                 }
+                lease.initialised();
                 let body = run.run_body(now() + call.action.limits.timeout);
                 let result = warm.proxy.run(Bytes::from(body), timeout, bounds).await;
                 self.ran(call, result, timing, logs, lease, warm)
@@ -194,7 +195,10 @@ impl Inner {
 
     /// The action with its code, which only a cold start needs. One that was changed after it was
     /// accepted runs in its newest form (reference section 4.6).
-    fn with_code(&self, action: &Arc<Action>) -> Result<(Arc<Action>, Option<String>), Attempt> {
+    pub(super) fn with_code(
+        &self,
+        action: &Arc<Action>,
+    ) -> Result<(Arc<Action>, Option<String>), Attempt> {
         let found = match self.catalog.code(action) {
             Ok(code) => Ok((action.clone(), code)),
             Err(CatalogError::Changed) => {

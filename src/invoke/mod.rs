@@ -8,6 +8,7 @@
 mod account;
 pub mod admission;
 mod arguments;
+mod arrivals;
 mod bar;
 mod budget;
 mod builtin;
@@ -26,6 +27,7 @@ mod flights;
 mod follow;
 mod given;
 mod pending;
+mod prepare;
 mod record;
 mod recover;
 mod rules;

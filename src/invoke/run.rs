@@ -236,12 +236,7 @@ impl Inner {
                 if self.stopping.load(Ordering::Relaxed) {
                     return Ran::Unable(Refusal::Stopping.into());
                 }
-                let message = format!(
-                    "No sandbox came free on this gateway within {} seconds \
-                     (OWL_RETRIES_NUMBER × OWL_RETRIES_TIMEOUT).",
-                    self.settings.longest_wait.as_secs_f32()
-                );
-                return Ran::Unable(Unable::unprovided(Reason::Wait, message));
+                return Ran::Unable(Unable::unprovided(Reason::Wait, self.waited_in_vain()));
             };
             self.begin(errant).await;
             attempts += 1;
@@ -262,6 +257,18 @@ impl Inner {
                 }
             }
         }
+    }
+
+    /// What is told of an activation that has waited for as long as it may.
+    fn waited_in_vain(&self) -> String {
+        let seconds = self.settings.longest_wait.as_secs_f32();
+        if self.pool.is_held() {
+            return format!("{} It was waited for {seconds} seconds.", Refusal::NoMemory);
+        }
+        format!(
+            "No sandbox came free on this gateway within {seconds} seconds \
+             (OWL_RETRIES_NUMBER × OWL_RETRIES_TIMEOUT)."
+        )
     }
 
     /// Whether an activation stays in the store as accepted: it has not begun, and the daemon stops.

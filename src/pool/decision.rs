@@ -1,6 +1,7 @@
 //! What the pool decides, and what it answers.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Number of a sandbox; never used twice.
 pub type Slot = u64;
@@ -30,6 +31,11 @@ pub enum Decision {
         /// The sandbox.
         slot: Slot,
     },
+    /// A call is expected: ask [`super::Pool::reserve`] for a place, and start a sandbox there.
+    Prepare {
+        /// The action and the namespace, as [`super::Key::whose`] gives them.
+        whose: Arc<str>,
+    },
 }
 
 /// Why a request was not taken.
@@ -46,6 +52,8 @@ pub enum Refusal {
     },
     /// As many requests as may wait do so already; their number.
     QueueFull(usize),
+    /// The machine has too little memory for another sandbox, and the request may not wait.
+    NoMemory,
     /// The pool is being emptied.
     Stopping,
 }
@@ -65,6 +73,10 @@ impl fmt::Display for Refusal {
             Self::QueueFull(waiting) => write!(
                 f,
                 "All sandboxes of this gateway are busy, and as many invocations wait as may ({waiting})."
+            ),
+            Self::NoMemory => f.write_str(
+                "This gateway is short of memory and starts no sandbox until there is more \
+                 (OWL_MEMORY_FLOOR).",
             ),
             Self::Stopping => f.write_str("This gateway is stopping."),
         }
@@ -91,8 +103,10 @@ pub enum Cause {
     Room,
     /// There were more than the upper watermark allows.
     Watermark,
-    /// It was idle for too long.
+    /// It was idle for too long, or longer than it is worth.
     Idle,
+    /// The machine is short of memory.
+    Pressure,
     /// Its action was changed or deleted.
     Changed,
     /// It was not fit for further use, or has ended by itself.
@@ -103,10 +117,11 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Cause; 6] = [
+    pub const ALL: [Cause; 7] = [
         Cause::Room,
         Cause::Watermark,
         Cause::Idle,
+        Cause::Pressure,
         Cause::Changed,
         Cause::Failed,
         Cause::Stopped,
@@ -118,6 +133,7 @@ impl Cause {
             Cause::Room => "room",
             Cause::Watermark => "watermark",
             Cause::Idle => "idle",
+            Cause::Pressure => "pressure",
             Cause::Changed => "changed",
             Cause::Failed => "failed",
             Cause::Stopped => "stopped",

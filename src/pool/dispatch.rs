@@ -17,10 +17,21 @@ use super::room::Room;
 use super::settings::Settings;
 use super::slots::{Phase, Sandbox, Slots};
 use super::tally::Tally;
+use super::warmth::Warmth;
+
+/// What decides who gets what.
+pub(super) struct Bounds<'a> {
+    pub(super) settings: &'a Settings,
+    /// Knows what idle sandboxes are worth.
+    pub(super) warmth: &'a Warmth,
+    /// Whether no sandbox is started, because the machine is short of memory.
+    pub(super) held: bool,
+}
 
 /// One walk over the lines.
 pub(super) struct Walk<'a> {
     pub(super) now: Instant,
+    pub(super) bounds: Bounds<'a>,
     pub(super) settings: &'a Settings,
     pub(super) queue: &'a Queue,
     pub(super) slots: &'a mut Slots,
@@ -72,13 +83,15 @@ struct Turn {
 impl<'a> Walk<'a> {
     pub(super) fn new(
         now: Instant,
-        settings: &'a Settings,
+        bounds: Bounds<'a>,
         queue: &'a Queue,
         slots: &'a mut Slots,
         tally: &'a mut Tally,
         out: &'a mut Vec<Decision>,
     ) -> Self {
+        let settings = bounds.settings;
         Walk {
+            bounds,
             free: settings.room().minus(slots.used()),
             coming: slots.leaving(),
             now,
@@ -102,7 +115,7 @@ impl<'a> Walk<'a> {
                 settled: vec![false; namespace.lines.len()],
             })
             .collect();
-        if self.aged(&mut turns) {
+        if self.bounds.held || self.aged(&mut turns) {
             while self.round(&mut turns) {}
         }
         self.walked
@@ -173,6 +186,9 @@ impl<'a> Walk<'a> {
             self.walked.granted.push(line.key.clone());
             return Provision::Granted;
         }
+        if self.bounds.held {
+            return Provision::Later;
+        }
         let need = Room::of(&line.needs.class);
         if self.free.fits(need) {
             self.free = self.free.minus(need);
@@ -212,6 +228,10 @@ impl<'a> Walk<'a> {
         let idle = self.slots.iter().filter(|sandbox| sandbox.is_free());
         let mut idle: Vec<&Sandbox> = idle.collect();
         preemption::sort(&mut idle, self.now);
+        // Where nothing is known of calls, that stays the order.
+        let worth = self.bounds.warmth.worths(self.now);
+        let worth = |sandbox: &Sandbox| worth.get(&sandbox.slot).copied().unwrap_or(0.0);
+        idle.sort_by(|one, other| worth(one).total_cmp(&worth(other)));
         let (wanted, mut spare): (Vec<&Sandbox>, Vec<&Sandbox>) = idle
             .iter()
             .partition(|sandbox| self.queue.waiting_for(&sandbox.key) > 0);

@@ -23,14 +23,16 @@ impl Pool {
                 self.remove(now, slot, Cause::Watermark, out);
             }
         }
+        self.look_ahead(now, out);
         let idle = self.slots.iter().filter(|sandbox| sandbox.is_free());
         self.due = idle.map(|sandbox| sandbox.since + self.settings.idle).min();
         self.watch(now);
     }
 
     /// When [`Pool::tick`] may have something to do next; none: not before another event.
-    pub const fn next_tick(&self) -> Option<Instant> {
-        self.due
+    pub fn next_tick(&self) -> Option<Instant> {
+        let dues = [self.due, self.warmth.next_tick()];
+        dues.into_iter().flatten().min()
     }
 
     /// A sandbox has become idle.

@@ -24,6 +24,15 @@ impl Key {
         self.part(1)
     }
 
+    /// The action and the invoking namespace, whatever the version: what is known of calls holds
+    /// for all of them.
+    pub fn whose(&self) -> &str {
+        match self.0.match_indices('\0').nth(1) {
+            Some((end, _)) => &self.0[..end],
+            None => &self.0,
+        }
+    }
+
     fn part(&self, index: usize) -> &str {
         self.0.split('\0').nth(index).unwrap_or_default()
     }
@@ -81,6 +90,7 @@ mod tests {
     fn what_a_key_tells() {
         let key = Key::new("guest", "ns/pkg/name", "0.0.1", 7);
         assert_eq!((key.action(), key.namespace()), ("ns/pkg/name", "guest"));
+        assert_eq!(key.whose(), "ns/pkg/name\0guest");
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod state;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod warm;
 pub mod warmth;
 
 pub use decision::{Cause, Decision, Outlook, Refusal, Slot, Ticket};

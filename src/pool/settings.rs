@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::room::Room;
+use super::warmth;
 
 /// The bounds of the pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Settings {
     pub aging: Duration,
     /// Time after which an idle sandbox is removed.
     pub idle: Duration,
+    /// MB that the memory limits of idle sandboxes may come to.
+    pub idle_memory: u64,
     /// When idle sandboxes are removed before that; none: never.
     pub watermarks: Option<Watermarks>,
     /// Sandboxes that are started at the same time.
@@ -37,6 +40,7 @@ impl Default for Settings {
             patience: Duration::from_millis(500),
             aging: Duration::from_secs(5),
             idle: Duration::from_secs(600),
+            idle_memory: 5 * 512,
             watermarks: None,
             starts: 5,
         }
@@ -44,6 +48,14 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The bounds of what is kept warm.
+    pub(super) const fn warmth(&self) -> warmth::Settings {
+        warmth::Settings {
+            idle: self.idle,
+            memory: self.idle_memory,
+        }
+    }
+
     /// All the room that there is.
     pub(super) const fn room(&self) -> Room {
         Room {

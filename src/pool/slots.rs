@@ -35,6 +35,8 @@ pub(super) struct Sandbox {
     pub(super) since: Instant,
     /// Since when it is there.
     pub(super) made: Instant,
+    /// Whether it is started ahead of a call, and has not been idle yet.
+    pub(super) ahead: bool,
     /// Why it goes as soon as it is not busy.
     pub(super) retired: Option<Cause>,
 }
@@ -80,6 +82,7 @@ impl Slots {
             phase: Phase::Starting,
             since: now,
             made: now,
+            ahead: false,
             retired: None,
         };
         self.table.insert(slot, sandbox);

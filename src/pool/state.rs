@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use super::decision::{Cause, Decision, Outlook, Refusal, Slot, Ticket};
-use super::dispatch::Walk;
+use super::dispatch::{Bounds, Walk};
 use super::key::{Key, Needs};
 use super::queue::Queue;
 use super::room::Room;
 use super::settings::Settings;
 use super::slots::{Phase, Sandbox, Slots};
 use super::tally::Tally;
+use super::warmth::Warmth;
 
 /// How many sandboxes are in which phase, and how many requests wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,9 +34,12 @@ pub struct Pool {
     pub(super) slots: Slots,
     pub(super) queue: Queue,
     pub(super) tally: Tally,
+    pub(super) warmth: Warmth,
+    /// Whether no sandbox is started, because the machine is short of memory.
+    pub(super) held: bool,
     /// Requests that wait for what is coming to them, or for their turn to be started.
     promised: usize,
-    stopping: bool,
+    pub(super) stopping: bool,
     /// When it was made: checks of the watermarks are whole periods after that.
     pub(super) epoch: Instant,
     /// When the watermarks are checked next, if they need to be.
@@ -48,6 +52,8 @@ impl Pool {
     /// An empty pool.
     pub fn new(now: Instant, settings: Settings) -> Self {
         Pool {
+            warmth: Warmth::new(now, settings.warmth()),
+            held: false,
             settings,
             slots: Slots::default(),
             queue: Queue::default(),
@@ -67,6 +73,7 @@ impl Pool {
             return None;
         }
         let slot = self.slots.freshest_idle(key)?;
+        self.warmth.arrived(now, key.whose());
         self.run(now, slot);
         Some(slot)
     }
@@ -87,6 +94,7 @@ impl Pool {
             self.tally.refused += 1;
             return Err(refusal);
         }
+        self.warmth.arrived(now, key.whose());
         self.queue.push(now, ticket, key, needs);
         self.dispatch(now, out);
         // A place that is coming is as good as a free one: such a request waits for the removal
@@ -96,7 +104,10 @@ impl Pool {
         {
             self.tally.refused += 1;
             self.dispatch(now, out);
-            return Err(Refusal::QueueFull(self.queue.waiting() - self.promised));
+            return Err(match self.held {
+                true => Refusal::NoMemory,
+                false => Refusal::QueueFull(self.queue.waiting() - self.promised),
+            });
         }
         Ok(())
     }
@@ -132,7 +143,7 @@ impl Pool {
         let free = self.settings.room().minus(self.slots.used());
         let mut room = free.plus(self.slots.leaving()).plus(idle);
         room.places = room.places.saturating_sub(self.promised);
-        if waiting == 0 && room.fits(Room::of(&needs.class)) {
+        if waiting == 0 && !self.held && room.fits(Room::of(&needs.class)) {
             return Outlook::Place;
         }
         if waiting >= self.settings.queue_length {
@@ -168,6 +179,7 @@ impl Pool {
             }
         }
         self.dispatch(now, out);
+        self.rested(now, slot, out);
     }
 
     /// A sandbox has ended by itself. One that is busy is given up by whoever it was given to.
@@ -196,6 +208,7 @@ impl Pool {
     pub fn retire(&mut self, now: Instant, action: &str, out: &mut Vec<Decision>) {
         let of_action = |sandbox: &Sandbox| sandbox.key.action() == action;
         self.retire_where(now, Cause::Changed, of_action, out);
+        self.warmth.look_again(action);
     }
 
     /// A sandbox is not fit for further use: it goes, if it is busy when it has finished.
@@ -265,6 +278,7 @@ impl Pool {
 
     /// An idle sandbox gets a request.
     fn run(&mut self, now: Instant, slot: Slot) {
+        self.warmth.gone(slot);
         self.slots.set(now, slot, Phase::Busy);
         self.tally.hits += 1;
     }
@@ -277,6 +291,7 @@ impl Pool {
         out: &mut Vec<Decision>,
     ) {
         self.slots.set(now, slot, Phase::Removing);
+        self.warmth.gone(slot);
         self.tally.count(cause);
         out.push(Decision::Remove { slot });
     }
@@ -285,15 +300,26 @@ impl Pool {
     pub(super) fn dispatch(&mut self, now: Instant, out: &mut Vec<Decision>) {
         self.promised = 0;
         while self.queue.waiting() > 0 && self.has_something() {
+            let before = out.len();
+            let bounds = Bounds {
+                settings: &self.settings,
+                warmth: &self.warmth,
+                held: self.held,
+            };
             let walk = Walk::new(
                 now,
-                &self.settings,
+                bounds,
                 &self.queue,
                 &mut self.slots,
                 &mut self.tally,
                 out,
             );
             let walked = walk.run();
+            for decision in &out[before..] {
+                if let Decision::Run { slot, .. } | Decision::Remove { slot } = decision {
+                    self.warmth.gone(*slot);
+                }
+            }
             self.promised = walked.promised;
             self.queue.pass_over(now, &walked.passed_over);
             for key in &walked.granted {

@@ -9,6 +9,8 @@ pub struct Tally {
     pub hits: u64,
     /// Requests that had to start one.
     pub colds: u64,
+    /// Sandboxes that were started ahead of a call.
+    pub prepared: u64,
     /// Requests that were refused.
     pub refused: u64,
     /// Sandboxes that had to go, by [`Cause`].

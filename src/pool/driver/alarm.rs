@@ -6,8 +6,10 @@ use std::time::Instant;
 
 use smol::Timer;
 use smol::channel::{Receiver, Sender, bounded};
+use smol::future::or;
 
 use super::Inner;
+use super::watch::Asked;
 
 /// Wakes [`ticks`] because it would wake up too late.
 pub(super) struct Alarm(Sender<()>);
@@ -25,30 +27,35 @@ impl Alarm {
 
 /// Tells the pool of the time until it is no more.
 pub(super) async fn ticks(inner: Weak<Inner>, bell: Receiver<()>) {
+    let mut asked = Asked::Not;
+    let mut stalled = false;
     loop {
         let due = {
             let Some(inner) = inner.upgrade() else { return };
             let mut state = inner.lock();
             let mut decisions = Vec::new();
-            state.pool.tick(Instant::now(), &mut decisions);
-            let due = state.pool.next_tick();
+            state.tick(Instant::now(), stalled, &mut decisions);
+            state.ask_kernel(&mut asked);
+            let due = state.next_tick();
             state.armed = due;
             inner.carry_out(state, decisions);
             due
         };
-        let rung = async { bell.recv().await.is_ok() };
-        let go_on = match due {
-            Some(due) => {
-                smol::future::or(rung, async {
-                    Timer::at(due).await;
-                    true
-                })
-                .await
+        let rung = async { bell.recv().await.ok().map(|()| false) };
+        let timer = async {
+            match due {
+                Some(due) => _ = Timer::at(due).await,
+                None => std::future::pending().await,
             }
-            None => rung.await,
+            Some(false)
         };
-        if !go_on {
-            return;
-        }
+        let told = async {
+            asked.stalled().await;
+            Some(true)
+        };
+        stalled = match or(rung, or(timer, told)).await {
+            Some(stalled) => stalled,
+            None => return,
+        };
     }
 }

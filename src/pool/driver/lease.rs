@@ -123,6 +123,12 @@ impl Lease {
             .tell(|pool, now, out| pool.started(now, slot, out));
     }
 
+    /// The sandbox has its code: what that took is what a cold start costs.
+    pub fn initialised(&self) {
+        let slot = self.slot;
+        self.inner.tell(|pool, now, _| pool.initialised(now, slot));
+    }
+
     /// Returns the sandbox: it may be used again. Gives its number, for
     /// [`super::Driver::retire_slot`].
     pub fn keep(mut self, warm: Warm) -> Slot {

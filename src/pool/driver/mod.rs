@@ -1,22 +1,26 @@
 //! Carries the pool's decisions out: keeps the sandboxes, hands them to invocations as leases,
 //! and removes those that have to go.
 
+mod ahead;
 mod alarm;
 mod lease;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
-use smol::channel::{Sender, bounded};
+use event_listener::Event;
+use smol::channel::{Receiver, Sender, bounded};
 
 use super::{Counts, Decision, Key, Needs, Outlook, Pool, Refusal, Settings, Slot, Tally, Ticket};
 use crate::Executor;
 use crate::sync::lock;
 use alarm::Alarm;
 pub use lease::{Grant, Lease, Queued, Wait, Warm};
+pub use watch::Watch;
 
 /// The pool with its sandboxes. Cheap to clone.
 #[derive(Clone)]
@@ -28,10 +32,18 @@ struct Inner {
     executor: Executor,
     state: Mutex<State>,
     alarm: Alarm,
+    /// Told when something is known of calls that was not kept.
+    learnt: Event,
+    /// Calls that are expected, and for which a sandbox is to be started.
+    expected: (Sender<Arc<str>>, Receiver<Arc<str>>),
 }
 
 struct State {
     pool: Pool,
+    /// Watches the memory of the machine, where that is wanted.
+    watch: Option<Watch>,
+    /// Whether [`Inner::learnt`] was told since what is known was kept.
+    told: bool,
     /// The idle sandboxes.
     warm: HashMap<Slot, Warm>,
     /// The requests that wait.
@@ -66,11 +78,19 @@ pub struct Statistics {
 impl Driver {
     /// An empty pool whose background work runs on `executor`.
     pub fn new(executor: Executor, settings: Settings) -> Self {
+        Self::watching(executor, settings, None)
+    }
+
+    /// An empty pool that starts nothing, and lets idle sandboxes go, while the machine is short of
+    /// memory.
+    pub fn watching(executor: Executor, settings: Settings, watch: Option<Watch>) -> Self {
         let (alarm, bell) = Alarm::new();
         let inner = Arc::new(Inner {
             executor: executor.clone(),
             state: Mutex::new(State {
                 pool: Pool::new(Instant::now(), settings),
+                watch,
+                told: false,
                 warm: HashMap::new(),
                 waiting: HashMap::new(),
                 next_ticket: 0,
@@ -79,6 +99,8 @@ impl Driver {
                 emptied: Vec::new(),
             }),
             alarm,
+            learnt: Event::new(),
+            expected: bounded(ahead::MOST),
         });
         let ticks = alarm::ticks(Arc::downgrade(&inner), bell);
         executor.spawn(ticks).detach();
@@ -99,9 +121,12 @@ impl Driver {
         let (sender, receiver) = bounded(1);
         state.waiting.insert(ticket, sender);
         let mut decisions = Vec::new();
+        let now = Instant::now();
+        // One that may have to be started: is there memory for it?
+        state.look_again(now, &mut decisions);
         let asked = state
             .pool
-            .request(Instant::now(), ticket, key, needs(), &mut decisions);
+            .request(now, ticket, key, needs(), &mut decisions);
         if let Err(refusal) = asked {
             state.waiting.remove(&ticket);
             self.inner.carry_out(state, decisions);
@@ -118,6 +143,7 @@ impl Driver {
             let (lease, warm) = {
                 let mut state = self.inner.lock();
                 let slot = state.pool.take(Instant::now(), key)?;
+                self.inner.learn(&mut state);
                 let lease = Lease::new(self.inner.clone(), slot);
                 match state.warm.remove(&slot) {
                     Some(warm) => (lease, warm),
@@ -135,7 +161,15 @@ impl Driver {
 
     /// What a request with this key would get now.
     pub fn outlook(&self, key: &Key, needs: &Needs) -> Outlook {
-        self.inner.lock().pool.outlook(key, needs)
+        let mut state = self.inner.lock();
+        let mut decisions = Vec::new();
+        if state.pool.is_held() {
+            // There may be memory again, and nobody has asked since.
+            state.look_again(Instant::now(), &mut decisions);
+        }
+        let outlook = state.pool.outlook(key, needs);
+        self.inner.carry_out(state, decisions);
+        outlook
     }
 
     /// Removes the sandboxes of an action that was changed or deleted, busy ones when they have
@@ -221,6 +255,10 @@ impl Inner {
                     let grant = Grant::Cold(Lease::new(self.clone(), slot));
                     grants.push((state.waiting.remove(&ticket), grant));
                 }
+                Decision::Prepare { whose } => {
+                    // More than can be started at a time are of no use.
+                    let _ = self.expected.0.try_send(whose);
+                }
                 Decision::Remove { slot } => match state.warm.remove(&slot) {
                     Some(warm) => self.remove(slot, warm),
                     None => {
@@ -231,6 +269,7 @@ impl Inner {
                 },
             }
         }
+        self.learn(&mut state);
         self.arm(&mut state);
         if state.pool.is_empty() {
             state.emptied.clear();
@@ -263,7 +302,7 @@ impl Inner {
 
     /// Sees to it that the pool is told of the time early enough.
     fn arm(&self, state: &mut State) {
-        let due = state.pool.next_tick();
+        let due = state.next_tick();
         if due.is_some_and(|due| state.armed.is_none_or(|armed| due < armed)) {
             state.armed = due;
             self.alarm.ring();

@@ -1,5 +1,6 @@
 //! What readings mean: decisions only, with the time handed in.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// Per cent of ten seconds in which some task stalled for memory, from which on that counts, and
@@ -36,6 +37,19 @@ pub struct Reading {
     /// Per cent of the last ten seconds in which some task stalled for memory; none: the kernel
     /// does not tell.
     pub stalled: Option<f32>,
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.available {
+            Some(available) => write!(f, "{} MB are available", available >> 20)?,
+            None => f.write_str("nobody knows how much is available")?,
+        }
+        match self.stalled {
+            Some(share) => write!(f, ", tasks stall {share} % of the time"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What is to be done.

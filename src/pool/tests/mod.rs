@@ -5,6 +5,7 @@ mod memory;
 mod preemption;
 mod rules;
 mod traces;
+mod warm;
 
 use std::time::{Duration, Instant};
 
@@ -103,7 +104,7 @@ impl Bench {
             Ok(decisions) => match decisions.first() {
                 Some(Decision::Run { .. }) => Outlook::Warm,
                 Some(Decision::Start { .. } | Decision::Remove { .. }) => Outlook::Place,
-                None => outlook,
+                Some(Decision::Prepare { .. }) | None => outlook,
             },
         };
         assert_eq!(got, outlook, "{answer:?}");

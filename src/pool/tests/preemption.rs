@@ -21,7 +21,7 @@ fn warm(bench: &mut Bench, count: usize) -> Vec<Slot> {
     slots
 }
 
-fn removals(slots: &[Slot]) -> Vec<Decision> {
+pub(super) fn removals(slots: &[Slot]) -> Vec<Decision> {
     slots
         .iter()
         .map(|slot| Decision::Remove { slot: *slot })

@@ -294,6 +294,8 @@ impl World {
                     assert_eq!(of.state, State::Idle, "seed {seed}: {slot} was not free");
                     of.state = State::Removing;
                 }
+                // Nothing has a place before it asks for one.
+                Decision::Prepare { .. } => {}
             }
         }
     }

@@ -28,7 +28,7 @@ struct Page {
 }
 
 /// Leads to a profile without looking for its name, and to none when that has gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Bookmark {
     number: usize,
     edition: u32,

@@ -70,6 +70,8 @@ impl Gaps {
     /// milliseconds and goes at `bound` at the latest: calls that find it, for each second that it
     /// then stays idle. The best moment to go in between is taken.
     pub(super) fn promise(&self, idle: i64, bound: i64) -> f32 {
+        // The first seconds tell nothing.
+        let idle = if idle < FIRST { 0 } else { idle };
         let mut best = 0.0_f32;
         let (mut found, mut seconds) = (0.0_f32, 0.0_f32);
         let mut left = self.beyond(idle);

@@ -1,5 +1,6 @@
 //! Idle sandboxes, and what becomes of them.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,15 @@ pub struct Settings {
     pub idle: Duration,
     /// MB that idle sandboxes may have in all, by their limits.
     pub memory: u64,
+}
+
+/// What a sandbox costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// MB that it may take.
+    pub memory: u32,
+    /// How many times as slow as usual starts of its kind are thought to be, before one was seen.
+    pub factor: u32,
 }
 
 /// What is to be done.
@@ -51,8 +61,10 @@ pub struct Warmth {
     book: Book,
     /// In the order in which they became idle.
     idle: Vec<Idle>,
-    /// The first moment at which there may be something to do.
-    due: Option<i64>,
+    /// The first moment at which an idle sandbox may have to go.
+    ends: Option<i64>,
+    /// The first moment at which a call that is expected has to be seen to.
+    begins: Option<i64>,
     /// Whether profiles have changed since they were kept.
     has_changed: bool,
 }
@@ -61,7 +73,7 @@ pub struct Warmth {
 struct Idle {
     slot: Slot,
     profile: Option<Bookmark>,
-    memory: u32,
+    cost: Cost,
     since: i64,
     until: i64,
 }
@@ -74,7 +86,8 @@ impl Warmth {
             zero: now,
             book: Book::default(),
             idle: Vec::new(),
-            due: None,
+            ends: None,
+            begins: None,
             has_changed: false,
         }
     }
@@ -93,7 +106,7 @@ impl Warmth {
         profile.arrived(now);
         self.has_changed = true;
         let look = next_look(profile, now);
-        self.look_at(look);
+        self.begins = earlier(self.begins, look);
     }
 
     /// Starting a sandbox with its code took so long.
@@ -109,14 +122,14 @@ impl Warmth {
         now: Instant,
         slot: Slot,
         whose: &str,
-        memory: u32,
+        cost: Cost,
         out: &mut Vec<Advice>,
     ) {
         let now = self.moment(now);
         if let Some((_, profile)) = self.book.find(whose) {
             profile.ended(now);
         }
-        self.add(now, slot, whose, memory, out);
+        self.add(now, slot, whose, cost, out);
     }
 
     /// A run has ended, and its sandbox goes.
@@ -133,11 +146,11 @@ impl Warmth {
         now: Instant,
         slot: Slot,
         whose: &str,
-        memory: u32,
+        cost: Cost,
         out: &mut Vec<Advice>,
     ) {
         let now = self.moment(now);
-        self.add(now, slot, whose, memory, out);
+        self.add(now, slot, whose, cost, out);
         let until = match self.book.find(whose) {
             Some((_, profile)) => match profile.expected(now) {
                 Some(expected) => expected.at + expected.late,
@@ -147,7 +160,7 @@ impl Warmth {
         };
         if let Some(idle) = self.idle.iter_mut().find(|idle| idle.slot == slot) {
             idle.until = until;
-            self.look_at(Some(until));
+            self.ends = earlier(self.ends, Some(until));
         }
     }
 
@@ -156,6 +169,9 @@ impl Warmth {
         // The last ones are used first.
         if let Some(index) = self.idle.iter().rposition(|idle| idle.slot == slot) {
             self.idle.remove(index);
+        }
+        if self.idle.is_empty() {
+            self.ends = None;
         }
     }
 
@@ -167,16 +183,15 @@ impl Warmth {
         profile.memory = memory;
         profile.announce(at);
         let look = next_look(profile, now);
-        self.look_at(look);
+        self.begins = earlier(self.begins, look);
     }
 
     /// Time has passed.
     pub fn tick(&mut self, now: Instant, out: &mut Vec<Advice>) {
         let now = self.moment(now);
-        if self.due.is_none_or(|due| due > now) {
+        if self.due().is_none_or(|due| due > now) {
             return;
         }
-        self.due = None;
         self.prepare(now, out);
         self.idle.retain(|idle| {
             let stays = idle.until > now;
@@ -185,18 +200,15 @@ impl Warmth {
             }
             stays
         });
-        let first = self.idle.iter().map(|idle| idle.until).min();
-        self.look_at(first);
+        self.ends = self.idle.iter().map(|idle| idle.until).min();
         let looks = self.book.each();
-        let first = looks
-            .filter_map(|(_, _, profile)| next_look(profile, now))
-            .min();
-        self.look_at(first);
+        let looks = looks.filter_map(|(_, _, profile)| next_look(profile, now));
+        self.begins = looks.min();
     }
 
     /// When [`Warmth::tick`] may have something to do.
     pub fn next_tick(&self) -> Option<Instant> {
-        let due = u64::try_from(self.due?).unwrap_or(0);
+        let due = u64::try_from(self.due()?).unwrap_or(0);
         Some(self.zero + Duration::from_millis(due))
     }
 
@@ -204,6 +216,25 @@ impl Warmth {
     pub fn least_worth(&self, now: Instant) -> Option<Slot> {
         let (index, _) = self.least(self.moment(now))?;
         Some(self.idle[index].slot)
+    }
+
+    /// What the idle sandboxes are worth: the more, the longer each should stay. Nothing, where too
+    /// little is known of their calls to tell.
+    pub fn worths(&self, now: Instant) -> HashMap<Slot, f32> {
+        let now = self.moment(now);
+        let known =
+            |profile: &Profile| profile.gaps.is_evidence() || profile.expected(now).is_some();
+        let profiles = self
+            .idle
+            .iter()
+            .filter_map(|idle| self.book.at(idle.profile?));
+        if !profiles.clone().any(known) {
+            return HashMap::new();
+        }
+        let worths = self.each_worth(now);
+        worths
+            .map(|(index, worth)| (self.idle[index].slot, worth))
+            .collect()
     }
 
     /// Whether something is known that [`Warmth::records`] has not given yet.
@@ -228,10 +259,16 @@ impl Warmth {
         self.has_changed = false;
         let changed = self.book.each().filter_map(|(_, whose, profile)| {
             let changed = std::mem::take(&mut profile.has_changed);
-            profile.is_kept |= changed;
             changed.then(|| (whose.clone(), profile.record(now, day)))
         });
         changed.collect()
+    }
+
+    /// The record of a profile is kept from now on.
+    pub fn kept(&mut self, whose: &str) {
+        if let Some((_, profile)) = self.book.find(whose) {
+            profile.is_kept = true;
+        }
     }
 
     /// Whose records are to be removed: there are more actions than are remembered.
@@ -246,7 +283,7 @@ impl Warmth {
             return false;
         };
         let look = next_look(self.book.insert(now, whose, profile), now);
-        self.look_at(look);
+        self.begins = earlier(self.begins, look);
         true
     }
 
@@ -255,14 +292,14 @@ impl Warmth {
         self.book.forget(whose);
     }
 
-    fn add(&mut self, now: i64, slot: Slot, whose: &str, memory: u32, out: &mut Vec<Advice>) {
+    fn add(&mut self, now: i64, slot: Slot, whose: &str, cost: Cost, out: &mut Vec<Advice>) {
         let bound = self.bound();
         let least = 1000.0 / (PATIENCE * bound as f32);
         let mut until = now + bound;
         let mut profile = None;
         let mut until_before = None;
         if let Some((bookmark, known)) = self.book.find(whose) {
-            known.memory = memory;
+            known.memory = cost.memory;
             until = now + keep(&known.gaps, bound, least);
             let expected = known.expected(now).map(|next| next.at + next.late);
             if let Some(late) = expected.filter(|late| *late <= now + bound) {
@@ -277,15 +314,15 @@ impl Warmth {
                 until_before = Some(before.until);
             }
         }
-        self.look_at(until_before);
+        self.ends = earlier(self.ends, until_before);
         self.idle.push(Idle {
             slot,
             profile,
-            memory,
+            cost,
             since: now,
             until,
         });
-        self.look_at(Some(until));
+        self.ends = earlier(self.ends, Some(until));
         self.fit(now, out);
     }
 
@@ -347,22 +384,29 @@ impl Warmth {
         true
     }
 
-    /// The idle sandbox that is worth least, and what it is worth.
+    /// The idle sandbox that is worth least, and what it is worth; the longest idle of equals.
     fn least(&self, now: i64) -> Option<(usize, f32)> {
-        let worths = self.idle.iter().enumerate();
-        let worths = worths.map(|(index, _)| (index, self.worth(now, index)));
-        worths.min_by(|(_, one), (_, other)| one.total_cmp(other))
+        self.each_worth(now)
+            .min_by(|(index, one), (other, another)| one.total_cmp(another).then(index.cmp(other)))
+    }
+
+    /// What the idle sandboxes are worth, the last one first.
+    fn each_worth(&self, now: i64) -> impl Iterator<Item = (usize, f32)> {
+        let mut seen = HashSet::new();
+        let idle = self.idle.iter().enumerate().rev();
+        idle.map(move |(index, idle)| {
+            let is_last = idle.profile.is_none_or(|profile| seen.insert(profile));
+            (index, self.worth(now, idle, is_last))
+        })
     }
 
     /// Milliseconds of cold start that are spared for each second and MB, if a sandbox stays.
-    fn worth(&self, now: i64, index: usize) -> f32 {
-        let idle = &self.idle[index];
+    /// `is_last` tells that no other of its action was used later.
+    fn worth(&self, now: i64, idle: &Idle, is_last: bool) -> f32 {
         let (bound, rested) = (self.bound(), now - idle.since);
         let nothing = Profile::default();
         let known = idle.profile.and_then(|bookmark| self.book.at(bookmark));
         let profile = known.unwrap_or(&nothing);
-        let later = &self.idle[index + 1..];
-        let is_last = known.is_none() || later.iter().all(|other| other.profile != idle.profile);
         let promise = if is_last {
             let expected = profile.expected(now).map(|next| next.at + next.late - now);
             let expected = expected.filter(|wait| rested + wait <= bound);
@@ -371,12 +415,16 @@ impl Warmth {
         } else {
             profile.extra.promise(rested, bound)
         };
-        promise * profile.cold() as f32 / idle.memory.max(1) as f32
+        let cold = profile.cold_of(idle.cost.factor);
+        promise * cold as f32 / idle.cost.memory.max(1) as f32
     }
 
     /// MB of the idle ones.
     fn memory(&self) -> u64 {
-        self.idle.iter().map(|idle| u64::from(idle.memory)).sum()
+        self.idle
+            .iter()
+            .map(|idle| u64::from(idle.cost.memory))
+            .sum()
     }
 
     fn bound(&self) -> i64 {
@@ -388,13 +436,14 @@ impl Warmth {
         i64::try_from(since).unwrap_or(i64::MAX / 4)
     }
 
-    /// There may be something to do at a moment.
-    fn look_at(&mut self, moment: Option<i64>) {
-        self.due = match (self.due, moment) {
-            (Some(due), Some(moment)) => Some(due.min(moment)),
-            (due, moment) => due.or(moment),
-        };
+    /// The first moment at which there may be something to do.
+    fn due(&self) -> Option<i64> {
+        earlier(self.ends, self.begins)
     }
+}
+
+fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    [one, other].into_iter().flatten().min()
 }
 
 /// How long the last idle sandbox stays by what is known of gaps.

@@ -39,7 +39,8 @@ impl Bench {
         let slot = self.next;
         self.next += 1;
         let mut out = Vec::new();
-        self.warmth.idled(self.now, slot, whose, memory, &mut out);
+        let cost = Cost { memory, factor: 1 };
+        self.warmth.idled(self.now, slot, whose, cost, &mut out);
         (slot, out)
     }
 
@@ -166,7 +167,11 @@ fn a_regular_call_finds_a_sandbox_though_none_may_stay_so_long() {
     assert_eq!(advice, std::slice::from_ref(&prepare));
     assert_eq!(bench.set(due + 2), [], "only once");
     let mut out = Vec::new();
-    bench.warmth.prepared(bench.now, 1000, "a", 256, &mut out);
+    let cost = Cost {
+        memory: 256,
+        factor: 1,
+    };
+    bench.warmth.prepared(bench.now, 1000, "a", cost, &mut out);
     assert_eq!(out, []);
     // It waits for its call and no longer; the next is expected all the same.
     assert_eq!(bench.set(14 * HOUR + 59), []);

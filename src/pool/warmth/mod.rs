@@ -43,4 +43,4 @@ mod gaps;
 mod keeper;
 mod profile;
 
-pub use keeper::{Advice, Settings, Warmth};
+pub use keeper::{Advice, Cost, Settings, Warmth};

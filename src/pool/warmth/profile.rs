@@ -116,8 +116,13 @@ impl Profile {
 
     /// Milliseconds that a cold start costs.
     pub(super) fn cold(&self) -> u32 {
+        self.cold_of(1)
+    }
+
+    /// Milliseconds that a cold start costs; before one was seen, so many times what is usual.
+    pub(super) fn cold_of(&self, factor: u32) -> u32 {
         match self.cold {
-            0 => UNKNOWN_COLD,
+            0 => UNKNOWN_COLD * factor,
             cold => cold,
         }
     }

@@ -1,0 +1,108 @@
+//! What is done so that sandboxes are warm when they are called, and what is not done while the
+//! machine is short of memory.
+
+use std::time::Instant;
+
+use super::decision::{Cause, Decision, Slot};
+use super::key::{Key, Needs};
+use super::room::Room;
+use super::slots::Phase;
+use super::state::Pool;
+use super::warmth::{Advice, Cost, Warmth};
+
+impl Pool {
+    /// A place for a sandbox that is started ahead of a call: only where one is free that nobody
+    /// waits for. It is like the place of a request from then on.
+    pub fn reserve(&mut self, now: Instant, key: &Key, needs: &Needs) -> Option<Slot> {
+        let free = self.settings.room().minus(self.slots.used());
+        let starting = self.slots.count(Phase::Starting);
+        if self.stopping
+            || self.held
+            || self.queue.waiting() > 0
+            || starting >= self.settings.starts
+            || self.slots.freshest_idle(key).is_some()
+            || !free.fits(Room::of(&needs.class))
+        {
+            return None;
+        }
+        let slot = self.slots.add(now, key.clone(), needs);
+        if let Some(sandbox) = self.slots.get_mut(slot) {
+            sandbox.ahead = true;
+        }
+        self.tally.prepared += 1;
+        Some(slot)
+    }
+
+    /// Whether the machine is too short of memory for sandboxes to be started: requests that need
+    /// one wait then.
+    pub fn hold(&mut self, now: Instant, held: bool, out: &mut Vec<Decision>) {
+        let ends = self.held && !held;
+        self.held = held;
+        if ends {
+            self.dispatch(now, out);
+        }
+    }
+
+    /// Whether no sandbox is started now.
+    pub const fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// The machine is short of memory: the idle sandbox goes that is worth least.
+    pub fn shed(&mut self, now: Instant, out: &mut Vec<Decision>) {
+        if let Some(slot) = self.warmth.least_worth(now) {
+            self.remove(now, slot, Cause::Pressure, out);
+        }
+    }
+
+    /// A sandbox has its code, and would run its action now.
+    pub fn initialised(&mut self, now: Instant, slot: Slot) {
+        if let Some(sandbox) = self.slots.get(slot) {
+            let took = now.saturating_duration_since(sandbox.made);
+            self.warmth.started_cold(sandbox.key.whose(), took);
+        }
+    }
+
+    /// What is known of calls.
+    pub const fn warmth(&mut self) -> &mut Warmth {
+        &mut self.warmth
+    }
+
+    /// A sandbox is not busy any more with what it was given out for.
+    pub(super) fn rested(&mut self, now: Instant, slot: Slot, out: &mut Vec<Decision>) {
+        let Some(sandbox) = self.slots.get_mut(slot) else {
+            return;
+        };
+        let ahead = std::mem::take(&mut sandbox.ahead);
+        let whose = sandbox.key.whose();
+        let cost = Cost {
+            memory: sandbox.class.memory,
+            factor: sandbox.class.factor(),
+        };
+        let mut advice = Vec::new();
+        match (sandbox.is_free(), ahead) {
+            (true, true) => self.warmth.prepared(now, slot, whose, cost, &mut advice),
+            (true, false) => self.warmth.idled(now, slot, whose, cost, &mut advice),
+            (false, true) => {}
+            (false, false) => self.warmth.ended(now, whose),
+        }
+        self.follow(now, advice, out);
+    }
+
+    /// Time has passed.
+    pub(super) fn look_ahead(&mut self, now: Instant, out: &mut Vec<Decision>) {
+        let mut advice = Vec::new();
+        self.warmth.tick(now, &mut advice);
+        self.follow(now, advice, out);
+    }
+
+    fn follow(&mut self, now: Instant, advice: Vec<Advice>, out: &mut Vec<Decision>) {
+        for advice in advice {
+            match advice {
+                Advice::Release { slot } => self.remove(now, slot, Cause::Idle, out),
+                Advice::Prepare { .. } if self.stopping || self.held => {}
+                Advice::Prepare { whose, .. } => out.push(Decision::Prepare { whose }),
+            }
+        }
+    }
+}
