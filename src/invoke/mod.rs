@@ -25,6 +25,7 @@ mod fired;
 mod flights;
 mod follow;
 mod given;
+mod images;
 mod pending;
 mod record;
 mod recover;
