@@ -155,6 +155,37 @@ fn an_image_for_other_machines_is_told_by_both_architectures() {
 }
 
 #[test]
+fn a_name_that_has_got_another_image_is_looked_at_again() {
+    with_engine("retagged", async |fixture| {
+        let registry = Registry::start(&engine_host());
+        let name = registry.name("owl-test/retagged");
+        let tag = async |image: &str| {
+            let path = format!("/images/{image}/tag?repo={name}&tag=1");
+            docker(&fixture.executor, "POST", &path, Value::Null).await;
+        };
+        let sandbox = sandbox_of(&format!("{name}:1"));
+        tag(IMAGE).await;
+        let started = fixture.start(&sandbox).await.expect("starts");
+        started.remove().await;
+        // Somebody gives the name to what nobody can run here.
+        registry.publish("owl-test/foreign", "1", &Picture::foreign("s390x"));
+        let foreign = format!("{}:1", registry.name("owl-test/foreign"));
+        let pulled = fixture.start(&sandbox_of(&foreign)).await;
+        drop(pulled);
+        tag(&foreign).await;
+        let started = fixture.start(&sandbox).await.expect("is tried");
+        wait_until("it ends", async || started.has_exited()).await;
+        let (_, mismatch) = started.foreign().await.expect("is foreign");
+        assert_eq!(mismatch.image, "s390x");
+        // And back: the next start knows nothing of it any more.
+        tag(IMAGE).await;
+        let started = fixture.start(&sandbox).await.expect("starts");
+        assert!(!started.has_exited());
+        started.remove().await;
+    });
+}
+
+#[test]
 fn templates_lead_to_the_image_for_this_machine() {
     with_engine("templates", async |fixture| {
         let templates = Templates::parse("{name},{name}-{arch},{arch}/{name}");

@@ -5,6 +5,7 @@
 //! start or actions are made.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,8 @@ pub(super) struct Keeper {
     /// The images that OWL has pulled, by id: what the book says.
     own: Mutex<HashMap<String, OwnImage>>,
     looked: Mutex<Option<Instant>>,
+    /// An image has come since then that was not there.
+    has_more: AtomicBool,
     /// Held while it looks.
     turn: smol::lock::Mutex<()>,
 }
@@ -58,6 +61,7 @@ impl Keeper {
             book: OnceLock::new(),
             own: Mutex::default(),
             looked: Mutex::default(),
+            has_more: AtomicBool::new(false),
             turn: smol::lock::Mutex::new(()),
         }
     }
@@ -97,6 +101,9 @@ impl Keeper {
         let Some(book) = self.book.get() else {
             return;
         };
+        if !before.ids.contains(id) {
+            self.has_more.store(true, Ordering::Relaxed);
+        }
         let image = {
             let mut own = lock(&self.own);
             let is_own = |id: &String| own.contains_key(id);
@@ -140,13 +147,13 @@ impl Keeper {
         }
     }
 
-    /// Whether it is time to look again, though nothing was pulled.
+    /// Whether it is time to look again.
     pub(super) fn is_due(&self) -> bool {
         if self.book.get().is_none() || self.count() == 0 {
             return false;
         }
         let looked = *lock(&self.looked);
-        looked.is_none_or(|looked| looked.elapsed() >= DAY)
+        self.has_more.load(Ordering::Relaxed) || looked.is_none_or(|looked| looked.elapsed() >= DAY)
     }
 
     /// Looks, and removes what is to go. What fails is told in the log.
@@ -155,6 +162,7 @@ impl Keeper {
             return;
         };
         *lock(&self.looked) = Some(Instant::now());
+        self.has_more.store(false, Ordering::Relaxed);
         let images: Vec<OwnImage> = lock(&self.own).values().cloned().collect();
         if images.is_empty() {
             return;

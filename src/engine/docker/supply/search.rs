@@ -179,12 +179,8 @@ impl Supply {
                 break;
             }
         }
-        // There is one more now, maybe in place of an older one.
-        if let Ok(machine) = self.machine().await {
-            let keeper = self.keeper.clone();
-            let look = async move { keeper.look(&machine).await };
-            self.client.executor().spawn(look).detach();
-        }
+        // There may be one more now, maybe in place of an older one.
+        self.look_if_due();
     }
 
     /// Lets images go before a pull, if the engine's disk is nearly full.
