@@ -3,6 +3,7 @@
 //! The environment names are those of the 2017 prototype where it had them. Every value is
 //! checked when the daemon starts; a bad one is refused with the name it was given under.
 
+mod images;
 mod openwhisk;
 mod pool;
 mod settings;
@@ -19,6 +20,7 @@ use log::LevelFilter;
 pub use pool::{Pool, Preemption};
 pub use settings::{SETTINGS, Setting};
 
+use crate::engine::docker::ImageOptions;
 use crate::metrics::Readers;
 
 /// Where a value came from, for messages and `--print-config`.
@@ -69,6 +71,8 @@ pub struct Config {
     pub master: Master,
     /// Whether images of blackbox actions are pulled.
     pub blackbox_auto_pull: bool,
+    /// How images are chosen and kept.
+    pub images: ImageOptions,
     /// URL under which actions reach OWL.
     pub api_host: Option<String>,
     /// Invocations of a namespace in a minute.
@@ -312,6 +316,7 @@ impl Config {
         let upstream = read.upstream()?;
         let master = read.kept_of_master()?;
         let blackbox_auto_pull = read.boolean("OWL_BLACKBOX_AUTO_PULL")?;
+        let images = read.images()?;
         let api_host = read.optional("OWL_API_HOST", "an http:// or https:// URL", url)?;
         let invocations_per_minute = read.number("OWL_INVOCATIONS_PER_MINUTE", 0, 1 << 31)?;
         let concurrent_invocations = read.number("OWL_CONCURRENT_INVOCATIONS", 0, 1 << 31)?;
@@ -371,6 +376,7 @@ impl Config {
             upstream,
             master,
             blackbox_auto_pull,
+            images,
             api_host,
             invocations_per_minute: invocations_per_minute as u32,
             concurrent_invocations: concurrent_invocations as u32,

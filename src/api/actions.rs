@@ -202,6 +202,7 @@ pub(super) async fn put(mut request: Request, target: Target) -> Result<Response
     };
     let package = package.as_deref();
     let written = write(&request, &target, package, new, old.as_deref(), &ranges).await?;
+    state.invoker().expect(&written);
     let code = match catalog.code(&written) {
         // Somebody else has been quick: what was written is told, and its code is gone.
         Err(CatalogError::Changed | CatalogError::Missing) => None,

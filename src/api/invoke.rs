@@ -12,7 +12,7 @@ use super::error::ApiError;
 use super::query::Query;
 use super::{body, master, reply};
 use crate::BoxFuture;
-use crate::entity::{Activation, ActivationId, FullName, Identity, Status, json};
+use crate::entity::{Action, Activation, ActivationId, FullName, Identity, Status, json};
 use crate::invoke::{Call, Figures, Fire, InvokeError, Invoker, Outcome, admission};
 
 /// The header that names the activation.
@@ -37,6 +37,9 @@ pub trait Invoke: Send + Sync {
 
     /// The action of a path was changed or deleted: its sandboxes are of no more use.
     fn retire(&self, path: &str);
+
+    /// An action was made or changed: what it needs may be got before it is invoked.
+    fn expect(&self, _action: &Action) {}
 
     /// How things stand.
     fn figures(&self) -> Figures;
@@ -65,6 +68,10 @@ impl Invoke for Invoker {
 
     fn retire(&self, path: &str) {
         Invoker::retire(self, path);
+    }
+
+    fn expect(&self, action: &Action) {
+        Invoker::expect(self, action);
     }
 
     fn figures(&self) -> Figures {

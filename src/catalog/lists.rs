@@ -27,6 +27,16 @@ impl Catalog {
         })
     }
 
+    /// Shows the stored entities of all namespaces one by one, but for those that cannot be read.
+    pub fn each_anywhere<E: Entity>(&self, mut show: impl FnMut(E)) -> Result<(), CatalogError> {
+        let visit = &mut |stored| {
+            if let Ok(entity) = read(&stored) {
+                show(entity);
+            }
+        };
+        Ok(self.store().visit_everywhere(E::COLLECTION, visit)?)
+    }
+
     /// Entities of a namespace.
     pub fn list<E: Entity>(
         &self,

@@ -353,11 +353,16 @@ impl Shared {
             let address = gateway.unwrap_or(self.config.bind[0]);
             format!("http://{}", SocketAddr::new(address, self.port))
         });
+        docker.keep_images(self.invoker.image_book());
         self.engines.set_docker(docker.clone(), api_host);
         let adopting = docker.clone();
         // Nothing that an earlier run has left is used again yet: all of it goes.
         let adoption = async move { drop(adopting.adopt().await) };
         self.executor.spawn(adoption).detach();
+        let invoker = self.invoker.clone();
+        self.executor
+            .spawn(async move { invoker.expect_all().await })
+            .detach();
         *lock(&self.docker) = Some(docker);
     }
 
@@ -399,6 +404,7 @@ pub fn docker_options(config: &Config, daemon_id: String) -> DockerOptions {
         },
         network: config.network.clone(),
         daemon_id,
+        images: config.images.clone(),
         events: Listener::default(),
     }
 }

@@ -120,6 +120,12 @@ serve_command! {
     merge_activations => "OWL_MERGE_ACTIVATIONS";
     /// pull images of blackbox actions (OWL_BLACKBOX_AUTO_PULL, true)
     blackbox_auto_pull => "OWL_BLACKBOX_AUTO_PULL";
+    /// names under which images are looked for (OWL_IMAGE_TEMPLATES, {name})
+    image_templates => "OWL_IMAGE_TEMPLATES";
+    /// days after which unused pulled images go (OWL_IMAGES_AGE, 30)
+    images_age => "OWL_IMAGES_AGE";
+    /// room that such images leave free in MiB (OWL_IMAGES_FREE, 512)
+    images_free => "OWL_IMAGES_FREE";
     /// url under which actions reach OWL (OWL_API_HOST)
     api_host => "OWL_API_HOST";
     /// invocations of a namespace in a minute (OWL_INVOCATIONS_PER_MINUTE, 60)

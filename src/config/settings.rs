@@ -64,6 +64,9 @@ settings! {
     "OWL_FIRES_AGE", "604800", "seconds after which a fired trigger that the master has not got is dropped";
     "OWL_MERGE_ACTIVATIONS", "true", "lists of activations have the master's, too, while it can be reached";
     "OWL_BLACKBOX_AUTO_PULL", "true", "pull the images of blackbox actions";
+    "OWL_IMAGE_TEMPLATES", "{name}", "names under which the images of blackbox actions are looked for, in this order, separated by commas: {name}, {tag}, {arch}, {variant}";
+    "OWL_IMAGES_AGE", "30", "days after which an image goes that OWL has pulled and nobody names or uses; 0 keeps it";
+    "OWL_IMAGES_FREE", "512", "MiB below which such images go, as long as no more are free on the Docker Engine's disk; 0 for any";
     "OWL_API_HOST", "", "URL under which actions reach OWL; default: an address of the Docker network";
     "OWL_INVOCATIONS_PER_MINUTE", "60", "invocations of a namespace in a minute";
     "OWL_CONCURRENT_INVOCATIONS", "30", "invocations of a namespace in flight";

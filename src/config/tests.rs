@@ -1,6 +1,7 @@
 //! Which value wins, and which are refused.
 
 use super::*;
+use crate::engine::docker::Keeping;
 
 fn read(
     flags: &[(&'static str, &str)],
@@ -27,6 +28,8 @@ fn defaults_are_the_prototypes() {
     assert_eq!(config.pool.preemption.idle, Duration::from_secs(600));
     assert_eq!(config.boot_timeout, Duration::from_secs(10));
     assert!(config.blackbox_auto_pull);
+    assert_eq!(config.images.templates.to_string(), "{name}");
+    assert_eq!(config.images.keeping, Keeping::default());
     assert!(!config.delegate_on_failure);
     assert_eq!(config.docker, DockerHost::Usual);
     assert_eq!(config.data_dir, Path::new("/home/pi/.local/share/owl"));
@@ -66,6 +69,12 @@ fn bad_values_are_refused_by_name() {
             "npipe://x",
             "unix:///PATH, tcp://HOST:PORT or none",
         ),
+        (
+            "OWL_IMAGE_TEMPLATES",
+            "{name}-{cpu}",
+            "a list of at most 8 names, each with one {name}, and with {tag}, {arch} and {variant} as needed",
+        ),
+        ("OWL_IMAGES_AGE", "old", "a whole number from 0 to 3650"),
         (
             "OWL_LOG_LEVEL",
             "loud",

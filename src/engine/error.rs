@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Mismatch;
+
 /// Why a sandbox could not be started. Section 7.8 of the reference maps these to records.
 #[derive(Debug)]
 pub enum StartError {
@@ -11,6 +13,13 @@ pub enum StartError {
         image: String,
         /// What the engine said.
         reason: String,
+    },
+    /// The image is made for machines of another architecture, and that is not emulated.
+    Foreign {
+        /// The image.
+        image: String,
+        /// What it is made for.
+        mismatch: Mismatch,
     },
     /// The image's command does not exist in it (exit code 127).
     NotExecutable {
@@ -29,6 +38,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pull { image, reason } => write!(f, "cannot pull image {image}: {reason}"),
+            Self::Foreign { image, mismatch } => f.write_str(&mismatch.text(image)),
             Self::NotExecutable { image } => {
                 write!(f, "executable file not found in image {image}")
             }

@@ -3,6 +3,7 @@
 pub mod docker;
 mod error;
 mod event;
+mod image;
 pub mod logs;
 pub mod process;
 pub mod proxy;
@@ -14,6 +15,7 @@ use crate::BoxFuture;
 use crate::http::client::Wire;
 pub use error::{FreezeError, StartError};
 pub use event::{Event, Listener};
+pub use image::{ImageNeed, Mismatch};
 use logs::LogSink;
 pub use spec::{Found, Purpose, SandboxSpec};
 
@@ -33,6 +35,10 @@ pub trait Engine: Send + Sync {
     fn adopt(&self) -> BoxFuture<'_, Vec<Found>> {
         Box::pin(async { Vec::new() })
     }
+
+    /// Sandboxes will need an image: whoever has images sees to it in the background that it is
+    /// there. Neither waits nor fails.
+    fn expect_image(&self, _need: ImageNeed) {}
 }
 
 /// One running sandbox: a proxy that answers `/init` and `/run`.
@@ -53,10 +59,10 @@ pub trait Sandbox: Send + Sync {
     /// (reference section 7.5). Called after a broken connection only.
     fn killed_for_memory(&self) -> BoxFuture<'_, bool>;
 
-    /// Whether it is made for machines of another architecture, as far as that is known. Asked of
-    /// one that has ended before it took anything only: emulation may run others.
-    fn is_foreign(&self) -> BoxFuture<'_, bool> {
-        Box::pin(async { false })
+    /// The image and for what that is made, if this ended because its programs are for machines of
+    /// another architecture. Asked of one that has ended before it took anything only.
+    fn foreign(&self) -> BoxFuture<'_, Option<(String, Mismatch)>> {
+        Box::pin(async { None })
     }
 
     /// Stops everything in it where it is, so that it uses no processor until it is thawed. Nothing

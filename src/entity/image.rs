@@ -22,6 +22,21 @@ impl ImageName {
             && self.digest == other.digest
             && tag(self) == tag(other)
     }
+
+    /// Host and port of its registry, if it names one, and the path of the image there.
+    pub fn registry_and_path(&self) -> (Option<&str>, &str) {
+        split_registry(&self.repository)
+    }
+
+    /// Its tag, if it has one.
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    /// Its digest, such as `sha256:…`, if it has one.
+    pub fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
+    }
 }
 
 impl fmt::Display for ImageName {
@@ -56,12 +71,7 @@ fn parse(text: &str) -> Option<ImageName> {
         Some((name, tag)) => (&rest[..name_at + name.len()], Some(tag)),
         None => (rest, None),
     };
-    let (registry, path) = match repository.split_once('/') {
-        Some((first, path)) if first == "localhost" || first.contains(['.', ':']) => {
-            (Some(first), path)
-        }
-        _ => (None, repository),
-    };
+    let (registry, path) = split_registry(repository);
     let legal = repository.len() <= 255
         && registry.is_none_or(is_registry)
         && path.split('/').all(is_component)
@@ -72,6 +82,16 @@ fn parse(text: &str) -> Option<ImageName> {
         tag: tag.map(Into::into),
         digest: digest.map(Into::into),
     })
+}
+
+/// A first part that looks like a host is the registry.
+fn split_registry(repository: &str) -> (Option<&str>, &str) {
+    match repository.split_once('/') {
+        Some((first, path)) if first == "localhost" || first.contains(['.', ':']) => {
+            (Some(first), path)
+        }
+        _ => (None, repository),
+    }
 }
 
 /// Host and port of a registry.
@@ -169,6 +189,18 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn parts() {
+        let image: ImageName = "r.io:1/a/b:2".parse().unwrap();
+        assert_eq!(image.registry_and_path(), (Some("r.io:1"), "a/b"));
+        assert_eq!((image.tag(), image.digest()), (Some("2"), None));
+        let image: ImageName = "a/b".parse().unwrap();
+        assert_eq!(
+            (image.registry_and_path(), image.tag()),
+            ((None, "a/b"), None)
+        );
     }
 
     #[test]

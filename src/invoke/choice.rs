@@ -85,11 +85,7 @@ impl Inner {
         let memory = action.limits.memory;
         let mut spec = SandboxSpec {
             kind: kind.to_string(),
-            pull: if blackbox {
-                self.settings.auto_pull
-            } else {
-                true
-            },
+            pull: self.may_pull(blackbox),
             blackbox,
             purpose: Some(Purpose {
                 namespace: call.identity.namespace.clone(),

@@ -5,7 +5,7 @@ use super::burst::Reason;
 use super::execute::{Attempt, Finished, Printed};
 use super::record::{Executed, Reached};
 use crate::clock::now;
-use crate::engine::StartError;
+use crate::engine::{Mismatch, StartError};
 use crate::entity::{Response, Status};
 use crate::pool::Refusal;
 
@@ -45,6 +45,15 @@ impl Unable {
             | Reason::Earliest
             | Reason::Left
             | Reason::Nowhere => Some(InvokeError::Unavailable(text)),
+        }
+    }
+
+    /// The image is made for other machines.
+    pub(super) fn foreign(image: &str, mismatch: &Mismatch) -> Self {
+        Unable {
+            reason: Reason::Architecture,
+            status: Status::DeveloperError,
+            message: mismatch.text(image),
         }
     }
 }
@@ -110,6 +119,7 @@ pub(super) fn start_failed(action: &str, error: StartError) -> Attempt {
             status: Status::DeveloperError,
             message: format!("Failed to pull container image '{image}'."),
         },
+        StartError::Foreign { image, mismatch } => Unable::foreign(&image, &mismatch),
         StartError::NotExecutable { image } => {
             let text = format!("executable file not found in image {image}");
             let response = Response::error(Status::DeveloperError, &text);

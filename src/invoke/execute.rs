@@ -155,7 +155,7 @@ impl Inner {
                     init: Some(clock.elapsed()),
                 };
                 if let Err(failure) = init {
-                    if let Some(unable) = self.foreign(&*warm.sandbox, &action).await {
+                    if let Some(unable) = foreign(&*warm.sandbox).await {
                         lease.discard(Some(warm));
                         return Attempt::Unable(unable);
                     }
@@ -173,24 +173,6 @@ impl Inner {
                 self.ran(call, result, timing, logs, lease, warm)
             }
         }
-    }
-
-    /// Why a sandbox has ended before it took anything, if it is made for other machines and may
-    /// run elsewhere.
-    async fn foreign(&self, sandbox: &dyn Sandbox, action: &Action) -> Option<Unable> {
-        self.burst.as_ref()?;
-        if !(sandbox.has_exited() && sandbox.is_foreign().await) {
-            return None;
-        }
-        let home = self.home(&action.exec).ok();
-        let image = home.and_then(|home| home.image()).unwrap_or_default();
-        Some(Unable {
-            reason: Reason::Architecture,
-            status: Status::DeveloperError,
-            message: format!(
-                "The image '{image}' is not made for the architecture of this gateway."
-            ),
-        })
     }
 
     /// The action with its code, which only a cold start needs. One that was changed after it was
@@ -312,6 +294,16 @@ impl Inner {
         }
         logs.lines
     }
+}
+
+/// Why a sandbox has ended before it took anything, if it is made for other machines. It may run
+/// elsewhere.
+async fn foreign(sandbox: &dyn Sandbox) -> Option<Unable> {
+    if !sandbox.has_exited() {
+        return None;
+    }
+    let (image, mismatch) = sandbox.foreign().await?;
+    Some(Unable::foreign(&image, &mismatch))
 }
 
 /// When a run began.

@@ -26,6 +26,7 @@ mod fired;
 mod flights;
 mod follow;
 mod given;
+mod images;
 mod pending;
 mod prepare;
 mod record;

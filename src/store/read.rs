@@ -12,7 +12,7 @@ use super::layout::{
 };
 use super::parts;
 use super::retention::Usage;
-use super::types::{ActivationFilter, EntityList, Progress, Stored};
+use super::types::{ActivationFilter, Collection, EntityList, Progress, Stored};
 use crate::entity::ActivationId;
 
 /// What [`Store::pending`] gives for each activation: id, progress, document.
@@ -68,6 +68,26 @@ impl Store {
             environment.looked_at(1, record.len());
             if visit(stored(record)?).is_break() {
                 break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows the entities of a collection in all namespaces to `visit`, in the order of their paths.
+    /// Costs a look at each entity that there is.
+    pub fn visit_everywhere(
+        &self,
+        collection: Collection,
+        visit: &mut dyn FnMut(Stored),
+    ) -> Result<(), StoreError> {
+        let environment = self.environment();
+        let txn = environment.read()?;
+        for entry in environment.entities.iter(&txn)? {
+            let (_, record) = entry?;
+            environment.looked_at(1, record.len());
+            let stored = stored(record)?;
+            if stored.collection == collection {
+                visit(stored);
             }
         }
         Ok(())

@@ -194,6 +194,8 @@ pub enum NoteKind {
     Aside = 6,
     /// How an action is called, so that its sandboxes are there when they are needed.
     Arrivals = 7,
+    /// An image that OWL has pulled.
+    Image = 8,
 }
 
 /// The key of a note: notes of a kind are in the order of the rest.

@@ -15,6 +15,7 @@ mod engine_faults;
 mod gateway;
 mod host_escapes;
 mod host_interpreters;
+mod images;
 mod invocation;
 mod lifecycle;
 mod limits;
@@ -25,6 +26,8 @@ mod misbehaving_quickjs;
 mod namespaces;
 mod operator;
 mod packages;
+#[path = "../registry/mod.rs"]
+mod registry;
 mod requests;
 mod rules;
 mod runtimes;

@@ -3,12 +3,15 @@
 mod adoption;
 mod freezing;
 mod health;
+mod images;
+#[path = "../registry/mod.rs"]
+mod registry;
 mod relay;
 mod support;
 
 use std::time::Duration;
 
-use owl::engine::docker::{Client, DockerEngine, DockerOptions, image};
+use owl::engine::docker::{Client, DockerEngine, DockerOptions, ImageOptions, image};
 use owl::engine::{Engine, Listener, StartError};
 use owl::entity::Status;
 use serde_json::{Value, json};
@@ -326,6 +329,7 @@ fn networks_are_created_when_missing() {
             network: Some(name.clone()),
             daemon_id: fixture.daemon.clone(),
             events: Listener::default(),
+            images: ImageOptions::default(),
         };
         let engine = DockerEngine::connect(fixture.executor.clone(), options).await;
         let engine = engine.expect("connects");

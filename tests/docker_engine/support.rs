@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
 use owl::Executor;
-use owl::engine::docker::{DockerEngine, DockerOptions, Host};
+use owl::engine::docker::{DockerEngine, DockerOptions, Host, ImageOptions};
 use owl::engine::logs::Section;
 use owl::engine::proxy::{Bounds, Proxy, RunResult};
 use owl::engine::{Engine, Listener, Purpose, Sandbox, SandboxSpec, StartError};
@@ -91,7 +91,14 @@ fn clean_up(daemon: &str) {
 
 /// Connects as another daemon, or as the same one after a restart.
 pub async fn connect(executor: &Executor, daemon: &str, host: &str) -> Arc<DockerEngine> {
-    connect_with(executor, daemon, host, Listener::default()).await
+    connect_as(
+        executor,
+        daemon,
+        host,
+        Listener::default(),
+        ImageOptions::default(),
+    )
+    .await
 }
 
 /// Connects with somebody who is told what happens.
@@ -101,11 +108,23 @@ pub async fn connect_with(
     host: &str,
     events: Listener,
 ) -> Arc<DockerEngine> {
+    connect_as(executor, daemon, host, events, ImageOptions::default()).await
+}
+
+/// Connects with all that may be told.
+pub async fn connect_as(
+    executor: &Executor,
+    daemon: &str,
+    host: &str,
+    events: Listener,
+    images: ImageOptions,
+) -> Arc<DockerEngine> {
     let options = DockerOptions {
         host: Some(host.to_owned()),
         network: None,
         daemon_id: daemon.to_owned(),
         events,
+        images,
     };
     DockerEngine::connect(executor.clone(), options)
         .await

@@ -16,7 +16,7 @@ use crate::api::query::Query;
 use crate::master::Master;
 use crate::master::journal::Operation;
 use crate::master::writes::{Here, Record, WriteRequest, Written};
-use crate::store::Change;
+use crate::store::{Change, Collection};
 use crate::upstream::{Incoming, IncomingBody};
 
 /// A change that is made here, and what there is to do when it was.
@@ -92,6 +92,9 @@ pub(super) async fn write(
     let mut kept = match master.writes.write(&request.identity, write).await {
         Written::Answer(answer) => {
             heed(request, master, answer.status);
+            if answer.status.is_success() && entity.collection == Collection::Actions {
+                expect(request, &entity);
+            }
             let answer = Incoming {
                 status: answer.status,
                 headers: answer.headers,
@@ -106,6 +109,13 @@ pub(super) async fn write(
     request.go_along_with(kept.companions());
     put_back(&mut request.http, body);
     Ok(Prepared::Kept(kept))
+}
+
+/// The copy of an action has been written, if it has not been deleted: what it needs may be got.
+fn expect(request: &Request, entity: &Entity) {
+    if let Ok(action) = request.catalog().action(&entity.path()) {
+        request.http.state().invoker().expect(&action);
+    }
 }
 
 /// What is told of a change that cannot be made now.

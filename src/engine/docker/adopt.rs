@@ -140,7 +140,7 @@ impl Adoption {
             Ok(logs) => logs,
             Err(error) => return Err((container, error.into())),
         };
-        let sandbox = DockerSandbox::new(container, summary.id, &made.image, Some(address), logs);
+        let sandbox = DockerSandbox::new(container, summary.id, None, Some(address), logs);
         if !matches!(within(ANSWERS, sandbox.connect()).await, Ok(Ok(_))) {
             let unfit = Unfit::Because("its proxy does not answer");
             return Err((sandbox.into_container(), unfit));

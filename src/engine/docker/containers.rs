@@ -71,6 +71,9 @@ pub struct InspectedContainer {
     /// Its full id.
     #[serde(rename = "Id")]
     pub id: String,
+    /// Id of its image.
+    #[serde(rename = "Image")]
+    pub image: Option<String>,
     /// What its process does.
     #[serde(rename = "State")]
     pub state: ContainerState,
@@ -138,6 +141,9 @@ pub struct ContainerSummary {
     /// Its labels.
     #[serde(rename = "Labels")]
     pub labels: Option<HashMap<String, String>>,
+    /// Id of its image.
+    #[serde(rename = "ImageID")]
+    pub image_id: Option<String>,
 }
 
 impl ContainerSummary {
@@ -242,6 +248,13 @@ impl Client {
             &what,
             &self.call(Call::new(Method::GET, path, &*what)).await?,
         )
+    }
+
+    /// All containers, running or not, whoever's they are.
+    pub(super) async fn all_containers(&self) -> Result<Vec<ContainerSummary>, DockerError> {
+        let what = "list all containers";
+        let call = Call::new(Method::GET, "/containers/json?all=1", what);
+        parse(what, &self.call(call).await?)
     }
 
     /// Opens the stream of what a container prints from now on, in frames.

@@ -1,6 +1,6 @@
 //! Images of the Engine API.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper::Method;
 use miniserde::Deserialize;
@@ -11,12 +11,10 @@ use crate::http::percent::encode;
 use super::client::{Call, Client, broken};
 use super::error::DockerError;
 use super::json::{Lines, parse};
+use super::supply::progress::Line;
 
 /// Time limit of a pull (reference section 7.8) and of an import.
 pub(super) const PULL_LIMIT: Duration = Duration::from_secs(600);
-
-/// How often a pull shows in the log how far it is.
-const PROGRESS: Duration = Duration::from_secs(5);
 
 /// An image that the engine has.
 #[derive(Debug, Deserialize)]
@@ -27,6 +25,9 @@ pub struct Image {
     /// As Go names it: `amd64`, `arm64`, `arm` …
     #[serde(rename = "Architecture")]
     pub architecture: Option<String>,
+    /// Which of these machines: `v6`, `v7`, `v8`.
+    #[serde(rename = "Variant")]
+    pub variant: Option<String>,
     /// Bytes.
     #[serde(rename = "Size")]
     pub size: Option<u64>,
@@ -43,12 +44,13 @@ pub struct ImageSummary {
     pub repo_tags: Option<Vec<String>>,
 }
 
-/// One line of a pull or an import.
-#[derive(Deserialize)]
-struct Progress {
-    id: Option<String>,
-    status: Option<String>,
-    error: Option<String>,
+impl ImageSummary {
+    /// Its names. One that has lost all of them has none.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.repo_tags.as_deref().unwrap_or_default();
+        let names = names.iter().map(String::as_str);
+        names.filter(|name| *name != "<none>:<none>")
+    }
 }
 
 impl Client {
@@ -85,9 +87,25 @@ impl Client {
         }
     }
 
-    /// Pulls an image, `latest` if it has no tag, showing progress in the log. Ends after 10
-    /// minutes at the latest.
-    pub async fn pull_image(&self, image: &str) -> Result<(), DockerError> {
+    /// Removes a name of an image, or one without names by its id, and the image with its last
+    /// name; not one that a container has, running or not: that is a conflict. Not existing is no
+    /// error.
+    pub(super) async fn drop_image(&self, image: &str) -> Result<(), DockerError> {
+        let path = format!("/images/{}", encode(image).replace("%2F", "/"));
+        let what = format!("remove image {image}");
+        match self.call(Call::new(Method::DELETE, path, what)).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    /// Pulls an image, `latest` if it has no tag, and shows `each` line of what the engine tells
+    /// meanwhile. Ends after 10 minutes at the latest.
+    pub(super) async fn pull_image(
+        &self,
+        image: &str,
+        each: impl FnMut(&Line),
+    ) -> Result<(), DockerError> {
         let (name, tag) = name_and_tag(image);
         let what = format!("pull image {image}");
         let query = format!("fromImage={}&tag={}", encode(name), encode(tag));
@@ -97,34 +115,29 @@ impl Client {
             what: what.clone(),
             seconds: PULL_LIMIT.as_secs(),
         };
-        log::info!("pulling image {image}");
         let pull = async {
             let stream = self.stream(call).await?;
-            follow(&what, stream).await
+            follow(&what, stream, each).await
         };
-        within(PULL_LIMIT, pull).await.map_err(|_| late)??;
-        log::info!("pulled image {image}");
-        Ok(())
+        within(PULL_LIMIT, pull).await.map_err(|_| late)?
     }
 }
 
-/// Reads the progress of a pull to its end: an error may be its last line.
-async fn follow(what: &str, mut stream: ResponseStream) -> Result<(), DockerError> {
+/// Reads what is told of a pull to its end: an error may be its last line.
+async fn follow(
+    what: &str,
+    mut stream: ResponseStream,
+    mut each: impl FnMut(&Line),
+) -> Result<(), DockerError> {
     let mut lines = Lines::default();
     let mut failure = None;
-    let mut shown = Instant::now();
     while let Some(chunk) = stream.chunk().await.map_err(|error| broken(what, &error))? {
         lines.push(&chunk, |line| {
-            let Ok(progress) = parse::<Progress>(what, line) else {
+            let Ok(line) = parse::<Line>(what, line) else {
                 return;
             };
-            if progress.error.is_some() {
-                failure = progress.error;
-            } else if shown.elapsed() >= PROGRESS {
-                let id = progress.id.unwrap_or_default();
-                log::info!("{what}: {id} {}", progress.status.unwrap_or_default());
-                shown = Instant::now();
-            }
+            each(&line);
+            failure = line.error.or(failure.take());
         });
     }
     outcome(what, failure)
@@ -146,7 +159,7 @@ pub(super) fn outcome(what: &str, failure: Option<String>) -> Result<(), DockerE
 pub(super) fn error_in(what: &str, answer: &[u8]) -> Option<String> {
     let lines = answer.split(|byte| *byte == b'\n');
     lines
-        .filter_map(|line| parse::<Progress>(what, line).ok()?.error)
+        .filter_map(|line| parse::<Line>(what, line).ok()?.error)
         .next_back()
 }
 

@@ -16,6 +16,12 @@ pub struct Info {
     /// As `uname -m` names it: `x86_64`, `aarch64`, `armv7l` …
     #[serde(rename = "Architecture")]
     pub architecture: Option<String>,
+    /// Release of the kernel, as `uname -r` gives it.
+    #[serde(rename = "KernelVersion")]
+    pub kernel_version: Option<String>,
+    /// Folder of the engine's images and containers, on its machine.
+    #[serde(rename = "DockerRootDir")]
+    pub docker_root_dir: Option<String>,
     /// Whether memory limits work: the kernels of some boards have that cgroup switched off.
     #[serde(rename = "MemoryLimit")]
     pub memory_limit: Option<bool>,
@@ -41,34 +47,5 @@ impl Client {
             what,
             &self.call(Call::new(Method::GET, "/info", what)).await?,
         )
-    }
-}
-
-/// Go's name of an architecture, which Docker uses for images, from that of `uname -m` or Rust.
-pub(super) fn go_architecture(name: &str) -> &str {
-    match name {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "armv6l" | "armv7l" | "armv8l" => "arm",
-        "i386" | "i486" | "i586" | "i686" | "x86" => "386",
-        other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_architectures_agree() {
-        for (kernel, rust) in [
-            ("x86_64", "x86_64"),
-            ("aarch64", "aarch64"),
-            ("armv7l", "arm"),
-            ("riscv64", "riscv64"),
-        ] {
-            assert_eq!(go_architecture(kernel), go_architecture(rust));
-        }
-        assert_ne!(go_architecture("aarch64"), go_architecture("arm"));
     }
 }

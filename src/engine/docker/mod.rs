@@ -19,18 +19,17 @@ mod networks;
 mod registry;
 mod sandbox;
 mod start;
+mod supply;
 mod version;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use smol::Task;
 use smol::lock::Semaphore;
 
-use crate::engine::{Engine, Found, Listener, Sandbox, SandboxSpec, StartError};
-use crate::sync::lock;
+use crate::engine::{Engine, Found, ImageNeed, Listener, Sandbox, SandboxSpec, StartError};
 use crate::{BoxFuture, Executor};
 
 pub use client::Client;
@@ -44,6 +43,10 @@ pub use images::{Image, ImageSummary};
 pub use info::Info;
 pub use labels::DAEMON_LABEL;
 pub use networks::Network;
+pub use supply::{
+    FailedImage, ImageBook, ImageOptions, ImagesStatus, Keeping, OwnImage, PullStatus, Pulled,
+    Templates,
+};
 pub use version::Version;
 
 use adopt::Adoption;
@@ -51,16 +54,10 @@ use freezer::{Freezer, Ways};
 use network::Place;
 use registry::Registry;
 use sandbox::{Container, DockerSandbox};
+use supply::{Choice, Supply, Trial};
 
 /// Containers that are started, or removed, at a time (reference section 7.8).
 const AT_A_TIME: usize = 10;
-
-/// Images that are pulled at a time.
-const PULLS: usize = 3;
-
-/// How long a registry that could not be reached is left in peace, if there is an image to use
-/// instead. Finding out may take 20 s of DNS time-outs, before each start.
-const REGISTRY_REST: Duration = Duration::from_secs(300);
 
 /// Attempts to find a name that no container has.
 const NAMES: usize = 5;
@@ -77,6 +74,8 @@ pub struct DockerOptions {
     pub daemon_id: String,
     /// What is told of the engine and its containers as it happens.
     pub events: Listener,
+    /// How images are chosen and kept.
+    pub images: ImageOptions,
 }
 
 /// A Docker Engine as a source of sandboxes. It goes away and comes back without more ado: calls
@@ -89,9 +88,7 @@ pub struct DockerEngine {
     registry: Arc<Registry>,
     ways: Arc<Ways>,
     starts: Semaphore,
-    pulls: Semaphore,
-    /// Since when no registry can be reached.
-    registry_away: Mutex<Option<Instant>>,
+    supply: Arc<Supply>,
     _events: Task<()>,
 }
 
@@ -121,6 +118,7 @@ impl DockerEngine {
             place.network
         );
         Ok(Arc::new(DockerEngine {
+            supply: Arc::new(Supply::new(client.clone(), options.images)),
             client,
             place,
             daemon,
@@ -128,8 +126,6 @@ impl DockerEngine {
             registry,
             ways,
             starts: Semaphore::new(AT_A_TIME),
-            pulls: Semaphore::new(PULLS),
-            registry_away: Mutex::new(None),
             _events: executor.spawn(events),
         }))
     }
@@ -148,6 +144,17 @@ impl DockerEngine {
     /// the network has no gateway.
     pub fn gateway(&self) -> Option<IpAddr> {
         self.place.address
+    }
+
+    /// From now on the images that OWL pulls are noted in this book, and go when nobody needs
+    /// them any more.
+    pub fn keep_images(&self, book: Arc<dyn ImageBook>) {
+        self.supply.keep(book);
+    }
+
+    /// How things stand with images: pulls under way, and what could not be got.
+    pub fn images(&self) -> ImagesStatus {
+        self.supply.status()
     }
 
     /// What the engine says of itself.
@@ -175,32 +182,28 @@ impl DockerEngine {
     }
 
     async fn start_sandbox(&self, spec: &SandboxSpec) -> Result<DockerSandbox, StartError> {
-        let Some(image) = spec.image.as_deref() else {
+        let Some(need) = ImageNeed::of(spec) else {
             return Err(StartError::Failed(format!(
                 "kind {} has no image in the runtimes manifest",
                 spec.kind
             )));
         };
-        let mut may_pull = spec.pull;
-        if start::pulls_first(spec, image) {
-            self.pull_newer(spec, image).await?;
-            may_pull = false;
-        }
+        let mut is_sure = false;
         loop {
+            let image = self.supply.image(&need).await?;
             let permit = self.starts.acquire().await;
-            match self.create(spec, image).await {
-                Ok((container, id)) => return self.launch(container, id, image).await,
-                Err(error) if error.is_not_found() && may_pull => {
+            match self.create(spec, &image.reference).await {
+                Ok((container, id)) => return self.launch(container, id, &need, image).await,
+                // What was remembered has been removed meanwhile.
+                Err(error) if error.is_not_found() && !is_sure => {
                     drop(permit);
-                    self.pull(image)
-                        .await
-                        .map_err(|error| start::pull_failed(spec, image, &error))?;
-                    may_pull = false;
+                    self.supply.is_gone(&need.name);
+                    is_sure = true;
                 }
                 Err(error) if error.is_not_found() => {
-                    return Err(start::image_missing(spec, image, error.to_string()));
+                    return Err(start::image_missing(&need, error.to_string()));
                 }
-                Err(error) => return Err(start::start_failed(image, &error)),
+                Err(error) => return Err(start::start_failed(&image.reference, &error)),
             }
         }
     }
@@ -229,8 +232,10 @@ impl DockerEngine {
         &self,
         container: Container,
         id: String,
-        image: &str,
+        need: &ImageNeed,
+        image: Choice,
     ) -> Result<DockerSandbox, StartError> {
+        let trial = Trial::of(&self.supply, &image);
         let launched = async {
             // Before the start, so that nothing is missed.
             let logs = self.client.attach_container(&container.name).await?;
@@ -238,9 +243,12 @@ impl DockerEngine {
             let inspected = self.client.inspect_container(&container.name).await?;
             Ok((logs, inspected))
         };
-        let (logs, inspected) = launched
-            .await
-            .map_err(|error| start::start_failed(image, &error))?;
+        let (logs, inspected) = launched.await.map_err(|error: DockerError| {
+            let refusal = trial.and_then(|trial| trial.refusal(&error.to_string()));
+            refusal.unwrap_or_else(|| start::start_failed(&image.reference, &error))
+        })?;
+        let told = inspected.image.as_deref();
+        let image = self.supply.started(need, image, told).await;
         let address = inspected.address_in(&self.place.network);
         if address.is_none() && inspected.state.running {
             return Err(StartError::Failed(format!(
@@ -252,37 +260,8 @@ impl DockerEngine {
             let freezer = Freezer::new(self.ways.clone(), id.clone(), process);
             container.fate().set_started(freezer);
         }
-        Ok(DockerSandbox::new(container, id, image, address, logs))
-    }
-
-    async fn pull(&self, image: &str) -> Result<(), DockerError> {
-        let _permit = self.pulls.acquire().await;
-        self.client.pull_image(image).await
-    }
-
-    /// Pulls an image that may be there in an older form, which has to do while no registry can
-    /// be reached.
-    async fn pull_newer(&self, spec: &SandboxSpec, image: &str) -> Result<(), StartError> {
-        let away = *lock(&self.registry_away);
-        let resting = away.is_some_and(|since| since.elapsed() < REGISTRY_REST);
-        if resting && self.has_image(image).await {
-            return Ok(());
-        }
-        let result = self.pull(image).await;
-        let away = result.as_ref().is_err_and(start::is_registry_away);
-        *lock(&self.registry_away) = away.then(Instant::now);
-        match result {
-            Ok(()) => Ok(()),
-            Err(error) if away && self.has_image(image).await => {
-                log::warn!("{error}; using the image that is there");
-                Ok(())
-            }
-            Err(error) => Err(start::pull_failed(spec, image, &error)),
-        }
-    }
-
-    async fn has_image(&self, image: &str) -> bool {
-        matches!(self.client.inspect_image(image).await, Ok(Some(_)))
+        let trial = Trial::of(&self.supply, &image);
+        Ok(DockerSandbox::new(container, id, trial, address, logs))
     }
 }
 
@@ -318,6 +297,10 @@ impl Engine for DockerEngine {
             };
             adoption.adopt(containers).await
         })
+    }
+
+    fn expect_image(&self, need: ImageNeed) {
+        self.supply.expect(need);
     }
 }
 

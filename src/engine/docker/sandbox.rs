@@ -11,15 +11,15 @@ use smol::{Task, Timer};
 
 use crate::BoxFuture;
 use crate::engine::logs::LogSink;
-use crate::engine::{FreezeError, Sandbox};
+use crate::engine::{FreezeError, Mismatch, Sandbox};
 use crate::http::client::{Endpoint, ResponseStream, Wire};
 
 use super::client::Client;
 use super::containers::CreateContainer;
 use super::error::DockerError;
 use super::frames::Frames;
-use super::info::go_architecture;
 use super::registry::{Fate, Registry};
+use super::supply::Trial;
 
 /// Port of the proxy in every image (reference section 7).
 const PORT: u16 = 8080;
@@ -150,7 +150,8 @@ impl Drop for Container {
 /// A container that was started.
 pub(super) struct DockerSandbox {
     id: String,
-    image: String,
+    /// Watched if its image is made for other machines.
+    trial: Option<Arc<Trial>>,
     /// None if it ended before it could be asked for.
     address: Option<IpAddr>,
     logs: LogSink,
@@ -163,18 +164,18 @@ impl DockerSandbox {
     pub(super) fn new(
         container: Container,
         id: String,
-        image: &str,
+        trial: Option<Arc<Trial>>,
         address: Option<IpAddr>,
         stream: ResponseStream,
     ) -> Self {
         let logs = LogSink::new();
-        let pump = pump(stream, logs.clone(), container.name.clone());
+        let pump = pump(stream, logs.clone(), container.name.clone(), trial.clone());
         if address.is_none() {
             container.fate.set_ended();
         }
         DockerSandbox {
             id,
-            image: image.to_owned(),
+            trial,
             address,
             logs,
             _pump: container.client.executor().spawn(pump),
@@ -191,13 +192,18 @@ impl DockerSandbox {
 }
 
 /// Feeds what a container prints to its sink.
-async fn pump(mut stream: ResponseStream, logs: LogSink, name: String) {
+async fn pump(mut stream: ResponseStream, logs: LogSink, name: String, trial: Option<Arc<Trial>>) {
     let mut frames = Frames::default();
     loop {
         match stream.chunk().await {
             Ok(Some(chunk)) => {
                 let now = SystemTime::now();
-                let push = |stream, payload: &[u8]| logs.push(stream, payload, now);
+                let push = |stream, payload: &[u8]| {
+                    if let Some(trial) = &trial {
+                        trial.prints(payload);
+                    }
+                    logs.push(stream, payload, now);
+                };
                 if frames.push(&chunk, push).is_err() {
                     log::warn!("the logs of container {name} are not in frames: given up");
                     break;
@@ -214,17 +220,8 @@ async fn pump(mut stream: ResponseStream, logs: LogSink, name: String) {
 }
 
 impl Sandbox for DockerSandbox {
-    fn is_foreign(&self) -> BoxFuture<'_, bool> {
-        Box::pin(async {
-            let client = &self.container.client;
-            let image = client.inspect_image(&self.image).await.ok().flatten();
-            let image = image.and_then(|image| image.architecture);
-            let engine = client.info().await.ok().and_then(|info| info.architecture);
-            match (image, engine) {
-                (Some(image), Some(engine)) => go_architecture(&image) != go_architecture(&engine),
-                _ => false,
-            }
-        })
+    fn foreign(&self) -> BoxFuture<'_, Option<(String, Mismatch)>> {
+        Box::pin(async { self.trial.as_ref()?.verdict().await })
     }
 
     fn id(&self) -> &str {

@@ -1,7 +1,7 @@
 //! How a sandbox becomes a container: its settings, and what failures mean (reference section
 //! 7.8). No I/O.
 
-use crate::engine::{SandboxSpec, StartError};
+use crate::engine::{ImageNeed, SandboxSpec, StartError};
 
 use super::containers::{CreateContainer, HostConfig, LogConfig, Ulimit};
 use super::error::DockerError;
@@ -82,25 +82,36 @@ pub(super) fn container(
     }
 }
 
-/// Whether the image is pulled even if the engine has it: a user's `latest` may have changed.
-pub(super) fn pulls_first(spec: &SandboxSpec, image: &str) -> bool {
-    spec.pull && spec.blackbox && name_and_tag(image).1 == "latest"
+impl ImageNeed {
+    /// The image of a sandbox, if that has one.
+    pub(super) fn of(spec: &SandboxSpec) -> Option<Self> {
+        Some(ImageNeed {
+            name: spec.image.clone()?,
+            blackbox: spec.blackbox,
+            pull: spec.pull,
+        })
+    }
+
+    /// Whether it is pulled even if the engine has it: a user's `latest` may have changed.
+    pub(super) fn pulls_first(&self) -> bool {
+        self.pull && self.blackbox && name_and_tag(&self.name).1 == "latest"
+    }
 }
 
 /// A pull that failed.
-pub(super) fn pull_failed(spec: &SandboxSpec, image: &str, error: &DockerError) -> StartError {
+pub(super) fn pull_failed(need: &ImageNeed, error: &DockerError) -> StartError {
     if error.is_unavailable() {
         StartError::Unavailable(error.to_string())
     } else {
-        image_missing(spec, image, error.to_string())
+        image_missing(need, error.to_string())
     }
 }
 
 /// The engine has no such image, and there will be none.
-pub(super) fn image_missing(spec: &SandboxSpec, image: &str, reason: String) -> StartError {
-    if spec.blackbox {
+pub(super) fn image_missing(need: &ImageNeed, reason: String) -> StartError {
+    if need.blackbox {
         StartError::Pull {
-            image: image.to_owned(),
+            image: need.name.clone(),
             reason,
         }
     } else {
@@ -242,13 +253,20 @@ mod tests {
 
     #[test]
     fn only_a_users_latest_is_pulled_first() {
-        let mut blackbox = spec(true);
-        assert!(pulls_first(&blackbox, "me/image"));
-        assert!(pulls_first(&blackbox, "me/image:latest"));
-        assert!(!pulls_first(&blackbox, "me/image:1.0"));
-        assert!(!pulls_first(&spec(false), "me/image"));
-        blackbox.pull = false;
-        assert!(!pulls_first(&blackbox, "me/image"));
+        let pulls_first = |blackbox, pull, name: &str| {
+            let name = name.to_owned();
+            let need = ImageNeed {
+                name,
+                blackbox,
+                pull,
+            };
+            need.pulls_first()
+        };
+        assert!(pulls_first(true, true, "me/image"));
+        assert!(pulls_first(true, true, "me/image:latest"));
+        assert!(!pulls_first(true, true, "me/image:1.0"));
+        assert!(!pulls_first(false, true, "me/image"));
+        assert!(!pulls_first(true, false, "me/image"));
     }
 
     #[test]
@@ -258,16 +276,17 @@ mod tests {
             reason: "x".into(),
         };
         let denied = refused("pull access denied for me/image");
+        let need = |blackbox| ImageNeed::of(&spec(blackbox)).expect("has an image");
         assert!(matches!(
-            pull_failed(&spec(true), "i", &denied),
+            pull_failed(&need(true), &denied),
             StartError::Pull { .. }
         ));
         assert!(matches!(
-            pull_failed(&spec(false), "i", &denied),
+            pull_failed(&need(false), &denied),
             StartError::Missing(_)
         ));
         assert!(matches!(
-            pull_failed(&spec(true), "i", &away),
+            pull_failed(&need(true), &away),
             StartError::Unavailable(_)
         ));
         for message in [

@@ -13,7 +13,7 @@ use super::super::burst::Sent;
 use super::super::*;
 use crate::BoxFuture;
 use crate::engine::logs::{LogSink, SENTINEL, Stream};
-use crate::engine::{Engine, Sandbox, SandboxSpec, StartError};
+use crate::engine::{Engine, Mismatch, Sandbox, SandboxSpec, StartError};
 use crate::entity::{Action, ActionLimits, Activation, Exec, Parameters};
 use crate::http::client::{Endpoint, Wire};
 use crate::pool;
@@ -167,8 +167,12 @@ impl Sandbox for ScriptedSandbox {
         self.foreign
     }
 
-    fn is_foreign(&self) -> BoxFuture<'_, bool> {
-        Box::pin(async { self.foreign })
+    fn foreign(&self) -> BoxFuture<'_, Option<(String, Mismatch)>> {
+        let mismatch = Mismatch {
+            image: "s390x".into(),
+            engine: "arm64".into(),
+        };
+        Box::pin(async { self.foreign.then(|| ("me/thing".into(), mismatch)) })
     }
 
     fn killed_for_memory(&self) -> BoxFuture<'_, bool> {

@@ -15,7 +15,7 @@ use tar::{Builder, EntryType, Header};
 use super::client::Client;
 use super::error::DockerError;
 use super::images::{Image, error_in, name_and_tag, outcome};
-use super::info::go_architecture;
+use super::supply::platform::Platform;
 use crate::http::percent::encode;
 use files::{Needs, SELF};
 
@@ -63,7 +63,8 @@ async fn check_architecture(client: &Client) -> Result<(), DockerError> {
         return Ok(());
     };
     let own = std::env::consts::ARCH;
-    if go_architecture(&engine) == go_architecture(own) {
+    let architecture = |name| Platform::new(name, None).architecture().to_owned();
+    if architecture(&engine) == architecture(own) {
         return Ok(());
     }
     Err(DockerError::Pack {
