@@ -10,7 +10,6 @@ use smol::lock::SemaphoreGuardArc;
 use super::burst::Sent;
 use crate::catalog::Resolved;
 use crate::entity::{Action, Activation, ActivationId, Identity};
-use crate::pool::Refusal;
 
 /// What the API asks for, after its own checks: rights, throttles, sizes, final parameters.
 pub struct Call {
@@ -91,15 +90,3 @@ impl fmt::Display for InvokeError {
 }
 
 impl std::error::Error for InvokeError {}
-
-impl From<Refusal> for InvokeError {
-    fn from(refusal: Refusal) -> Self {
-        let text = refusal.to_string();
-        match refusal {
-            Refusal::Stopping | Refusal::NoCapacity | Refusal::TooLarge { .. } => {
-                InvokeError::Unavailable(text)
-            }
-            Refusal::QueueFull(_) | Refusal::NoMemory => InvokeError::Overloaded(text),
-        }
-    }
-}

@@ -9,7 +9,7 @@ use crate::invoke::execute::Finished;
 use crate::invoke::record::Reached;
 use crate::invoke::run::{Errant, Ran};
 use crate::invoke::{Call, Inner, InvokeError, admission};
-use crate::pool::{Outlook, Wait};
+use crate::pool::{Outlook, Refusal, Wait};
 use crate::upstream::Upstream;
 
 /// Where an activation begins.
@@ -92,7 +92,7 @@ impl Inner {
     /// No place takes it now, and why.
     pub(in crate::invoke) fn place(&self, call: &Call) -> Result<Place, InvokeError> {
         let Some(burst) = &self.burst else {
-            return Ok(Place::Pool(self.request(call)?));
+            return Ok(Place::Pool(self.request_here(call)?));
         };
         let placement = burst.placement(&call.action);
         if !placement.leads_away(burst.on_failure) {
@@ -100,7 +100,7 @@ impl Inner {
             if let Err(unable) = self.home_here(call) {
                 return Err(unable.into());
             }
-            return Ok(Place::Pool(self.request(call)?));
+            return Ok(Place::Pool(self.request_here(call)?));
         }
         let mut course = match placement {
             // Most run here, at no cost.
@@ -165,19 +165,34 @@ impl Inner {
     fn ask_pool(&self, burst: &Burst, call: &Call) -> Result<Wait, Unable> {
         match self.unfit(burst, call) {
             Some(unable) => Err(unable),
-            None => self.request(call).map_err(Unable::from),
+            None => self.request_here(call),
         }
+    }
+
+    /// Asks the pool. Of two limits that an action is beyond, the one of all actions is told.
+    fn request_here(&self, call: &Call) -> Result<Wait, Unable> {
+        self.request(call).map_err(|refusal| {
+            let too_large = matches!(refusal, Refusal::TooLarge { .. });
+            let beyond = too_large.then(|| self.beyond(call)).flatten();
+            beyond.unwrap_or_else(|| refusal.into())
+        })
+    }
+
+    /// Why an action is one that this gateway does not run at all; none if it does.
+    fn beyond(&self, call: &Call) -> Option<Unable> {
+        let beyond = self.settings.actions.check(&call.action.limits).err()?;
+        Some(Unable {
+            reason: Reason::Limits,
+            status: Status::ApplicationError,
+            message: format!("This gateway does not run the action: {beyond}."),
+        })
     }
 
     /// Why what an action needs is not to be had here; none if it may be tried. Limits that its
     /// namespace has here are none of that: what they forbid, nobody is asked to do instead.
     fn unfit(&self, burst: &Burst, call: &Call) -> Option<Unable> {
-        if let Err(beyond) = self.settings.actions.check(&call.action.limits) {
-            return Some(Unable {
-                reason: Reason::Limits,
-                status: Status::ApplicationError,
-                message: format!("This gateway does not run the action: {beyond}."),
-            });
+        if let Some(unable) = self.beyond(call) {
+            return Some(unable);
         }
         match self.home_here(call) {
             Err(unable) => Some(unable),
