@@ -1,11 +1,20 @@
 //! The lock that keeps two daemons off one store.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::error::StoreError;
+
+/// How long is waited for the lock of a process that has ended. A child that it was just starting
+/// has the lock, too, until it runs its own program.
+const LEAVING: Duration = Duration::from_secs(5);
+
+/// How often it is looked then.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Held while it lives. The kernel releases it when the process ends, however it ends.
 #[derive(Debug)]
@@ -14,7 +23,8 @@ pub(super) struct DaemonLock {
 }
 
 impl DaemonLock {
-    /// Takes the lock of the store in `dir` and writes this process's id into it.
+    /// Takes the lock of the store in `dir` and writes this process's id into it. Waits for some
+    /// seconds at most, if the one that has it has ended.
     ///
     /// # Errors
     /// [`StoreError::Locked`] with the id of the process that has it.
@@ -29,20 +39,32 @@ impl DaemonLock {
             .mode(0o600)
             .open(&path)
             .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // Without its number the message is still useful.
-                let _ = file.take(16).read_to_string(&mut holder);
-                return Err(StoreError::Locked(in_use(dir, holder.trim())));
+        let until = Instant::now() + LEAVING;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {
+                    // Without its number the message is still useful.
+                    let holder = fs::read_to_string(&path).unwrap_or_default();
+                    let holder = holder.trim();
+                    if !has_ended(holder) || Instant::now() >= until {
+                        return Err(StoreError::Locked(in_use(dir, holder)));
+                    }
+                    thread::sleep(LOOK);
+                }
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         file.set_len(0).map_err(failed)?;
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
         Ok(DaemonLock { _file: file })
     }
+}
+
+/// Whether there is no process of this number.
+fn has_ended(pid: &str) -> bool {
+    let is_number = pid.parse::<u32>().is_ok();
+    is_number && !Path::new("/proc").join(pid).exists()
 }
 
 fn in_use(dir: &Path, holder: &str) -> String {
@@ -72,5 +94,19 @@ mod tests {
         assert!(text.contains(&dir.path().display().to_string()));
         drop(lock);
         DaemonLock::take(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn what_an_ended_process_has_left_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = DaemonLock::take(dir.path()).unwrap();
+        // No process has a number that high.
+        fs::write(dir.path().join("daemon.lock"), u32::MAX.to_string()).unwrap();
+        let child = thread::spawn(move || {
+            thread::sleep(10 * LOOK);
+            drop(lock);
+        });
+        DaemonLock::take(dir.path()).unwrap();
+        child.join().unwrap();
     }
 }
