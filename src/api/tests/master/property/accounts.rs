@@ -50,6 +50,10 @@ impl World {
             let Some(at) = effect.by else { continue };
             let is_opened =
                 |it: &Decided| it.at == at && !it.dropped && it.entry.path == effect.path;
+            // Who enables or disables a rule leaves what others have made of it.
+            if effect.method == Method::Post {
+                continue;
+            }
             // A binding whose package is gone is deleted unseen.
             let unseen = effect.method == Method::Delete && effect.path == "guest/q";
             if unseen || decided.iter().any(is_opened) {
