@@ -1,6 +1,6 @@
 //! What comes back of what a tier has taken: by its id, after a restart, large, or beyond limits.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::bursts::{error, place};
 use super::play::{named, play};
