@@ -187,10 +187,16 @@ fn limits_beyond_those_of_the_gateway() {
     assert!(matches!(refusal, InvokeError::Unavailable(_)));
     assert!(refusal.to_string().contains(told), "{refusal}");
     assert_eq!(error(&record).1, refusal.to_string());
-    // It may not leave: OpenWhisk's own answer.
+    // It may not leave: what is more than all of the pool is told at once, else OpenWhisk's own
+    // answer.
     let bench = cloud.gateway(2, false);
     bench.put(large("memory", 100_000, 1000));
-    let record = bench.record_of("memory", &json!({}));
+    let refusal = bench.refusal(bench.call_of("memory", &json!({}), WAIT));
+    assert!(matches!(refusal, InvokeError::Unavailable(_)));
+    assert!(refusal.to_string().contains("100000 MB"), "{refusal}");
+    bench.put(large("more", 1000, 1000));
+    let told = "memory size 1000 MB exceeds allowed threshold of 512 MB";
+    let record = bench.record_of("more", &json!({}));
     assert_eq!(error(&record), ("application error", told));
     assert_eq!(cloud.invocations(0).len(), 2);
 }
