@@ -19,7 +19,17 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Held while it lives. The kernel releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub(super) struct DaemonLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for DaemonLock {
+    /// Says so, rather than only closing the file: a child that is just being started may have it
+    /// open, too.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            log::warn!("cannot release the lock of the store: {error}");
+        }
+    }
 }
 
 impl DaemonLock {
@@ -57,7 +67,7 @@ impl DaemonLock {
         }
         file.set_len(0).map_err(failed)?;
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
-        Ok(DaemonLock { _file: file })
+        Ok(DaemonLock { file })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
 use heed::MdbError;
@@ -20,6 +21,13 @@ const EVICT_STEP: usize = 64;
 
 /// Commits after which the pages that one commit gave back can be used.
 const PAGES_COME_BACK: u32 = 2;
+
+/// How long readers are waited for who keep the pages that a commit needs; they are done within
+/// milliseconds, unless their thread does not run.
+const READERS_END: Duration = Duration::from_millis(500);
+
+/// How often it is looked meanwhile.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// About how many places of the file a record is in.
 const PLACES: usize = 4;
@@ -42,6 +50,9 @@ pub(super) struct Writer {
     parked: VecDeque<Operation>,
     /// Whether the last commit failed: failures are told once, and so is their end.
     failing: bool,
+    /// How much longer readers are waited for, until a wait was of use or nothing is to do: a store
+    /// that is full for good does not hold up what else is written.
+    forbearance: Duration,
 }
 
 impl Writer {
@@ -52,6 +63,7 @@ impl Writer {
             limits,
             parked: VecDeque::new(),
             failing: false,
+            forbearance: READERS_END,
         }
     }
 
@@ -64,7 +76,10 @@ impl Writer {
                     self.serve(batch);
                     PAUSE
                 }
-                Work::Idle => self.tidy(),
+                Work::Idle => {
+                    self.forbearance = READERS_END;
+                    self.tidy()
+                }
                 Work::Closed => break,
             };
         }
@@ -153,19 +168,35 @@ impl Writer {
     }
 
     /// Commits, and where the map is full evicts more and more until it works or nothing is left.
-    fn commit_with_room(&self, operations: &[Operation]) -> Result<Vec<Done>, heed::Error> {
+    /// Pages that were given back cannot be used while somebody reads who began before that.
+    fn commit_with_room(&mut self, operations: &[Operation]) -> Result<Vec<Done>, heed::Error> {
         let mut step = EVICT_STEP;
         let mut turns = 0;
+        let mut waited = false;
         loop {
-            match self.commit(operations) {
-                Err(heed::Error::Mdb(MdbError::MapFull)) if turns < PAGES_COME_BACK => {
-                    self.environment.clear_stale_readers()?;
-                    if self.evict(step, true)? == 0 {
-                        turns += 1;
-                    }
-                    step *= 2;
+            let result = self.commit(operations);
+            if !matches!(result, Err(heed::Error::Mdb(MdbError::MapFull))) {
+                if waited && result.is_ok() {
+                    self.forbearance = READERS_END;
                 }
-                result => return result,
+                return result;
+            }
+            // Several at a time are tried one by one, which needs less.
+            let may_wait = operations.len() == 1 && !self.forbearance.is_zero();
+            if turns >= PAGES_COME_BACK && !may_wait {
+                return result;
+            }
+            self.environment.clear_stale_readers()?;
+            match self.evict(step, true) {
+                // What goes needs pages, too.
+                Ok(0) | Err(heed::Error::Mdb(MdbError::MapFull)) => turns += 1,
+                evicted => _ = evicted?,
+            }
+            step = step.saturating_mul(2);
+            if turns > PAGES_COME_BACK {
+                waited = true;
+                self.forbearance = self.forbearance.saturating_sub(LOOK);
+                thread::sleep(LOOK);
             }
         }
     }

@@ -76,3 +76,40 @@ fn a_store_that_is_full_of_notes_can_be_emptied() {
     }
     assert!(store.usage().unwrap().bytes < 1 << 20);
 }
+
+/// Reads for a while, as a thread does that gets no time, and so keeps old pages.
+fn reads_for(store: &Store, time: Duration) -> std::thread::JoinHandle<()> {
+    let (begun, reads) = std::sync::mpsc::channel();
+    let store = store.clone();
+    let reader = std::thread::spawn(move || {
+        let visit = &mut |_: NoteKey, _: &[u8]| {
+            begun.send(()).unwrap();
+            std::thread::sleep(time);
+            ControlFlow::Break(())
+        };
+        store
+            .visit_notes(NoteKind::Journal, b"", None, visit)
+            .unwrap();
+    });
+    reads.recv().unwrap();
+    reader
+}
+
+#[test]
+fn a_reader_makes_no_store_full() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let note = Change::Note {
+        key: NoteKey::numbered(NoteKind::Journal, 1),
+        text: vec![7; 10].into(),
+    };
+    block_on(store.write_all(vec![note])).unwrap();
+    for (id, start) in ids(7).zip(0..400) {
+        block_on(store.put_activation(row(id, "guest", "a", 1 << 60 | start, 20_000))).unwrap();
+    }
+    let reader = reads_for(&store, Duration::from_millis(100));
+    for id in ids(8).take(10) {
+        block_on(store.accept(id, vec![b'x'; 100_000])).unwrap();
+    }
+    reader.join().unwrap();
+}
