@@ -302,15 +302,16 @@ fn what_owl_has_pulled_goes_when_room_is_needed_and_nothing_else() {
         let book = Arc::new(Book::default());
         engine.keep_images(book.clone());
         let registry = Registry::start(&engine_host());
-        let tag = |name: &str| format!("{}:1", registry.name(&format!("owl-test/{name}")));
+        // Of these, what has come is asked for again with each start.
+        let tag = |name: &str| registry.name(&format!("owl-test/{name}"));
         let names = ["unused", "named", "in-use", "taken", "before"].map(tag);
         let [unused, named, in_use, taken, before] = names.clone();
         for name in ["unused", "named", "in-use", "taken", "before"] {
-            registry.publish(&format!("owl-test/{name}"), "1", &picture(name));
+            registry.publish(&format!("owl-test/{name}"), "latest", &picture(name));
         }
-        // Somebody else has this one already, as what it was then.
+        // Somebody else has this one already, as what it was then: the newer one becomes theirs.
         let path = format!(
-            "/images/{IMAGE}/tag?repo={}&tag=1",
+            "/images/{IMAGE}/tag?repo={}&tag=latest",
             registry.name("owl-test/before")
         );
         docker(&fixture.executor, "POST", &path, Value::Null).await;
@@ -325,13 +326,14 @@ fn what_owl_has_pulled_goes_when_room_is_needed_and_nothing_else() {
         let running = pull(&in_use).await;
         wait_until("all are noted", async || book.names().len() == 4).await;
         assert!(!book.names().contains(&before), "it was there");
+        assert!(registry.count("GET", "/owl-test/before/blobs/") > 0);
         // Somebody makes one of them theirs, and most are not named any more.
         let theirs = registry.name("owl-test/theirs");
         let path = format!("/images/{taken}/tag?repo={theirs}&tag=1");
         docker(&fixture.executor, "POST", &path, Value::Null).await;
         *book.named.lock().expect("the book") = vec![named.clone()];
         // It looks when something is pulled.
-        registry.publish("owl-test/last", "1", &picture("last"));
+        registry.publish("owl-test/last", "latest", &picture("last"));
         let last = tag("last");
         book.named.lock().expect("the book").push(last.clone());
         engine.expect_image(need(&last));
