@@ -105,7 +105,7 @@ impl Registry {
         self.shelf.tags.lock().expect("the tags").extend([tags]);
     }
 
-    /// From now on layers come to their half only, until the gate is opened.
+    /// From now on layers come slowly, and to their half only, until the gate is opened.
     pub fn shut(&self) {
         *self.shelf.shut.lock().expect("the gate") = true;
     }

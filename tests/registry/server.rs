@@ -2,10 +2,16 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
 
 use super::Shelf;
 
 pub const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+
+/// What is sent of a layer at a time while the gate is shut, and then.
+const PIECE: usize = 32 << 10;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Answers the one request of a connection.
 pub fn serve(mut stream: TcpStream, shelf: &Shelf) {
@@ -77,8 +83,13 @@ fn answer(stream: &mut TcpStream, request: &Request, shelf: &Shelf) -> std::io::
         return stream.write_all(rest);
     }
     let (first, second) = rest.split_at(rest.len() / 2);
-    stream.write_all(first)?;
-    stream.flush()?;
+    for piece in first.chunks(PIECE) {
+        stream.write_all(piece)?;
+        // Engines tell of what comes, and not of what has come.
+        if *shelf.shut.lock().expect("the gate") {
+            thread::sleep(PAUSE);
+        }
+    }
     let mut shut = shelf.shut.lock().expect("the gate");
     while *shut {
         shut = shelf.opened.wait(shut).expect("the gate");

@@ -79,6 +79,8 @@ impl Platform {
             (_, "" | "unknown") => Fit::Native,
             ("arm", "arm") if image.arm_version() <= self.arm_version() => Fit::Native,
             (machine, image) if machine == image && machine != "arm" => Fit::Native,
+            // Podman tells of no variant.
+            ("arm", "arm") if self.variant.is_none() => Fit::Compatible,
             // Not every such processor does, and not every kernel lets it: seen when it is tried.
             ("arm64", "arm") | ("amd64", "386") => Fit::Compatible,
             _ if emulated() => Fit::Emulated,
@@ -145,6 +147,8 @@ mod tests {
             ("arm/v7", "arm/v8", Fit::Foreign),
             ("arm/v7", "arm64", Fit::Foreign),
             ("arm/v6", "arm/v7", Fit::Foreign),
+            ("arm", "arm", Fit::Native),
+            ("arm", "arm/v7", Fit::Compatible),
             ("armv8l", "arm/v7", Fit::Native),
             ("riscv64", "riscv64", Fit::Native),
         ] {
