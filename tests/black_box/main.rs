@@ -5,6 +5,7 @@
 
 mod actions;
 mod activations;
+mod adoption;
 mod bad_input;
 mod builtin;
 mod client;
