@@ -16,6 +16,9 @@ pub(super) const PATIENCE: f32 = 10.0;
 /// How long a sandbox that was made ready without a known call ahead stays, in milliseconds.
 const UNEXPECTED: i64 = 30_000;
 
+/// Periods are looked for down to the longest idle time, divided by this.
+const SHORT: i64 = 30;
+
 /// Bounds of what is kept warm.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -101,9 +104,9 @@ impl Warmth {
 
     /// An action is called. `whose` names the action and the namespace that its sandboxes are for.
     pub fn arrived(&mut self, now: Instant, whose: &str) {
-        let now = self.moment(now);
+        let (now, shortest) = (self.moment(now), self.shortest());
         let profile = self.book.profile(now, whose);
-        profile.arrived(now);
+        profile.arrived(now, shortest);
         self.has_changed = true;
         let look = next_look(profile, now);
         self.begins = earlier(self.begins, look);
@@ -192,7 +195,6 @@ impl Warmth {
         if self.due().is_none_or(|due| due > now) {
             return;
         }
-        self.prepare(now, out);
         self.idle.retain(|idle| {
             let stays = idle.until > now;
             if !stays {
@@ -200,6 +202,7 @@ impl Warmth {
             }
             stays
         });
+        self.prepare(now, out);
         self.ends = self.idle.iter().map(|idle| idle.until).min();
         let looks = self.book.each();
         let looks = looks.filter_map(|(_, _, profile)| next_look(profile, now));
@@ -339,17 +342,25 @@ impl Warmth {
 
     /// Sees to calls that are near.
     fn prepare(&mut self, now: i64, out: &mut Vec<Advice>) {
-        let mut wanted = Vec::new();
+        let (mut wanted, bound) = (Vec::new(), self.bound());
         for (bookmark, whose, profile) in self.book.each() {
             let Some(expected) = profile.expected(now) else {
                 continue;
             };
-            if profile.begin(expected) > now || !profile.prepare(expected) {
+            if !profile.is_due(now, expected) {
                 continue;
             }
             let until = expected.at + expected.late;
             let mut idle = self.idle.iter_mut().rev();
-            match idle.find(|idle| idle.profile == Some(bookmark)) {
+            let idle = idle.find(|idle| idle.profile == Some(bookmark));
+            if let Some(idle) = &idle
+                && idle.since + bound <= expected.at
+            {
+                profile.postpone(idle.since + bound + 1);
+                continue;
+            }
+            profile.prepare(expected);
+            match idle {
                 Some(idle) => idle.until = idle.until.max(until),
                 // The one that runs now will be there.
                 None if profile.is_running() => {}
@@ -431,6 +442,11 @@ impl Warmth {
         i64::try_from(self.settings.idle.as_millis()).unwrap_or(i64::MAX / 4)
     }
 
+    /// Shortest period of calls that is looked for: what comes sooner finds its sandbox anyway.
+    fn shortest(&self) -> i64 {
+        (self.bound() / SHORT).clamp(1_000, 20_000)
+    }
+
     fn moment(&self, now: Instant) -> i64 {
         let since = now.saturating_duration_since(self.zero).as_millis();
         i64::try_from(since).unwrap_or(i64::MAX / 4)
@@ -454,14 +470,9 @@ fn keep(gaps: &Gaps, bound: i64, least: f32) -> i64 {
     }
 }
 
-/// When there is something to do about the next expected call: to prepare for it, or to see that
-/// it has not come.
+/// When there is something to do about the next expected call.
 fn next_look(profile: &Profile, now: i64) -> Option<i64> {
-    let expected = profile.expected(now)?;
-    Some(match profile.is_prepared(expected) {
-        true => expected.at + expected.late + 1,
-        false => profile.begin(expected),
-    })
+    Some(profile.look(profile.expected(now)?))
 }
 
 #[cfg(test)]
