@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::book::{Book, Bookmark};
-use super::gaps::Gaps;
 use super::profile::Profile;
 use crate::pool::Slot;
 
@@ -129,10 +128,7 @@ impl Warmth {
         out: &mut Vec<Advice>,
     ) {
         let now = self.moment(now);
-        if let Some((_, profile)) = self.book.find(whose) {
-            profile.ended(now);
-        }
-        self.add(now, slot, whose, cost, out);
+        self.add(now, slot, whose, cost, true, out);
     }
 
     /// A run has ended, and its sandbox goes.
@@ -153,7 +149,7 @@ impl Warmth {
         out: &mut Vec<Advice>,
     ) {
         let now = self.moment(now);
-        self.add(now, slot, whose, cost, out);
+        self.add(now, slot, whose, cost, false, out);
         let until = match self.book.find(whose) {
             Some((_, profile)) => match profile.expected(now) {
                 Some(expected) => expected.at + expected.late,
@@ -295,15 +291,27 @@ impl Warmth {
         self.book.forget(whose);
     }
 
-    fn add(&mut self, now: i64, slot: Slot, whose: &str, cost: Cost, out: &mut Vec<Advice>) {
+    /// Takes an idle sandbox in. `ran` tells whether it comes from a run.
+    fn add(
+        &mut self,
+        now: i64,
+        slot: Slot,
+        whose: &str,
+        cost: Cost,
+        ran: bool,
+        out: &mut Vec<Advice>,
+    ) {
         let bound = self.bound();
         let least = 1000.0 / (PATIENCE * bound as f32);
         let mut until = now + bound;
         let mut profile = None;
         let mut until_before = None;
         if let Some((bookmark, known)) = self.book.find(whose) {
+            if ran {
+                known.ended(now);
+            }
             known.memory = cost.memory;
-            until = now + keep(&known.gaps, bound, least);
+            until = now + known.stay(now, bound, least);
             let expected = known.expected(now).map(|next| next.at + next.late);
             if let Some(late) = expected.filter(|late| *late <= now + bound) {
                 until = until.max(late);
@@ -312,7 +320,7 @@ impl Warmth {
             // The one before is only needed when two calls meet.
             let mut others = self.idle.iter_mut().rev();
             if let Some(before) = others.find(|idle| idle.profile == profile) {
-                let end = before.since + keep(&known.extra, bound, least);
+                let end = before.since + known.extra.stay(bound, least);
                 before.until = before.until.min(end.max(now));
                 until_before = Some(before.until);
             }
@@ -460,14 +468,6 @@ impl Warmth {
 
 fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
     [one, other].into_iter().flatten().min()
-}
-
-/// How long the last idle sandbox stays by what is known of gaps.
-fn keep(gaps: &Gaps, bound: i64, least: f32) -> i64 {
-    match gaps.is_evidence() {
-        true => gaps.keep(bound, least),
-        false => bound,
-    }
 }
 
 /// When there is something to do about the next expected call.

@@ -9,6 +9,9 @@ const UNKNOWN_COLD: u32 = 500;
 /// How long a sandbox that was asked for by name waits for its call, in milliseconds.
 const ANNOUNCED_LATE: i64 = 30_000;
 
+/// How long what was found out of gaps is good, in milliseconds.
+const FRESH: i64 = 10_000;
+
 /// Milliseconds by which a sandbox is to be there before its call.
 const MARGIN: i64 = 1_000;
 
@@ -37,6 +40,8 @@ pub(super) struct Profile {
     prepared: Option<i64>,
     /// Before that nothing can be made ready: a sandbox is there that will have gone by then.
     not_before: i64,
+    /// When it was found out how long the last idle sandbox stays, and how long that is.
+    stay: (i64, i64),
     /// Whether it has changed since it was kept.
     pub(super) has_changed: bool,
     /// Whether the store has a record of it.
@@ -128,6 +133,15 @@ impl Profile {
     /// Nothing can be made ready before a moment.
     pub(super) fn postpone(&mut self, until: i64) {
         self.not_before = until;
+    }
+
+    /// How many milliseconds the last idle sandbox stays. That is not found out for each of calls
+    /// that come thick and fast: one more of many gaps changes little.
+    pub(super) fn stay(&mut self, now: i64, bound: i64, least: f32) -> i64 {
+        if self.stay.1.min(bound) == 0 || now - self.stay.0 >= FRESH {
+            self.stay = (now, self.gaps.stay(bound, least));
+        }
+        self.stay.1.min(bound)
     }
 
     /// Milliseconds that a cold start costs.
