@@ -8,6 +8,7 @@ mod lifetimes;
 mod memory;
 mod namespaces;
 mod play;
+mod prepared;
 mod rules;
 mod sequences;
 mod taken_over;

@@ -15,7 +15,7 @@ fn daemon_with(name: &str, code: &str) -> (Daemon, Client) {
     (owl, client)
 }
 
-fn annotation(record: &Value, key: &str) -> Option<Value> {
+pub fn annotation(record: &Value, key: &str) -> Option<Value> {
     let annotations = record["annotations"].as_array().expect("annotations");
     let entry = annotations.iter().find(|entry| entry["key"] == key)?;
     Some(entry["value"].clone())

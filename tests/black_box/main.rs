@@ -35,4 +35,5 @@ mod runtimes;
 mod store_faults;
 mod together;
 mod upstreams;
+mod warmth;
 mod web;

@@ -1,5 +1,7 @@
 //! The driver with sandboxes that only count.
 
+mod watch;
+
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;

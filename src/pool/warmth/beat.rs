@@ -1,10 +1,6 @@
 //! Calls that come at regular times: a timer each five minutes, a report each hour.
 
-/// Calls that follow another one so soon belong to the same beat: one fire may call several times.
-const TOGETHER: i64 = 10_000;
-
-/// Periods that are looked for, in milliseconds: what comes sooner finds its sandbox anyway.
-const SHORTEST: i64 = 20_000;
+/// Longest period that is looked for, in milliseconds.
 const LONGEST: i64 = 26 * 3_600_000;
 
 /// Beats in a row that came when they were expected, after which the next is expected, too.
@@ -44,10 +40,12 @@ pub(super) struct Expected {
 }
 
 impl Beat {
-    /// A call comes `now`; the one before, if any is remembered, came at `previous`.
-    pub(super) fn heard(&mut self, now: i64, previous: Option<i64>) {
+    /// A call comes `now`; the one before, if any is remembered, came at `previous`. Periods below
+    /// `shortest` are not looked for.
+    pub(super) fn heard(&mut self, now: i64, previous: Option<i64>, shortest: i64) {
         let Some(previous) = previous else { return };
-        if now - previous < TOGETHER {
+        // One fire may call several times: those belong to the same beat.
+        if now - previous < shortest / 2 {
             return;
         }
         if self.period > 0 {
@@ -67,7 +65,7 @@ impl Beat {
         }
         let period = now - previous;
         *self = Beat {
-            period: if (SHORTEST..=LONGEST).contains(&period) {
+            period: if (shortest..=LONGEST).contains(&period) {
                 period
             } else {
                 0
@@ -119,12 +117,13 @@ mod tests {
     use super::*;
 
     const MINUTE: i64 = 60_000;
+    const SHORTEST: i64 = 20_000;
 
     fn beat(times: &[i64]) -> Beat {
         let mut beat = Beat::default();
         let mut previous = None;
         for now in times {
-            beat.heard(*now, previous);
+            beat.heard(*now, previous, SHORTEST);
             previous = Some(*now);
         }
         beat
@@ -158,9 +157,9 @@ mod tests {
         assert_eq!(at(&heard, late), Some(50 * MINUTE));
         assert_eq!(at(&heard, late + 1), None);
         // It comes back as soon as the beat does.
-        heard.heard(60 * MINUTE, Some(40 * MINUTE));
+        heard.heard(60 * MINUTE, Some(40 * MINUTE), SHORTEST);
         assert_eq!(heard.hits, 1);
-        heard.heard(70 * MINUTE, Some(60 * MINUTE));
+        heard.heard(70 * MINUTE, Some(60 * MINUTE), SHORTEST);
         assert_eq!(at(&heard, 71 * MINUTE), Some(80 * MINUTE));
 
         // A long habit survives a few.
@@ -207,7 +206,7 @@ mod tests {
                 .wrapping_add(1);
             let uniform = ((state >> 33) as f64 + 1.0) / f64::from(1_u32 << 31);
             now += (-uniform.ln() * 900_000.0) as i64 + 1;
-            heard.heard(now, Some(previous));
+            heard.heard(now, Some(previous), SHORTEST);
             expected += usize::from(heard.next(now).is_some());
         }
         assert!(expected < 100, "{expected}");

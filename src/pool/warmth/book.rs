@@ -149,7 +149,7 @@ mod tests {
     fn called(book: &mut Book, now: i64, whose: &str) {
         let profile = book.profile(now, whose);
         profile.is_kept = true;
-        profile.arrived(now);
+        profile.arrived(now, 20_000);
         profile.ended(now);
     }
 

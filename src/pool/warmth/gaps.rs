@@ -96,12 +96,20 @@ impl Gaps {
 
     /// How many milliseconds a sandbox stays idle: to the first moment at which staying on promises
     /// less than `least`, and `bound` at the most.
-    pub(super) fn keep(&self, bound: i64, least: f32) -> i64 {
+    fn keep(&self, bound: i64, least: f32) -> i64 {
         (2..BINS)
             .map(start_of)
             .take_while(|idle| *idle < bound)
             .find(|idle| self.promise(*idle, bound) < least)
             .unwrap_or(bound)
+    }
+
+    /// [`Gaps::keep`], where there is enough to go by; else `bound`.
+    pub(super) fn stay(&self, bound: i64, least: f32) -> i64 {
+        match self.is_evidence() {
+            true => self.keep(bound, least),
+            false => bound,
+        }
     }
 
     /// Weight of the gaps that are longer than `idle`.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::book::{Book, Bookmark};
-use super::gaps::Gaps;
 use super::profile::Profile;
 use crate::pool::Slot;
 
@@ -15,6 +14,9 @@ pub(super) const PATIENCE: f32 = 10.0;
 
 /// How long a sandbox that was made ready without a known call ahead stays, in milliseconds.
 const UNEXPECTED: i64 = 30_000;
+
+/// Periods are looked for down to the longest idle time, divided by this.
+const SHORT: i64 = 30;
 
 /// Bounds of what is kept warm.
 #[derive(Clone, Copy, Debug)]
@@ -101,9 +103,9 @@ impl Warmth {
 
     /// An action is called. `whose` names the action and the namespace that its sandboxes are for.
     pub fn arrived(&mut self, now: Instant, whose: &str) {
-        let now = self.moment(now);
+        let (now, shortest) = (self.moment(now), self.shortest());
         let profile = self.book.profile(now, whose);
-        profile.arrived(now);
+        profile.arrived(now, shortest);
         self.has_changed = true;
         let look = next_look(profile, now);
         self.begins = earlier(self.begins, look);
@@ -126,10 +128,7 @@ impl Warmth {
         out: &mut Vec<Advice>,
     ) {
         let now = self.moment(now);
-        if let Some((_, profile)) = self.book.find(whose) {
-            profile.ended(now);
-        }
-        self.add(now, slot, whose, cost, out);
+        self.add(now, slot, whose, cost, true, out);
     }
 
     /// A run has ended, and its sandbox goes.
@@ -150,7 +149,7 @@ impl Warmth {
         out: &mut Vec<Advice>,
     ) {
         let now = self.moment(now);
-        self.add(now, slot, whose, cost, out);
+        self.add(now, slot, whose, cost, false, out);
         let until = match self.book.find(whose) {
             Some((_, profile)) => match profile.expected(now) {
                 Some(expected) => expected.at + expected.late,
@@ -192,7 +191,6 @@ impl Warmth {
         if self.due().is_none_or(|due| due > now) {
             return;
         }
-        self.prepare(now, out);
         self.idle.retain(|idle| {
             let stays = idle.until > now;
             if !stays {
@@ -200,6 +198,7 @@ impl Warmth {
             }
             stays
         });
+        self.prepare(now, out);
         self.ends = self.idle.iter().map(|idle| idle.until).min();
         let looks = self.book.each();
         let looks = looks.filter_map(|(_, _, profile)| next_look(profile, now));
@@ -292,15 +291,27 @@ impl Warmth {
         self.book.forget(whose);
     }
 
-    fn add(&mut self, now: i64, slot: Slot, whose: &str, cost: Cost, out: &mut Vec<Advice>) {
+    /// Takes an idle sandbox in. `ran` tells whether it comes from a run.
+    fn add(
+        &mut self,
+        now: i64,
+        slot: Slot,
+        whose: &str,
+        cost: Cost,
+        ran: bool,
+        out: &mut Vec<Advice>,
+    ) {
         let bound = self.bound();
         let least = 1000.0 / (PATIENCE * bound as f32);
         let mut until = now + bound;
         let mut profile = None;
         let mut until_before = None;
         if let Some((bookmark, known)) = self.book.find(whose) {
+            if ran {
+                known.ended(now);
+            }
             known.memory = cost.memory;
-            until = now + keep(&known.gaps, bound, least);
+            until = now + known.stay(now, bound, least);
             let expected = known.expected(now).map(|next| next.at + next.late);
             if let Some(late) = expected.filter(|late| *late <= now + bound) {
                 until = until.max(late);
@@ -309,7 +320,7 @@ impl Warmth {
             // The one before is only needed when two calls meet.
             let mut others = self.idle.iter_mut().rev();
             if let Some(before) = others.find(|idle| idle.profile == profile) {
-                let end = before.since + keep(&known.extra, bound, least);
+                let end = before.since + known.extra.stay(bound, least);
                 before.until = before.until.min(end.max(now));
                 until_before = Some(before.until);
             }
@@ -339,17 +350,25 @@ impl Warmth {
 
     /// Sees to calls that are near.
     fn prepare(&mut self, now: i64, out: &mut Vec<Advice>) {
-        let mut wanted = Vec::new();
+        let (mut wanted, bound) = (Vec::new(), self.bound());
         for (bookmark, whose, profile) in self.book.each() {
             let Some(expected) = profile.expected(now) else {
                 continue;
             };
-            if profile.begin(expected) > now || !profile.prepare(expected) {
+            if !profile.is_due(now, expected) {
                 continue;
             }
             let until = expected.at + expected.late;
             let mut idle = self.idle.iter_mut().rev();
-            match idle.find(|idle| idle.profile == Some(bookmark)) {
+            let idle = idle.find(|idle| idle.profile == Some(bookmark));
+            if let Some(idle) = &idle
+                && idle.since + bound <= expected.at
+            {
+                profile.postpone(idle.since + bound + 1);
+                continue;
+            }
+            profile.prepare(expected);
+            match idle {
                 Some(idle) => idle.until = idle.until.max(until),
                 // The one that runs now will be there.
                 None if profile.is_running() => {}
@@ -431,6 +450,11 @@ impl Warmth {
         i64::try_from(self.settings.idle.as_millis()).unwrap_or(i64::MAX / 4)
     }
 
+    /// Shortest period of calls that is looked for: what comes sooner finds its sandbox anyway.
+    fn shortest(&self) -> i64 {
+        (self.bound() / SHORT).clamp(1_000, 20_000)
+    }
+
     fn moment(&self, now: Instant) -> i64 {
         let since = now.saturating_duration_since(self.zero).as_millis();
         i64::try_from(since).unwrap_or(i64::MAX / 4)
@@ -446,22 +470,9 @@ fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
     [one, other].into_iter().flatten().min()
 }
 
-/// How long the last idle sandbox stays by what is known of gaps.
-fn keep(gaps: &Gaps, bound: i64, least: f32) -> i64 {
-    match gaps.is_evidence() {
-        true => gaps.keep(bound, least),
-        false => bound,
-    }
-}
-
-/// When there is something to do about the next expected call: to prepare for it, or to see that
-/// it has not come.
+/// When there is something to do about the next expected call.
 fn next_look(profile: &Profile, now: i64) -> Option<i64> {
-    let expected = profile.expected(now)?;
-    Some(match profile.is_prepared(expected) {
-        true => expected.at + expected.late + 1,
-        false => profile.begin(expected),
-    })
+    Some(profile.look(profile.expected(now)?))
 }
 
 #[cfg(test)]

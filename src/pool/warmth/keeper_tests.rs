@@ -302,3 +302,23 @@ fn kept_restored_and_forgotten() {
     assert_eq!(other.warmth.forgotten().len(), 1);
     assert_eq!(other.warmth.forgotten().len(), 0);
 }
+
+/// The sandbox that is there would not live to see the call.
+#[test]
+fn one_that_goes_before_the_call_is_replaced() {
+    let mut bench = Bench::new(1024);
+    for n in 1..=12 {
+        bench.call_and_go(n * 601, "a");
+    }
+    let slot = bench.call(13 * 601, "a");
+    // What is ready two seconds before the call has to wait for the end of the one before.
+    let (due, advice) = bench.wait().unwrap();
+    assert!((13 * 601 + 599..=13 * 601 + 600).contains(&due), "{due}");
+    assert!(advice.contains(&Advice::Release { slot }), "{advice:?}");
+    let whose = "a".into();
+    let memory = 256;
+    assert!(
+        advice.contains(&Advice::Prepare { whose, memory }),
+        "{advice:?}"
+    );
+}

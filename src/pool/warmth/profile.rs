@@ -9,6 +9,9 @@ const UNKNOWN_COLD: u32 = 500;
 /// How long a sandbox that was asked for by name waits for its call, in milliseconds.
 const ANNOUNCED_LATE: i64 = 30_000;
 
+/// How long what was found out of gaps is good, in milliseconds.
+const FRESH: i64 = 10_000;
+
 /// Milliseconds by which a sandbox is to be there before its call.
 const MARGIN: i64 = 1_000;
 
@@ -35,6 +38,10 @@ pub(super) struct Profile {
     announced: Option<i64>,
     /// The expected call that a sandbox has been made ready for.
     prepared: Option<i64>,
+    /// Before that nothing can be made ready: a sandbox is there that will have gone by then.
+    not_before: i64,
+    /// When it was found out how long the last idle sandbox stays, and how long that is.
+    stay: (i64, i64),
     /// Whether it has changed since it was kept.
     pub(super) has_changed: bool,
     /// Whether the store has a record of it.
@@ -42,9 +49,9 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    /// A call.
-    pub(super) fn arrived(&mut self, now: i64) {
-        self.beat.heard(now, self.last);
+    /// A call. Periods below `shortest` are not looked for.
+    pub(super) fn arrived(&mut self, now: i64, shortest: i64) {
+        self.beat.heard(now, self.last, shortest);
         match self.freed.take() {
             Some(freed) => self.gaps.add(now, now - freed),
             None if self.last.is_some() => {
@@ -100,18 +107,41 @@ impl Profile {
     }
 
     /// When a sandbox has to be begun for an expected call.
-    pub(super) fn begin(&self, expected: Expected) -> i64 {
+    fn begin(&self, expected: Expected) -> i64 {
         expected.at - expected.early - MARGIN - 2 * i64::from(self.cold())
     }
 
-    /// Whether nothing has been done yet for an expected call; says yes only once.
-    pub(super) fn prepare(&mut self, expected: Expected) -> bool {
-        self.prepared.replace(expected.at) != Some(expected.at)
+    /// When there is something to do about an expected call: to make a sandbox ready for it, or,
+    /// when that was done, to see that it has not come.
+    pub(super) fn look(&self, expected: Expected) -> i64 {
+        match self.prepared == Some(expected.at) {
+            true => expected.at + expected.late + 1,
+            false => self.begin(expected).max(self.not_before),
+        }
     }
 
-    /// Whether something was done for an expected call.
-    pub(super) fn is_prepared(&self, expected: Expected) -> bool {
-        self.prepared == Some(expected.at)
+    /// Whether a sandbox is to be made ready for an expected call now.
+    pub(super) fn is_due(&self, now: i64, expected: Expected) -> bool {
+        self.prepared != Some(expected.at) && self.look(expected) <= now
+    }
+
+    /// What can be done for an expected call is done.
+    pub(super) fn prepare(&mut self, expected: Expected) {
+        self.prepared = Some(expected.at);
+    }
+
+    /// Nothing can be made ready before a moment.
+    pub(super) fn postpone(&mut self, until: i64) {
+        self.not_before = until;
+    }
+
+    /// How many milliseconds the last idle sandbox stays. That is not found out for each of calls
+    /// that come thick and fast: one more of many gaps changes little.
+    pub(super) fn stay(&mut self, now: i64, bound: i64, least: f32) -> i64 {
+        if self.stay.1.min(bound) == 0 || now - self.stay.0 >= FRESH {
+            self.stay = (now, self.gaps.stay(bound, least));
+        }
+        self.stay.1.min(bound)
     }
 
     /// Milliseconds that a cold start costs.
@@ -228,7 +258,7 @@ mod tests {
             ..Profile::default()
         };
         for hour in 1..=16 {
-            profile.arrived(hour * HOUR);
+            profile.arrived(hour * HOUR, 20_000);
             profile.ended(hour * HOUR + 500);
         }
         profile.started_cold(700);
@@ -238,17 +268,17 @@ mod tests {
     #[test]
     fn gaps_are_from_the_end_of_a_run_to_the_next_call() {
         let mut profile = Profile::default();
-        profile.arrived(0);
+        profile.arrived(0, 20_000);
         // Two more before the first has ended.
-        profile.arrived(1_000);
-        profile.arrived(61_000);
+        profile.arrived(1_000, 20_000);
+        profile.arrived(61_000, 20_000);
         assert_eq!(profile.gaps, Gaps::default());
         let mut once = Gaps::default();
         once.add(61_000, 60_000);
         assert_eq!(profile.extra, once);
         profile.ended(62_000);
         profile.ended(63_000);
-        profile.arrived(73_000);
+        profile.arrived(73_000, 20_000);
         let mut once = Gaps::default();
         once.add(73_000, 10_000);
         assert_eq!(profile.gaps, once);
@@ -264,9 +294,12 @@ mod tests {
         profile.announce(now + 5_000);
         let announced = profile.expected(now).unwrap();
         assert_eq!(announced.at, now + 5_000);
-        assert!(profile.prepare(announced) && !profile.prepare(announced));
+        assert!(profile.is_due(announced.at, announced) && !profile.is_due(now, announced));
+        profile.prepare(announced);
+        assert!(!profile.is_due(announced.at, announced));
+        assert_eq!(profile.look(announced), announced.at + ANNOUNCED_LATE + 1);
         // It has come, a little late.
-        profile.arrived(now + 6_000);
+        profile.arrived(now + 6_000, 20_000);
         assert_eq!(profile.expected(now + 6_000).unwrap().at, LAST + HOUR);
         // One that never comes is not waited for.
         profile.announce(now + 20_000);
