@@ -19,9 +19,9 @@ use crate::blocking::unblock;
 use crate::builtin;
 use crate::catalog::{Catalog, Manifest};
 use crate::config::{Config, DockerHost};
+use crate::engine::Listener;
 use crate::engine::docker::{DockerEngine, DockerOptions};
 use crate::engine::process::{ProcessEngine, ProcessOptions};
-use crate::engine::{Engine, Listener};
 use crate::http::client::within;
 use crate::http::server::{Server, ServerOptions};
 use crate::invoke::{self, Engines, Invoker, Rates, Rooms, Throttles};
@@ -124,8 +124,12 @@ impl Node {
             .filter_map(|listener| listener.local_addr().ok())
             .collect();
 
+        let bounds = pool::settings(&config);
+        let pool_memory = u32::try_from(bounds.memory).unwrap_or(u32::MAX);
+        let pool = Driver::watching(executor.clone(), bounds, Some(pool::watch(&config)));
         let options = ProcessOptions {
             interpreter_kinds: host_kinds::of(&manifest),
+            events: pool.listener("process"),
             ..ProcessOptions::default()
         };
         let process = ProcessEngine::new(executor.clone(), options)
@@ -139,9 +143,6 @@ impl Node {
         let watches = upstreams.all().into_iter();
         let watches = watches.map(|upstream| executor.spawn(upstream.watch()));
         let watches = watches.collect();
-        let bounds = pool::settings(&config);
-        let pool_memory = u32::try_from(bounds.memory).unwrap_or(u32::MAX);
-        let pool = Driver::watching(executor.clone(), bounds, Some(pool::watch(&config)));
         let catalog = Catalog::new(store.clone());
         let via = upstreams::via(&store)?;
         let is_alone = upstreams.all().is_empty();
@@ -244,6 +245,9 @@ impl Node {
             executor.spawn(invoker.clone().keep_arrivals()),
             executor.spawn(invoker.clone().prepare_expected()),
         ];
+        if !shared.engines.has_docker() {
+            shared.invoker.keep_stems();
+        }
         shared.serve(listeners)?;
         let replay = replayer.map(|replayer| shared.executor.spawn(replayer.run()));
         let deliver = fires.map(|fires| shared.executor.spawn(fires.deliver()));
@@ -305,7 +309,10 @@ impl Shared {
         let daemon_id = store
             .daemon_id()
             .map_err(|error| NodeError::new("cannot read the daemon's id", error))?;
-        let options = docker_options(&self.config, daemon_id);
+        let options = DockerOptions {
+            events: self.invoker.listener("docker"),
+            ..docker_options(&self.config, daemon_id)
+        };
         let connected = within(
             DOCKER_ANSWERS,
             DockerEngine::connect(self.executor.clone(), options.clone()),
@@ -355,9 +362,11 @@ impl Shared {
         });
         docker.keep_images(self.invoker.image_book());
         self.engines.set_docker(docker.clone(), api_host);
-        let adopting = docker.clone();
-        // Nothing that an earlier run has left is used again yet: all of it goes.
-        let adoption = async move { drop(adopting.adopt().await) };
+        let (invoker, adopting) = (self.invoker.clone(), docker.clone());
+        let adoption = async move {
+            invoker.adopt(&*adopting).await;
+            invoker.keep_stems();
+        };
         self.executor.spawn(adoption).detach();
         let invoker = self.invoker.clone();
         self.executor

@@ -31,6 +31,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         aging: AGING,
         idle: preemption.idle,
         idle_memory: pool.idle_memory.unwrap_or(memory),
+        freeze_after: pool.freeze_after,
         watermarks: preemption
             .enabled
             .then(|| Watermarks::new(preemption.period, preemption.high, preemption.low)),

@@ -64,6 +64,8 @@ serve_command! {
     host_memory => "OWL_HOST_MEMORY";
     /// sandboxes that are started at the same time (OWL_PARALLEL_STARTS, as many as there are cores)
     parallel_starts => "OWL_PARALLEL_STARTS";
+    /// seconds after which an idle sandbox is frozen, or off (OWL_FREEZE_AFTER, 10)
+    freeze_after => "OWL_FREEZE_AFTER";
     /// recycle idle sandboxes by watermarks (OWL_PREEMPTION_ENABLED, false)
     preemption_enabled => "OWL_PREEMPTION_ENABLED";
     /// seconds between two checks (OWL_PREEMPTION_PERIOD, 10)

@@ -13,6 +13,8 @@ pub struct Pool {
     pub memory: Option<u64>,
     /// Sandboxes that are started at the same time; none: as many as there are cores.
     pub starts: Option<usize>,
+    /// Time after which an idle sandbox is frozen; none: never.
+    pub freeze_after: Option<Duration>,
     /// Recycling of idle sandboxes.
     pub preemption: Preemption,
     /// MB that the memory limits of idle ones may come to; none: as much as all of them may.
@@ -41,6 +43,14 @@ impl Reader<'_> {
         let capacity = self.number("OWL_HOST_CAPACITY", 0, 10_000)? as usize;
         let memory = self.optional_number("OWL_HOST_MEMORY", 1, 1 << 30)?;
         let starts = self.optional_number("OWL_PARALLEL_STARTS", 1, 10_000)?;
+        let freeze_after = self.required(
+            "OWL_FREEZE_AFTER",
+            "a whole number of seconds, or off",
+            |text| match text {
+                "off" => Some(None),
+                _ => text.parse::<u32>().ok().map(Some),
+            },
+        )?;
         let preemption = Preemption {
             enabled: self.boolean("OWL_PREEMPTION_ENABLED")?,
             period: self.seconds("OWL_PREEMPTION_PERIOD", 1)?,
@@ -60,6 +70,7 @@ impl Reader<'_> {
             capacity,
             memory,
             starts: starts.map(|starts| starts as usize),
+            freeze_after: freeze_after.map(|seconds| Duration::from_secs(seconds.into())),
             preemption,
             idle_memory,
             memory_floor,

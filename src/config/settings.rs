@@ -36,6 +36,7 @@ settings! {
     "OWL_HOST_CAPACITY", "5", "sandboxes at the same time; 0 never runs actions here";
     "OWL_HOST_MEMORY", "", "MB that the memory limits of all sandboxes may come to; default: three quarters of the machine's memory";
     "OWL_PARALLEL_STARTS", "", "sandboxes that are started at the same time; default: as many as there are cores";
+    "OWL_FREEZE_AFTER", "10", "seconds after which an idle sandbox is frozen, so that it uses no processor until its next run; `off` freezes none";
     "OWL_PREEMPTION_ENABLED", "false", "recycle idle sandboxes by watermarks";
     "OWL_PREEMPTION_PERIOD", "10", "seconds between two checks of the watermarks";
     "OWL_PREEMPTION_HIGH", "0.75", "fraction of the capacity above which recycling starts";

@@ -39,8 +39,12 @@ pub enum Stream {
 pub struct Logs {
     /// Lines in OpenWhisk's form: `<timestamp padded to 30> stdout: <line>`.
     pub lines: Vec<String>,
-    /// The limit was reached, or the sentinels did not come: the sandbox must go.
+    /// The limit was reached, or the sentinels did not come: the sandbox must go, unless they were
+    /// only [`Logs::broken_off`].
     pub incomplete: bool,
+    /// What it prints could not be read any further. That is no fault of a sandbox that still runs:
+    /// it stays, and its next activations say that their logs may be missing.
+    pub broken_off: bool,
 }
 
 impl Logs {
@@ -197,6 +201,7 @@ impl Section {
     /// What came so far, with what is to be told of it.
     fn take(&self, sentinels: bool, now: SystemTime) -> Logs {
         let mut state = self.sink.lock();
+        let closed = state.closed;
         let Some(open) = state.section(self.number) else {
             return Logs::default();
         };
@@ -215,6 +220,7 @@ impl Section {
         let mut logs = Logs {
             lines: buffer.take(now),
             incomplete: truncated || failed,
+            broken_off: failed && closed,
         };
         if truncated {
             logs.add(

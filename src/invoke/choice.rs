@@ -45,26 +45,34 @@ impl Inner {
             Exec::Sequence { .. } | Exec::Builtin => {
                 return Err(format!("Actions of kind '{kind}' do not run in a sandbox."));
             }
-            Exec::Code { kind, .. } => {
-                let runtime = self.manifest.kind(kind).ok_or_else(|| {
-                    format!("The kind '{kind}' is not in this gateway's runtimes manifest.")
-                })?;
-                match (runtime.engine, &runtime.image) {
-                    (EngineKind::Docker, Some(image)) => Home::Image {
-                        name: image,
-                        blackbox: false,
-                    },
-                    (EngineKind::Process, _) | (EngineKind::Docker, None) => {
-                        Home::Process(interpreter::language(kind).map_err(|_| {
-                            format!(
-                                "The kind '{kind}' needs an image in this gateway's runtimes \
-                                 manifest: only quickjs, nodejs and python kinds run as processes."
-                            )
-                        })?)
-                    }
-                }
+            Exec::Code { kind, .. } => return self.home_of(kind),
+        };
+        self.reachable(kind, home)
+    }
+
+    /// What the actions of a kind of the manifest run in, if that is to be had.
+    pub(super) fn home_of<'a>(&'a self, kind: &str) -> Result<Home<'a>, String> {
+        let runtime = self.manifest.kind(kind).ok_or_else(|| {
+            format!("The kind '{kind}' is not in this gateway's runtimes manifest.")
+        })?;
+        let home = match (runtime.engine, &runtime.image) {
+            (EngineKind::Docker, Some(image)) => Home::Image {
+                name: image,
+                blackbox: false,
+            },
+            (EngineKind::Process, _) | (EngineKind::Docker, None) => {
+                Home::Process(interpreter::language(kind).map_err(|_| {
+                    format!(
+                        "The kind '{kind}' needs an image in this gateway's runtimes \
+                         manifest: only quickjs, nodejs and python kinds run as processes."
+                    )
+                })?)
             }
         };
+        self.reachable(kind, home)
+    }
+
+    fn reachable<'a>(&self, kind: &str, home: Home<'a>) -> Result<Home<'a>, String> {
         if home.image().is_some() && !self.engines.has_docker() {
             return Err(format!(
                 "The kind '{kind}' needs a Docker Engine, and none answers on this gateway."
@@ -73,26 +81,42 @@ impl Inner {
         Ok(home)
     }
 
-    /// Which engine runs a call's action, and in what.
+    /// Which engine runs a call's action, and in what. The memory is that of what was accepted, as
+    /// the pool counts it, also if the action was changed since.
     pub(super) fn choose(
         &self,
         call: &Call,
         action: &Action,
     ) -> Result<(Arc<dyn Engine>, SandboxSpec), String> {
-        let kind = action.exec.kind();
+        let purpose = Purpose {
+            namespace: call.identity.namespace.clone(),
+            action: action.path(),
+            version: action.version.clone(),
+            revision: action.revision,
+        };
         let home = self.home(&action.exec)?;
+        let memory = call.action.limits.memory;
+        self.sandbox(action.exec.kind(), &home, memory, Some(purpose))
+    }
+
+    /// Which engine runs actions of a kind, and what a sandbox for them has to be.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) fn sandbox(
+        &self,
+        kind: &str,
+        home: &Home<'_>,
+        memory: u32,
+        purpose: Option<Purpose>,
+    ) -> Result<(Arc<dyn Engine>, SandboxSpec), String> {
         let blackbox = matches!(home, Home::Image { blackbox: true, .. });
-        let memory = action.limits.memory;
         let mut spec = SandboxSpec {
             kind: kind.to_string(),
-            pull: self.may_pull(blackbox),
+            // Nobody waits for a stem cell: it is not worth a download.
+            pull: purpose.is_some() && self.may_pull(blackbox),
             blackbox,
-            purpose: Some(Purpose {
-                namespace: call.identity.namespace.clone(),
-                action: action.path(),
-                version: action.version.clone(),
-                revision: action.revision,
-            }),
+            purpose,
             memory,
             cpu_shares: (1024 / (self.settings.pool_memory / memory.max(1)).max(1)).max(2),
             env: Vec::new(),
@@ -117,19 +141,37 @@ impl Inner {
     /// What the pool has to know of a call's action, if no sandbox is warm. What cannot run here at
     /// all is found out when it is tried.
     pub(super) fn needs(&self, call: &Call) -> Needs {
-        let exec = &call.action.exec;
-        let home = self.home(exec);
-        let engine = match &home {
-            Ok(Home::Process(_)) => Some(self.engines.process_engine()),
-            Ok(Home::Image { .. }) => self.engines.docker_engine().map(|(engine, _)| engine),
-            Err(_) => None,
+        let (exec, limits) = (&call.action.exec, &call.action.limits);
+        let system = &self.settings.actions;
+        let allowed = call.identity.limits.actions(system, system.instances);
+        let (kind, memory) = match allowed.check(limits) {
+            Ok(()) => (exec.kind(), limits.memory),
+            // It is refused in OpenWhisk's words when it is tried, and takes no room.
+            Err(_) => (exec.kind(), 0),
         };
-        Needs::new(Class {
-            engine: engine.map_or("", |engine| engine.name()),
-            kind: exec.kind().to_string(),
-            image: home.ok().and_then(|home| home.image().map(Into::into)),
-            memory: call.action.limits.memory,
+        Needs::new(match self.home(exec) {
+            Ok(home) => self.class(kind, &home, memory),
+            Err(_) => Class {
+                engine: "",
+                kind: kind.to_string(),
+                image: None,
+                memory,
+            },
         })
+    }
+
+    /// What sandboxes of a kind have in common.
+    pub(super) fn class(&self, kind: &str, home: &Home<'_>, memory: u32) -> Class {
+        let engine = match home {
+            Home::Process(_) => Some(self.engines.process_engine()),
+            Home::Image { .. } => self.engines.docker_engine().map(|(engine, _)| engine),
+        };
+        Class {
+            engine: engine.map_or("", |engine| engine.name()),
+            kind: kind.to_string(),
+            image: home.image().map(Into::into),
+            memory,
+        }
     }
 
     /// Whether an action's proxy prints sentinels (reference section 7.7).

@@ -126,9 +126,10 @@ pub(super) fn start_failed(action: &str, error: StartError) -> Attempt {
             return Attempt::Finished(Box::new(ended(Reached::Action, response)));
         }
         StartError::Missing(_) => Unable::unprovided(Reason::Image, UNPROVIDED),
-        StartError::Unavailable(_) | StartError::Failed(_) => {
-            Unable::unprovided(Reason::Start, UNPROVIDED)
+        StartError::Unavailable(_) => {
+            return Attempt::Later(Unable::unprovided(Reason::Start, UNPROVIDED));
         }
+        StartError::Failed(_) => Unable::unprovided(Reason::Start, UNPROVIDED),
     };
     Attempt::Unable(unable)
 }

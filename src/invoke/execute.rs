@@ -1,21 +1,18 @@
 //! One attempt to run an activation in the sandbox that it was given.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::burst::{Elsewhere, Reason};
-use super::ended::{Unable, bad_arguments, start_failed, unfetched};
+use super::burst::Elsewhere;
+use super::ended::{Unable, bad_arguments};
 use super::record::{Executed, Reached, Timing};
 use super::{Arguments, Call, Inner, InvokeError, arguments};
-use crate::catalog::CatalogError;
 use crate::clock::now;
 use crate::engine::Sandbox;
 use crate::engine::logs::Section;
-use crate::engine::proxy::{Proxy, RunResult};
-use crate::entity::{Action, Activation, ActivationId, Status};
+use crate::engine::proxy::{Bounds, RunResult};
+use crate::entity::{Activation, ActivationId, Status};
 use crate::pool::{Grant, Lease, Warm};
 
 /// How often an activation is moved to another sandbox before it is given up.
@@ -27,6 +24,8 @@ pub(super) enum Attempt {
     Finished(Box<Finished>),
     /// It cannot be run here.
     Unable(Unable),
+    /// The engine does not answer now: it may soon.
+    Later(Unable),
     /// The sandbox was dead or going down before it took the activation: try another.
     Again,
 }
@@ -87,125 +86,55 @@ impl Inner {
         let merged = Arguments::merge(&call.action.parameters, call.payload.as_deref());
         let merged = match merged {
             Ok(merged) => merged,
-            Err(error) => return Attempt::Finished(Box::new(bad_arguments(&error))),
+            Err(error) => {
+                grant.give_back();
+                return Attempt::Finished(Box::new(bad_arguments(&error)));
+            }
         };
-        let run = arguments::Run {
-            action: &call.action,
-            identity: &call.identity,
-            id,
-            transaction_id: &call.transaction_id,
-            arguments: &merged,
+        let run = Run {
+            call,
+            received,
+            body: arguments::Run {
+                action: &call.action,
+                identity: &call.identity,
+                id,
+                transaction_id: &call.transaction_id,
+                arguments: &merged,
+            },
+            timeout: Duration::from_millis(call.action.limits.timeout),
+            log_limit: u64::from(call.action.limits.logs) << 20,
+            bounds: self.bounds(&call.identity),
         };
-        let timeout = Duration::from_millis(call.action.limits.timeout);
-        let log_limit = u64::from(call.action.limits.logs) << 20;
-        let bounds = self.bounds(&call.identity);
         match grant {
-            Grant::Warm(lease, mut warm) => {
-                let wait = received.elapsed();
-                let start = now();
-                let clock = Instant::now();
-                let logs = warm.sandbox.logs().begin(log_limit);
-                let body = run.run_body(start + call.action.limits.timeout);
-                let result = warm.proxy.run(Bytes::from(body), timeout, bounds).await;
-                let timing = Started {
-                    start,
-                    clock,
-                    wait,
-                    init: None,
-                };
-                self.ran(call, result, timing, logs, lease, warm)
-            }
-            Grant::Cold(lease) => {
-                let (action, code) = match self.with_code(&call.action) {
-                    Ok(found) => found,
-                    Err(attempt) => return attempt,
-                };
-                let run = arguments::Run {
-                    action: &action,
-                    ..run
-                };
-                let (engine, spec) = match self.choose(call, &action) {
-                    Ok(chosen) => chosen,
-                    Err(message) => {
-                        return Attempt::Unable(Unable::unprovided(Reason::Kind, message));
-                    }
-                };
-                let sandbox = match engine.start(&spec).await {
-                    Ok(sandbox) => Arc::from(sandbox),
-                    Err(error) => return start_failed(&call.action.path(), error),
-                };
-                lease.started();
-                let mut warm = Warm {
-                    proxy: Proxy::new(self.executor.clone(), Arc::clone(&sandbox)),
-                    sandbox,
-                };
-                let logs = warm.sandbox.logs().begin(log_limit);
-                let wait = received.elapsed();
-                let start = now();
-                let clock = Instant::now();
-                let body = run.init_body(code.as_deref(), start + timeout.as_millis() as u64);
-                let init = warm
-                    .proxy
-                    .init(Bytes::from(body), self.settings.boot_timeout, timeout)
-                    .await;
-                let timing = Started {
-                    start,
-                    clock,
-                    wait,
-                    init: Some(clock.elapsed()),
-                };
-                if let Err(failure) = init {
-                    if let Some(unable) = foreign(&*warm.sandbox).await {
-                        lease.discard(Some(warm));
-                        return Attempt::Unable(unable);
-                    }
-                    let result = RunResult {
-                        response: failure.response,
-                        timed_out: failure.timed_out,
-                        keep: false,
-                        retry: failure.retry,
-                    };
-                    return self.ran(call, result, timing, logs, lease, warm);
-                }
-                lease.initialised();
-                let body = run.run_body(now() + call.action.limits.timeout);
-                let result = warm.proxy.run(Bytes::from(body), timeout, bounds).await;
-                self.ran(call, result, timing, logs, lease, warm)
-            }
+            Grant::Warm(lease, warm) => self.run_warm(run, lease, warm).await,
+            Grant::Frozen(lease, warm) => match lease.thaw(warm).await {
+                Some((lease, warm)) => self.run_warm(run, lease, warm).await,
+                None => Attempt::Again,
+            },
+            Grant::Stem(lease, warm) => Box::pin(self.initialise(run, lease, Some(warm))).await,
+            Grant::Cold(lease) => Box::pin(self.initialise(run, lease, None)).await,
         }
     }
 
-    /// The action with its code, which only a cold start needs. One that was changed after it was
-    /// accepted runs in its newest form (reference section 4.6).
-    pub(super) fn with_code(
-        &self,
-        action: &Arc<Action>,
-    ) -> Result<(Arc<Action>, Option<String>), Attempt> {
-        let found = match self.catalog.code(action) {
-            Ok(code) => Ok((action.clone(), code)),
-            Err(CatalogError::Changed) => {
-                let newest = self.catalog.action_with_code(&action.path());
-                newest.map(|(action, code)| (Arc::new(action), code))
-            }
-            Err(error) => Err(error),
+    /// Runs an activation in a sandbox that is initialised.
+    async fn run_warm(&self, run: Run<'_>, lease: Lease, mut warm: Warm) -> Attempt {
+        let wait = run.received.elapsed();
+        let start = now();
+        let clock = Instant::now();
+        let logs = warm.sandbox.logs().begin(run.log_limit);
+        let body = run.body.run_body(start + run.timeout.as_millis() as u64);
+        let answer = warm.proxy.run(body.into(), run.timeout, run.bounds);
+        let result = answer.await;
+        let timing = Started {
+            start,
+            clock,
+            wait,
+            init: None,
         };
-        found.map_err(|error| match error {
-            CatalogError::Missing => unfetched(
-                Status::ApplicationError,
-                "Action could not be found or may have been deleted.",
-            ),
-            CatalogError::Corrupt | CatalogError::OtherCollection => unfetched(
-                Status::InternalError,
-                "Action version is not compatible and cannot be invoked.",
-            ),
-            error => {
-                log::error!("cannot read the code of {}: {error}", action.path());
-                unfetched(Status::InternalError, "Action could not be fetched.")
-            }
-        })
+        self.ran(run.call, result, timing, logs, lease, warm)
     }
 
-    fn ran(
+    pub(super) fn ran(
         &self,
         call: &Call,
         result: RunResult,
@@ -278,7 +207,7 @@ impl Inner {
         if keep && sentinels && warm.sandbox.logs().open_sections() <= MOST_OPEN_LOGS {
             let slot = lease.keep(warm);
             let logs = logs.collect(true).await;
-            if logs.incomplete {
+            if logs.incomplete && !logs.broken_off {
                 self.pool.retire_slot(slot);
             }
             return logs.lines;
@@ -287,7 +216,7 @@ impl Inner {
         if developer_error {
             logs.add_developer_error(SystemTime::now());
         }
-        if keep && !logs.incomplete {
+        if keep && (!logs.incomplete || logs.broken_off) {
             lease.keep(warm);
         } else {
             lease.discard(Some(warm));
@@ -298,7 +227,7 @@ impl Inner {
 
 /// Why a sandbox has ended before it took anything, if it is made for other machines. It may run
 /// elsewhere.
-async fn foreign(sandbox: &dyn Sandbox) -> Option<Unable> {
+pub(super) async fn foreign(sandbox: &dyn Sandbox) -> Option<Unable> {
     if !sandbox.has_exited() {
         return None;
     }
@@ -306,10 +235,24 @@ async fn foreign(sandbox: &dyn Sandbox) -> Option<Unable> {
     Some(Unable::foreign(&image, &mismatch))
 }
 
+/// What is run in whatever it gets.
+pub(super) struct Run<'a> {
+    pub(super) call: &'a Call,
+    /// When the request for it came.
+    pub(super) received: Instant,
+    /// What the sandbox is told.
+    pub(super) body: arguments::Run<'a>,
+    /// For initialisation and run, each.
+    pub(super) timeout: Duration,
+    /// Bytes of logs that are kept.
+    pub(super) log_limit: u64,
+    pub(super) bounds: Bounds,
+}
+
 /// When a run began.
-struct Started {
-    start: u64,
-    clock: Instant,
-    wait: Duration,
-    init: Option<Duration>,
+pub(super) struct Started {
+    pub(super) start: u64,
+    pub(super) clock: Instant,
+    pub(super) wait: Duration,
+    pub(super) init: Option<Duration>,
 }

@@ -7,6 +7,7 @@
 
 mod account;
 pub mod admission;
+mod adopt;
 mod arguments;
 mod arrivals;
 mod bar;
@@ -16,6 +17,7 @@ mod burst;
 mod call;
 mod choice;
 mod closing;
+mod cold;
 mod composite;
 mod composition;
 mod conductor;
@@ -36,6 +38,7 @@ mod run;
 mod runnable;
 mod sequence;
 mod settings;
+mod stems;
 mod throttle;
 mod within;
 
@@ -58,6 +61,7 @@ pub use throttle::{Rates, Throttled, Throttles};
 use crate::Executor;
 use crate::builtin::Services;
 use crate::catalog::{Catalog, Manifest};
+use crate::engine::Listener;
 use crate::engine::proxy::Bounds;
 use crate::entity::{ActivationId, Identity};
 use crate::metrics::Metrics;
@@ -317,6 +321,11 @@ impl Invoker {
     /// have finished. `path` is `ns/[package/]name`.
     pub fn retire(&self, path: &str) {
         self.inner.pool.retire(path);
+    }
+
+    /// Where the events of the engine of this name are to go.
+    pub fn listener(&self, engine: &'static str) -> Listener {
+        self.inner.pool.listener(engine)
     }
 
     /// How things stand.

@@ -251,6 +251,16 @@ impl Inner {
                     return Ran::Finished(finished);
                 }
                 Attempt::Unable(unable) => return Ran::Unable(unable),
+                Attempt::Later(unable) => {
+                    let waited = received.elapsed();
+                    let stopping = self.stopping.load(Ordering::Relaxed);
+                    if stopping || waited >= self.settings.longest_wait {
+                        return Ran::Unable(unable);
+                    }
+                    // The pool is told that the engine is down about now, and keeps it waiting.
+                    attempts -= 1;
+                    Timer::after(PAUSE).await;
+                }
                 Attempt::Again if attempts < MOST_ATTEMPTS => {}
                 Attempt::Again => {
                     return Ran::Unable(Unable::unprovided(Reason::Start, UNPROVIDED));

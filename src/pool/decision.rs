@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::key::Class;
+
 /// Number of a sandbox; never used twice.
 pub type Slot = u64;
 
@@ -18,12 +20,33 @@ pub enum Decision {
         ticket: Ticket,
         /// The sandbox.
         slot: Slot,
+        /// Whether it has to be thawed first.
+        frozen: bool,
+    },
+    /// The request runs in this stem cell, which has to be initialised first.
+    Init {
+        /// The request.
+        ticket: Ticket,
+        /// The sandbox.
+        slot: Slot,
     },
     /// The request runs in a sandbox that has to be started first.
     Start {
         /// The request.
         ticket: Ticket,
         /// The new sandbox.
+        slot: Slot,
+    },
+    /// A stem cell is to be started; report [`super::Pool::grown`].
+    Grow {
+        /// The new sandbox.
+        slot: Slot,
+        /// What it has to be.
+        class: Arc<Class>,
+    },
+    /// This idle sandbox is to be frozen; report [`super::Pool::frozen`].
+    Freeze {
+        /// The sandbox.
         slot: Slot,
     },
     /// This sandbox goes; report [`super::Pool::removed`] when it is gone.

@@ -7,10 +7,11 @@
 //! so that it does not block others: for [`Settings::aging`] at most. From then on nothing is
 //! handed out to anybody until it fits, so that it waits for the runs that are under way only.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::decision::{Cause, Decision, Ticket};
-use super::key::Key;
+use super::key::{Class, Key};
 use super::preemption;
 use super::queue::{Line, Queue};
 use super::room::Room;
@@ -34,6 +35,7 @@ pub(super) struct Walk<'a> {
     pub(super) bounds: Bounds<'a>,
     pub(super) settings: &'a Settings,
     pub(super) queue: &'a Queue,
+    pub(super) down: &'a [&'static str],
     pub(super) slots: &'a mut Slots,
     pub(super) tally: &'a mut Tally,
     pub(super) out: &'a mut Vec<Decision>,
@@ -51,6 +53,8 @@ pub(super) struct Walk<'a> {
 pub(super) struct Walked {
     /// Whose requests have got their sandboxes, in this order.
     pub(super) granted: Vec<Key>,
+    /// The classes of the stem cells that were used.
+    pub(super) stems: Vec<Arc<Class>>,
     /// Requests whose sandboxes or places are coming.
     pub(super) promised: usize,
     /// The lines that were passed over.
@@ -70,12 +74,19 @@ enum Provision {
     Short,
 }
 
+/// How far a walk has come in one line.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    granted: usize,
+    promised: usize,
+}
+
 /// How far a walk has come in one namespace.
 struct Turn {
     /// The line whose turn it is.
     line: usize,
-    /// How many requests of each line are provided for.
-    provided: Vec<usize>,
+    /// How far it has come in each line.
+    places: Vec<Place>,
     /// The lines that get nothing more.
     settled: Vec<bool>,
 }
@@ -85,6 +96,7 @@ impl<'a> Walk<'a> {
         now: Instant,
         bounds: Bounds<'a>,
         queue: &'a Queue,
+        down: &'a [&'static str],
         slots: &'a mut Slots,
         tally: &'a mut Tally,
         out: &'a mut Vec<Decision>,
@@ -97,6 +109,7 @@ impl<'a> Walk<'a> {
             now,
             settings,
             queue,
+            down,
             slots,
             tally,
             out,
@@ -111,7 +124,7 @@ impl<'a> Walk<'a> {
         let mut turns: Vec<Turn> = namespaces
             .map(|namespace| Turn {
                 line: 0,
-                provided: vec![0; namespace.lines.len()],
+                places: vec![Place::default(); namespace.lines.len()],
                 settled: vec![false; namespace.lines.len()],
             })
             .collect();
@@ -127,6 +140,9 @@ impl<'a> Walk<'a> {
         let mut aged: Vec<(Instant, usize, usize)> = Vec::new();
         for (n, namespace) in self.queue.namespaces().iter().enumerate() {
             for (l, line) in namespace.lines.iter().enumerate() {
+                if self.down.contains(&line.needs.class.engine) {
+                    continue;
+                }
                 let passed = line.passed_over.filter(|since| {
                     self.now.saturating_duration_since(*since) >= self.settings.aging
                 });
@@ -136,8 +152,9 @@ impl<'a> Walk<'a> {
         aged.sort();
         for (_, n, l) in aged {
             let line = &self.queue.namespaces()[n].lines[l];
-            match self.provide(line, 0, false) {
-                Provision::Granted | Provision::Promised => turns[n].provided[l] = 1,
+            match self.provide(line, turns[n].places[l], false) {
+                Provision::Granted => turns[n].places[l].granted += 1,
+                Provision::Promised => turns[n].places[l].promised += 1,
                 Provision::Later | Provision::Short => return false,
             }
         }
@@ -151,13 +168,15 @@ impl<'a> Walk<'a> {
             let lines = &self.queue.namespaces()[n].lines;
             for step in 0..lines.len() {
                 let l = (turn.line + step) % lines.len();
-                let provided = turn.provided[l];
-                if turn.settled[l] || provided >= lines[l].waiters.len() {
+                let place = &mut turn.places[l];
+                if turn.settled[l] || place.granted + place.promised >= lines[l].waiters.len() {
                     continue;
                 }
-                match self.provide(&lines[l], provided, true) {
+                let provision = self.provide(&lines[l], *place, true);
+                match provision {
                     Provision::Granted | Provision::Promised => {
-                        turn.provided[l] += 1;
+                        place.granted += usize::from(provision == Provision::Granted);
+                        place.promised += usize::from(provision == Provision::Promised);
                         turn.line = l + 1;
                         any = true;
                         self.walked.passed_over.append(&mut self.short);
@@ -174,17 +193,22 @@ impl<'a> Walk<'a> {
         any
     }
 
-    /// Provides for the request at this place of a line. `patient` tells whether others may go on
-    /// with what it could have.
-    fn provide(&mut self, line: &Line, place: usize, patient: bool) -> Provision {
-        let waiter = line.waiters[place];
-        if let Some(slot) = self.slots.freshest_idle(&line.key) {
-            self.slots.set(self.now, slot, Phase::Busy);
-            let ticket = waiter.ticket;
-            self.out.push(Decision::Run { ticket, slot });
-            self.tally.hits += 1;
+    /// Provides for one more request of a line. What there is goes to the first that has nothing:
+    /// what those before it were promised is as good for this one. `patient` tells whether others
+    /// may go on with what it could have.
+    fn provide(&mut self, line: &Line, place: Place, patient: bool) -> Provision {
+        let waiter = line.waiters[place.granted];
+        if self.down.contains(&line.needs.class.engine) {
+            return Provision::Later;
+        }
+        if self.give_what_is_there(line, waiter.ticket) {
             self.walked.granted.push(line.key.clone());
             return Provision::Granted;
+        }
+        // As many as are being frozen are worth waiting for.
+        if place.promised < self.slots.freezing(&line.key) {
+            self.walked.promised += 1;
+            return Provision::Promised;
         }
         if self.bounds.held {
             return Provision::Later;
@@ -208,33 +232,65 @@ impl<'a> Walk<'a> {
         Provision::Promised
     }
 
+    /// Gives a request a warm sandbox of its own action, or a stem cell.
+    fn give_what_is_there(&mut self, line: &Line, ticket: Ticket) -> bool {
+        if let Some(sandbox) = self.slots.freshest_idle(&line.key) {
+            let (slot, frozen) = (sandbox.slot, sandbox.phase() == Phase::Frozen);
+            self.slots.set(self.now, slot, Phase::Busy);
+            self.out.push(Decision::Run {
+                ticket,
+                slot,
+                frozen,
+            });
+            self.tally.hits += 1;
+            return true;
+        }
+        let Some(slot) = self.slots.stem(&line.needs.class).map(|stem| stem.slot) else {
+            return false;
+        };
+        self.slots.name(self.now, slot, &line.key);
+        self.walked.stems.push(line.needs.class.clone());
+        self.out.push(Decision::Init { ticket, slot });
+        self.tally.stems += 1;
+        true
+    }
+
     /// Starts a sandbox in a place that is there, or keeps the place until it can be started.
     fn start(&mut self, line: &Line, ticket: Ticket) -> Provision {
-        if self.slots.count(Phase::Starting) >= self.settings.starts {
+        if self.slots.being_started() >= self.settings.starts {
             self.walked.promised += 1;
             return Provision::Promised;
         }
-        let slot = self.slots.add(self.now, line.key.clone(), &line.needs);
+        let (key, class) = (line.key.clone(), &line.needs.class);
+        let slot = self.slots.add(self.now, Some(key), class, Phase::Starting);
         self.out.push(Decision::Start { ticket, slot });
         self.tally.colds += 1;
         self.walked.granted.push(line.key.clone());
         Provision::Granted
     }
 
-    /// Removes idle sandboxes so that as much comes free as is missing. Those that have requests
-    /// of their own are spared, unless this one `pushes` and they have had their share; `all`
-    /// spares none.
+    /// Whether somebody waits for just this sandbox.
+    fn is_wanted(&self, sandbox: &Sandbox) -> bool {
+        let key = sandbox.key.as_ref();
+        !self.down.contains(&sandbox.class.engine)
+            && key.is_some_and(|key| self.queue.waiting_for(key) > 0)
+    }
+
+    /// Removes stem cells and idle sandboxes so that as much comes free as is missing. Those that
+    /// have requests of their own are spared, unless this one `pushes` and they have had their
+    /// share; `all` spares none.
     fn make_room(&mut self, missing: Room, pushes: bool, all: bool) -> Result<(), Provision> {
-        let idle = self.slots.iter().filter(|sandbox| sandbox.is_free());
-        let mut idle: Vec<&Sandbox> = idle.collect();
+        let all_idle = self.slots.iter();
+        let mut idle: Vec<&Sandbox> = all_idle
+            .filter(|sandbox| sandbox.is_free() || sandbox.is_stem())
+            .collect();
         preemption::sort(&mut idle, self.now);
         // Where nothing is known of calls, that stays the order.
         let worth = self.bounds.warmth.worths(self.now);
         let worth = |sandbox: &Sandbox| worth.get(&sandbox.slot).copied().unwrap_or(0.0);
         idle.sort_by(|one, other| worth(one).total_cmp(&worth(other)));
-        let (wanted, mut spare): (Vec<&Sandbox>, Vec<&Sandbox>) = idle
-            .iter()
-            .partition(|sandbox| self.queue.waiting_for(&sandbox.key) > 0);
+        let (wanted, mut spare): (Vec<&Sandbox>, Vec<&Sandbox>) =
+            idle.iter().partition(|sandbox| self.is_wanted(sandbox));
         let had_share = |sandbox: &&&Sandbox| {
             let there = self.now.saturating_duration_since(sandbox.made);
             all || pushes && there > self.settings.patience

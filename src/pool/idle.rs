@@ -9,7 +9,8 @@ use super::state::Pool;
 
 impl Pool {
     /// Time has passed: sandboxes that were idle for too long go, and when it is time for a check
-    /// of the watermarks, those that are too many.
+    /// of the watermarks, those that are too many. Others are frozen, and stem cells that could not
+    /// be started are tried again.
     pub fn tick(&mut self, now: Instant, out: &mut Vec<Decision>) {
         let idle = self.slots.iter().filter(|sandbox| sandbox.is_free());
         let expired = idle.filter(|sandbox| now >= sandbox.since + self.settings.idle);
@@ -24,9 +25,26 @@ impl Pool {
             }
         }
         self.look_ahead(now, out);
+        let idle = self.slots.iter().filter(|sandbox| sandbox.freezes(now));
+        let freeze: Vec<Slot> = idle.map(|sandbox| sandbox.slot).collect();
+        for slot in freeze {
+            self.freeze(now, slot, out);
+        }
         let idle = self.slots.iter().filter(|sandbox| sandbox.is_free());
-        self.due = idle.map(|sandbox| sandbox.since + self.settings.idle).min();
-        self.watch(now);
+        let times = idle.flat_map(|sandbox| {
+            let expires = sandbox.since + self.settings.idle;
+            [Some(expires), sandbox.freezes].into_iter().flatten()
+        });
+        self.due = times.chain(self.next_retry(now)).min();
+        self.dispatch(now, out);
+    }
+
+    fn freeze(&mut self, now: Instant, slot: Slot, out: &mut Vec<Decision>) {
+        if let Some(sandbox) = self.slots.get_mut(slot) {
+            sandbox.freezes = None;
+            self.slots.set(now, slot, Phase::Freezing);
+            out.push(Decision::Freeze { slot });
+        }
     }
 
     /// When [`Pool::tick`] may have something to do next; none: not before another event.
@@ -36,8 +54,15 @@ impl Pool {
     }
 
     /// A sandbox has become idle.
-    pub(super) fn idle_since(&mut self, now: Instant) {
+    pub(super) fn idle_since(&mut self, now: Instant, slot: Slot) {
         self.wake_at(now + self.settings.idle);
+        let freezes = self.settings.freeze_after.map(|grace| now + grace);
+        if let Some(sandbox) = self.slots.get_mut(slot) {
+            sandbox.freezes = freezes.filter(|_| sandbox.freezable);
+            if let Some(freezes) = sandbox.freezes {
+                self.wake_at(freezes);
+            }
+        }
     }
 
     /// Sees to it that the watermarks are checked, if a check could find something: the upper one
@@ -47,7 +72,7 @@ impl Pool {
             return;
         };
         let there = self.slots.len() - self.slots.count(Phase::Removing);
-        if self.slots.count(Phase::Idle) == 0 || !marks.is_above(there, self.settings.capacity) {
+        if self.slots.free() == 0 || !marks.is_above(there, self.settings.capacity) {
             return;
         }
         let check = match self.check {
@@ -77,7 +102,7 @@ impl Pool {
         too_many.map(|sandbox| sandbox.slot).collect()
     }
 
-    fn wake_at(&mut self, at: Instant) {
+    pub(super) fn wake_at(&mut self, at: Instant) {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 }

@@ -12,6 +12,7 @@
 mod decision;
 mod dispatch;
 pub mod driver;
+mod health;
 mod idle;
 mod key;
 mod preemption;
@@ -21,6 +22,7 @@ mod room;
 mod settings;
 mod slots;
 mod state;
+mod stems;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -28,8 +30,8 @@ mod warm;
 pub mod warmth;
 
 pub use decision::{Cause, Decision, Outlook, Refusal, Slot, Ticket};
-pub use driver::{Driver, Grant, Lease, Queued, Statistics, Wait, Warm};
+pub use driver::{Driver, Grant, Lease, Nursery, Queued, Statistics, Wait, Warm};
 pub use key::{Class, Key, Needs};
 pub use settings::{Settings, Watermarks};
-pub use state::{Counts, Pool};
+pub use state::{Counts, Pool, Taken};
 pub use tally::Tally;

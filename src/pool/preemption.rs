@@ -12,11 +12,13 @@ fn weight(sandbox: &Sandbox, now: Instant) -> Duration {
     now.saturating_duration_since(sandbox.since) / sandbox.class.factor()
 }
 
-/// Sorts idle sandboxes: what goes first comes first.
+/// Sorts idle sandboxes and stem cells: what goes first comes first. Those are stem cells: nobody
+/// has used them yet.
 pub(super) fn sort(sandboxes: &mut [&Sandbox], now: Instant) {
     sandboxes.sort_by(|one, other| {
+        let stems = other.is_stem().cmp(&one.is_stem());
         let weights = weight(other, now).cmp(&weight(one, now));
-        weights.then(one.slot.cmp(&other.slot))
+        stems.then(weights).then(one.slot.cmp(&other.slot))
     });
 }
 

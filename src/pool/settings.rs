@@ -22,6 +22,8 @@ pub struct Settings {
     pub aging: Duration,
     /// Time after which an idle sandbox is removed.
     pub idle: Duration,
+    /// Time after which an idle sandbox is frozen; none: never.
+    pub freeze_after: Option<Duration>,
     /// MB that the memory limits of idle sandboxes may come to.
     pub idle_memory: u64,
     /// When idle sandboxes are removed before that; none: never.
@@ -40,6 +42,7 @@ impl Default for Settings {
             patience: Duration::from_millis(500),
             aging: Duration::from_secs(5),
             idle: Duration::from_secs(600),
+            freeze_after: Some(Duration::from_secs(10)),
             idle_memory: 5 * 512,
             watermarks: None,
             starts: 5,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::decision::{Cause, Slot};
-use super::key::{Class, Key, Needs};
+use super::key::{Class, Key};
 use super::room::Room;
 
 /// What a sandbox does.
@@ -18,6 +18,14 @@ pub(super) enum Phase {
     Busy,
     /// It is warm and free.
     Idle,
+    /// It is warm and free, and is being frozen.
+    Freezing,
+    /// It is warm, free and frozen.
+    Frozen,
+    /// It is being started as a stem cell.
+    Growing,
+    /// It is a stem cell.
+    Stem,
     /// It goes.
     Removing,
 }
@@ -28,15 +36,20 @@ const PHASES: usize = Phase::Removing as usize + 1;
 #[derive(Debug)]
 pub(super) struct Sandbox {
     pub(super) slot: Slot,
-    pub(super) key: Key,
+    /// What it has run; none for a stem cell.
+    pub(super) key: Option<Key>,
     pub(super) class: Arc<Class>,
     phase: Phase,
-    /// Since when it is in its phase.
+    /// Since when it is busy, or idle, frozen or not, or in another phase.
     pub(super) since: Instant,
-    /// Since when it is there.
+    /// Since when it is there for its action.
     pub(super) made: Instant,
     /// Whether it is started ahead of a call, and has not been idle yet.
     pub(super) ahead: bool,
+    /// When it is frozen, if it stays idle; none: not before its next run.
+    pub(super) freezes: Option<Instant>,
+    /// Whether it cannot be frozen at all.
+    pub(super) freezable: bool,
     /// Why it goes as soon as it is not busy.
     pub(super) retired: Option<Cause>,
 }
@@ -46,9 +59,19 @@ impl Sandbox {
         self.phase
     }
 
-    /// Whether nobody would miss it now.
+    /// Whether it is warm, and nobody would miss it now.
     pub(super) fn is_free(&self) -> bool {
-        self.phase == Phase::Idle
+        matches!(self.phase, Phase::Idle | Phase::Frozen)
+    }
+
+    /// Whether it is time to freeze it.
+    pub(super) fn freezes(&self, now: Instant) -> bool {
+        self.phase == Phase::Idle && self.freezes.is_some_and(|at| at <= now)
+    }
+
+    /// Whether it is a stem cell that nobody would miss now.
+    pub(super) fn is_stem(&self) -> bool {
+        self.phase == Phase::Stem
     }
 }
 
@@ -68,25 +91,45 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    /// A new sandbox that is started for a request.
-    pub(super) fn add(&mut self, now: Instant, key: Key, needs: &Needs) -> Slot {
+    /// A new sandbox.
+    pub(super) fn add(
+        &mut self,
+        now: Instant,
+        key: Option<Key>,
+        class: &Arc<Class>,
+        phase: Phase,
+    ) -> Slot {
         let slot = self.next;
         self.next += 1;
-        self.used = self.used.plus(Room::of(&needs.class));
-        self.counts[Phase::Starting as usize] += 1;
-        self.by_key.entry(key.clone()).or_default().push(slot);
+        self.used = self.used.plus(Room::of(class));
+        self.counts[phase as usize] += 1;
+        if let Some(key) = key.clone() {
+            self.by_key.entry(key).or_default().push(slot);
+        }
         let sandbox = Sandbox {
             slot,
             key,
-            class: needs.class.clone(),
-            phase: Phase::Starting,
+            class: class.clone(),
+            phase,
             since: now,
             made: now,
             ahead: false,
+            freezes: None,
+            freezable: true,
             retired: None,
         };
         self.table.insert(slot, sandbox);
         slot
+    }
+
+    /// A stem cell is given to an action.
+    pub(super) fn name(&mut self, now: Instant, slot: Slot, key: &Key) {
+        if let Some(sandbox) = self.table.get_mut(&slot) {
+            sandbox.key = Some(key.clone());
+            sandbox.made = now;
+            self.by_key.entry(key.clone()).or_default().push(slot);
+            self.set(now, slot, Phase::Busy);
+        }
     }
 
     /// Puts a sandbox into another phase.
@@ -99,8 +142,12 @@ impl Slots {
         if phase == Phase::Removing && sandbox.phase != Phase::Removing {
             self.leaving = self.leaving.plus(Room::of(&sandbox.class));
         }
+        // Freezing does not make it less idle.
+        let stays = sandbox.phase == Phase::Freezing || phase == Phase::Freezing;
+        if !(stays && matches!(phase, Phase::Idle | Phase::Freezing | Phase::Frozen)) {
+            sandbox.since = now;
+        }
         sandbox.phase = phase;
-        sandbox.since = now;
     }
 
     /// A sandbox is no more. Tells whether it was there.
@@ -114,10 +161,12 @@ impl Slots {
         if sandbox.phase == Phase::Removing {
             self.leaving = self.leaving.minus(room);
         }
-        if let Some(slots) = self.by_key.get_mut(&sandbox.key) {
+        if let Some(key) = sandbox.key
+            && let Some(slots) = self.by_key.get_mut(&key)
+        {
             slots.retain(|other| *other != slot);
             if slots.is_empty() {
-                self.by_key.remove(&sandbox.key);
+                self.by_key.remove(&key);
             }
         }
         true
@@ -137,17 +186,46 @@ impl Slots {
     }
 
     /// The idle sandbox of this key that was used last: its memory is most likely still at hand.
-    pub(super) fn freshest_idle(&self, key: &Key) -> Option<Slot> {
-        let slots = self.by_key.get(key)?;
-        let sandboxes = slots.iter().filter_map(|slot| self.table.get(slot));
-        let idle = sandboxes.filter(|sandbox| sandbox.phase == Phase::Idle);
-        let freshest = idle.max_by_key(|sandbox| (sandbox.since, sandbox.slot));
-        freshest.map(|sandbox| sandbox.slot)
+    /// Frozen ones come after all others.
+    pub(super) fn freshest_idle(&self, key: &Key) -> Option<&Sandbox> {
+        let idle = self.of(key).filter(|sandbox| sandbox.is_free());
+        idle.max_by_key(|sandbox| (sandbox.phase == Phase::Idle, sandbox.since, sandbox.slot))
+    }
+
+    /// How many sandboxes of this key are being frozen: they are free again soon.
+    pub(super) fn freezing(&self, key: &Key) -> usize {
+        let freezing =
+            |sandbox: &&Sandbox| sandbox.phase == Phase::Freezing && sandbox.retired.is_none();
+        self.of(key).filter(freezing).count()
+    }
+
+    fn of(&self, key: &Key) -> impl Iterator<Item = &Sandbox> {
+        let slots = self.by_key.get(key).map_or(&[][..], Vec::as_slice);
+        slots.iter().filter_map(|slot| self.table.get(slot))
+    }
+
+    /// The oldest stem cell of a class: it has had the most time to boot.
+    pub(super) fn stem(&self, class: &Class) -> Option<&Sandbox> {
+        if self.count(Phase::Stem) == 0 {
+            return None;
+        }
+        self.iter()
+            .find(|sandbox| sandbox.is_stem() && *sandbox.class == *class)
+    }
+
+    /// How many sandboxes are warm and free, frozen or not.
+    pub(super) const fn free(&self) -> usize {
+        self.count(Phase::Idle) + self.count(Phase::Frozen)
     }
 
     /// How many sandboxes are in a phase.
     pub(super) const fn count(&self, phase: Phase) -> usize {
         self.counts[phase as usize]
+    }
+
+    /// How many sandboxes are being started.
+    pub(super) const fn being_started(&self) -> usize {
+        self.count(Phase::Starting) + self.count(Phase::Growing)
     }
 
     /// How many sandboxes there are.

@@ -9,6 +9,7 @@ use super::queue::Queue;
 use super::room::Room;
 use super::settings::Settings;
 use super::slots::{Phase, Sandbox, Slots};
+use super::stems::Stems;
 use super::tally::Tally;
 use super::warmth::Warmth;
 
@@ -19,12 +20,25 @@ pub struct Counts {
     pub starting: usize,
     /// Being initialised, or running an activation.
     pub busy: usize,
-    /// Warm and free.
+    /// Warm and free, frozen or not.
     pub idle: usize,
+    /// Of those, frozen.
+    pub frozen: usize,
+    /// Stem cells, those among them that are being started.
+    pub stems: usize,
     /// Going.
     pub removing: usize,
     /// Requests without a sandbox.
     pub waiting: usize,
+}
+
+/// A warm sandbox that a request got at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The sandbox.
+    pub slot: Slot,
+    /// Whether it has to be thawed first.
+    pub frozen: bool,
 }
 
 /// The state machine.
@@ -39,6 +53,10 @@ pub struct Pool {
     pub(super) held: bool,
     /// Requests that wait for what is coming to them, or for their turn to be started.
     promised: usize,
+    /// The stem cells that are to be there.
+    pub(super) stems: Vec<Stems>,
+    /// The engines that do not answer.
+    pub(super) down: Vec<&'static str>,
     pub(super) stopping: bool,
     /// When it was made: checks of the watermarks are whole periods after that.
     pub(super) epoch: Instant,
@@ -59,6 +77,8 @@ impl Pool {
             queue: Queue::default(),
             tally: Tally::default(),
             promised: 0,
+            stems: Vec::new(),
+            down: Vec::new(),
             stopping: false,
             epoch: now,
             check: None,
@@ -68,14 +88,20 @@ impl Pool {
 
     /// A request that can be served at once by a warm sandbox of its action: the short way, which
     /// nearly all take.
-    pub fn take(&mut self, now: Instant, key: &Key) -> Option<Slot> {
+    pub fn take(&mut self, now: Instant, key: &Key) -> Option<Taken> {
         if self.queue.waiting() > 0 {
             return None;
         }
-        let slot = self.slots.freshest_idle(key)?;
+        let sandbox = self.slots.freshest_idle(key)?;
+        if self.down.contains(&sandbox.class.engine) {
+            return None;
+        }
+        let (slot, frozen) = (sandbox.slot, sandbox.phase() == Phase::Frozen);
         self.warmth.arrived(now, key.whose());
-        self.run(now, slot);
-        Some(slot)
+        self.warmth.gone(slot);
+        self.slots.set(now, slot, Phase::Busy);
+        self.tally.hits += 1;
+        Some(Taken { slot, frozen })
     }
 
     /// A request: it gets a sandbox now, or waits.
@@ -131,19 +157,21 @@ impl Pool {
         if self.refusal(needs).is_some() {
             return Outlook::Refused;
         }
-        if self.slots.freshest_idle(key).is_some() {
+        let is_down = self.down.contains(&needs.class.engine);
+        if !is_down && self.slots.freshest_idle(key).is_some() {
             return Outlook::Warm;
         }
         // Those that were promised something need no more than what they were promised.
         let waiting = self.queue.waiting() - self.promised;
-        let idle = self.slots.iter().filter(|sandbox| sandbox.is_free());
+        let idle = self.slots.iter();
+        let idle = idle.filter(|sandbox| sandbox.is_free() || sandbox.is_stem());
         let idle = idle.fold(Room::default(), |room, sandbox| {
             room.plus(Room::of(&sandbox.class))
         });
         let free = self.settings.room().minus(self.slots.used());
         let mut room = free.plus(self.slots.leaving()).plus(idle);
         room.places = room.places.saturating_sub(self.promised);
-        if waiting == 0 && !self.held && room.fits(Room::of(&needs.class)) {
+        if waiting == 0 && !self.held && !is_down && room.fits(Room::of(&needs.class)) {
             return Outlook::Place;
         }
         if waiting >= self.settings.queue_length {
@@ -175,16 +203,11 @@ impl Pool {
             Some(cause) => self.remove(now, slot, cause, out),
             None => {
                 self.slots.set(now, slot, Phase::Idle);
-                self.idle_since(now);
+                self.idle_since(now, slot);
             }
         }
         self.dispatch(now, out);
         self.rested(now, slot, out);
-    }
-
-    /// A sandbox has ended by itself. One that is busy is given up by whoever it was given to.
-    pub fn died(&mut self, now: Instant, slot: Slot, out: &mut Vec<Decision>) {
-        self.retire_where(now, Cause::Failed, |sandbox| sandbox.slot == slot, out);
     }
 
     /// A removal has been carried out (or there was nothing to remove).
@@ -206,7 +229,10 @@ impl Pool {
 
     /// An action was changed or deleted: its sandboxes go, busy ones when they have finished.
     pub fn retire(&mut self, now: Instant, action: &str, out: &mut Vec<Decision>) {
-        let of_action = |sandbox: &Sandbox| sandbox.key.action() == action;
+        let of_action = |sandbox: &Sandbox| {
+            let key = sandbox.key.as_ref();
+            key.is_some_and(|key| key.action() == action)
+        };
         self.retire_where(now, Cause::Changed, of_action, out);
         self.warmth.look_again(action);
     }
@@ -216,7 +242,7 @@ impl Pool {
         self.retire_where(now, Cause::Failed, |sandbox| sandbox.slot == slot, out);
     }
 
-    fn retire_where(
+    pub(super) fn retire_where(
         &mut self,
         now: Instant,
         cause: Cause,
@@ -230,7 +256,7 @@ impl Pool {
                 continue;
             };
             sandbox.retired.get_or_insert(cause);
-            if sandbox.is_free() {
+            if sandbox.is_free() || sandbox.is_stem() {
                 self.remove(now, slot, cause, out);
             }
         }
@@ -265,7 +291,9 @@ impl Pool {
         Counts {
             starting: self.slots.count(Phase::Starting),
             busy: self.slots.count(Phase::Busy),
-            idle: self.slots.count(Phase::Idle),
+            idle: self.slots.free() + self.slots.count(Phase::Freezing),
+            frozen: self.slots.count(Phase::Frozen),
+            stems: self.slots.count(Phase::Stem) + self.slots.count(Phase::Growing),
             removing: self.slots.count(Phase::Removing),
             waiting: self.queue.waiting(),
         }
@@ -276,13 +304,6 @@ impl Pool {
         self.slots.len() == 0
     }
 
-    /// An idle sandbox gets a request.
-    fn run(&mut self, now: Instant, slot: Slot) {
-        self.warmth.gone(slot);
-        self.slots.set(now, slot, Phase::Busy);
-        self.tally.hits += 1;
-    }
-
     pub(super) fn remove(
         &mut self,
         now: Instant,
@@ -290,6 +311,12 @@ impl Pool {
         cause: Cause,
         out: &mut Vec<Decision>,
     ) {
+        let stem = self.slots.get(slot).filter(|sandbox| sandbox.key.is_none());
+        if let Some(class) = stem.map(|sandbox| sandbox.class.clone())
+            && cause == Cause::Failed
+        {
+            self.stem_failed(now, &class);
+        }
         self.slots.set(now, slot, Phase::Removing);
         self.warmth.gone(slot);
         self.tally.count(cause);
@@ -310,6 +337,7 @@ impl Pool {
                 now,
                 bounds,
                 &self.queue,
+                &self.down,
                 &mut self.slots,
                 &mut self.tally,
                 out,
@@ -325,16 +353,20 @@ impl Pool {
             for key in &walked.granted {
                 self.queue.served(key);
             }
+            for class in &walked.stems {
+                self.stem_used(class);
+            }
             if walked.granted.is_empty() {
                 break;
             }
         }
+        self.grow(now, out);
         self.watch(now);
     }
 
     /// Whether there is, or comes, anything that requests could get.
     fn has_something(&self) -> bool {
         self.slots.len() < self.settings.capacity
-            || self.slots.count(Phase::Idle) + self.slots.count(Phase::Removing) > 0
+            || self.slots.len() > self.slots.count(Phase::Busy) + self.slots.being_started()
     }
 }

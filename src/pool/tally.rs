@@ -7,12 +7,16 @@ use super::decision::Cause;
 pub struct Tally {
     /// Requests that got a warm sandbox.
     pub hits: u64,
+    /// Requests that got a stem cell.
+    pub stems: u64,
     /// Requests that had to start one.
     pub colds: u64,
     /// Sandboxes that were started ahead of a call.
     pub prepared: u64,
     /// Requests that were refused.
     pub refused: u64,
+    /// Stem cells that could not be started, or have ended by themselves.
+    pub stems_failed: u64,
     /// Sandboxes that had to go, by [`Cause`].
     removals: [u64; Cause::ALL.len()],
 }

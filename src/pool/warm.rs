@@ -15,9 +15,10 @@ impl Pool {
     /// waits for. It is like the place of a request from then on.
     pub fn reserve(&mut self, now: Instant, key: &Key, needs: &Needs) -> Option<Slot> {
         let free = self.settings.room().minus(self.slots.used());
-        let starting = self.slots.count(Phase::Starting);
+        let starting = self.slots.being_started();
         if self.stopping
             || self.held
+            || self.down.contains(&needs.class.engine)
             || self.queue.waiting() > 0
             || starting >= self.settings.starts
             || self.slots.freshest_idle(key).is_some()
@@ -25,7 +26,8 @@ impl Pool {
         {
             return None;
         }
-        let slot = self.slots.add(now, key.clone(), needs);
+        let (key, class) = (key.clone(), &needs.class);
+        let slot = self.slots.add(now, Some(key), class, Phase::Starting);
         if let Some(sandbox) = self.slots.get_mut(slot) {
             sandbox.ahead = true;
         }
@@ -51,15 +53,23 @@ impl Pool {
     /// The machine is short of memory: the idle sandbox goes that is worth least.
     pub fn shed(&mut self, now: Instant, out: &mut Vec<Decision>) {
         if let Some(slot) = self.warmth.least_worth(now) {
-            self.remove(now, slot, Cause::Pressure, out);
+            self.release(now, slot, Cause::Pressure, out);
         }
+    }
+
+    /// An idle sandbox goes; one that is being frozen, when that has ended.
+    fn release(&mut self, now: Instant, slot: Slot, cause: Cause, out: &mut Vec<Decision>) {
+        self.warmth.gone(slot);
+        self.retire_where(now, cause, |sandbox| sandbox.slot == slot, out);
     }
 
     /// A sandbox has its code, and would run its action now.
     pub fn initialised(&mut self, now: Instant, slot: Slot) {
-        if let Some(sandbox) = self.slots.get(slot) {
+        if let Some(sandbox) = self.slots.get(slot)
+            && let Some(key) = &sandbox.key
+        {
             let took = now.saturating_duration_since(sandbox.made);
-            self.warmth.started_cold(sandbox.key.whose(), took);
+            self.warmth.started_cold(key.whose(), took);
         }
     }
 
@@ -74,7 +84,10 @@ impl Pool {
             return;
         };
         let ahead = std::mem::take(&mut sandbox.ahead);
-        let whose = sandbox.key.whose();
+        let Some(key) = &sandbox.key else {
+            return;
+        };
+        let whose = key.whose();
         let cost = Cost {
             memory: sandbox.class.memory,
             factor: sandbox.class.factor(),
@@ -99,7 +112,7 @@ impl Pool {
     fn follow(&mut self, now: Instant, advice: Vec<Advice>, out: &mut Vec<Decision>) {
         for advice in advice {
             match advice {
-                Advice::Release { slot } => self.remove(now, slot, Cause::Idle, out),
+                Advice::Release { slot } => self.release(now, slot, Cause::Idle, out),
                 Advice::Prepare { .. } if self.stopping || self.held => {}
                 Advice::Prepare { whose, .. } => out.push(Decision::Prepare { whose }),
             }

@@ -23,6 +23,10 @@ pub struct Warm {
 pub enum Grant {
     /// A sandbox that has run this action before.
     Warm(Lease, Warm),
+    /// The same, but it has to be thawed first: [`Lease::thaw`].
+    Frozen(Lease, Warm),
+    /// A stem cell: the holder initialises it.
+    Stem(Lease, Warm),
     /// A place: the holder starts and initialises a sandbox in it.
     Cold(Lease),
 }
@@ -51,10 +55,14 @@ pub struct Lease {
 }
 
 impl Grant {
-    /// Nobody wants it any more: a warm sandbox stays in the pool, a place becomes free.
+    /// Nobody wants it any more: a warm sandbox stays in the pool, a place becomes free. A stem
+    /// cell goes: another one takes its place.
     pub fn give_back(self) {
         match self {
             Grant::Warm(lease, warm) => _ = lease.keep(warm),
+            // What stays must not be frozen, as far as the pool knows.
+            Grant::Frozen(lease, warm) => lease.thaw_and_keep(warm),
+            Grant::Stem(lease, warm) => lease.discard(Some(warm)),
             Grant::Cold(lease) => lease.discard(None),
         }
     }
@@ -129,6 +137,29 @@ impl Lease {
         self.inner.tell(|pool, now, _| pool.initialised(now, slot));
     }
 
+    /// Thaws a sandbox before its next run. None if it cannot be: it goes then, and the run has to
+    /// take another one.
+    pub async fn thaw(self, warm: Warm) -> Option<(Lease, Warm)> {
+        match warm.sandbox.thaw().await {
+            Ok(()) => Some((self, warm)),
+            Err(error) => {
+                log::warn!("{error}: it is removed");
+                self.discard(Some(warm));
+                None
+            }
+        }
+    }
+
+    fn thaw_and_keep(self, warm: Warm) {
+        let executor = self.inner.executor.clone();
+        let thawing = async move {
+            if let Some((lease, warm)) = self.thaw(warm).await {
+                lease.keep(warm);
+            }
+        };
+        executor.spawn(thawing).detach();
+    }
+
     /// Returns the sandbox: it may be used again. Gives its number, for
     /// [`super::Driver::retire_slot`].
     pub fn keep(mut self, warm: Warm) -> Slot {
@@ -144,7 +175,10 @@ impl Lease {
     fn finish(&mut self, warm: Option<Warm>, keep: bool) {
         self.returned = true;
         let slot = self.slot;
+        let mut keep = keep;
         if let Some(warm) = warm {
+            // What has ended meanwhile was nobody's to remove when that was told.
+            keep &= !warm.sandbox.has_exited();
             self.inner.lock().warm.insert(slot, warm);
         }
         self.inner

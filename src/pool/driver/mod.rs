@@ -3,7 +3,9 @@
 
 mod ahead;
 mod alarm;
+mod events;
 mod lease;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -20,6 +22,7 @@ use crate::Executor;
 use crate::sync::lock;
 use alarm::Alarm;
 pub use lease::{Grant, Lease, Queued, Wait, Warm};
+pub use tasks::Nursery;
 pub use watch::Watch;
 
 /// The pool with its sandboxes. Cheap to clone.
@@ -44,8 +47,10 @@ struct State {
     watch: Option<Watch>,
     /// Whether [`Inner::learnt`] was told since what is known was kept.
     told: bool,
-    /// The idle sandboxes.
+    /// The idle sandboxes and the stem cells.
     warm: HashMap<Slot, Warm>,
+    /// Starts stem cells.
+    nursery: Option<Nursery>,
     /// The requests that wait.
     waiting: HashMap<Ticket, Sender<Grant>>,
     next_ticket: Ticket,
@@ -92,6 +97,7 @@ impl Driver {
                 watch,
                 told: false,
                 warm: HashMap::new(),
+                nursery: None,
                 waiting: HashMap::new(),
                 next_ticket: 0,
                 armed: None,
@@ -142,10 +148,11 @@ impl Driver {
         loop {
             let (lease, warm) = {
                 let mut state = self.inner.lock();
-                let slot = state.pool.take(Instant::now(), key)?;
+                let taken = state.pool.take(Instant::now(), key)?;
                 self.inner.learn(&mut state);
-                let lease = Lease::new(self.inner.clone(), slot);
-                match state.warm.remove(&slot) {
+                let lease = Lease::new(self.inner.clone(), taken.slot);
+                match state.warm.remove(&taken.slot) {
+                    Some(warm) if taken.frozen => return Some(Grant::Frozen(lease, warm)),
                     Some(warm) => (lease, warm),
                     None => return Some(Grant::Cold(lease)),
                 }
@@ -243,10 +250,23 @@ impl Inner {
         let mut decisions = VecDeque::from(decisions);
         while let Some(decision) = decisions.pop_front() {
             match decision {
-                Decision::Run { ticket, slot } => {
+                Decision::Run {
+                    ticket,
+                    slot,
+                    frozen,
+                } => {
                     let lease = Lease::new(self.clone(), slot);
                     let grant = match state.warm.remove(&slot) {
+                        Some(warm) if frozen => Grant::Frozen(lease, warm),
                         Some(warm) => Grant::Warm(lease, warm),
+                        None => Grant::Cold(lease),
+                    };
+                    grants.push((state.waiting.remove(&ticket), grant));
+                }
+                Decision::Init { ticket, slot } => {
+                    let lease = Lease::new(self.clone(), slot);
+                    let grant = match state.warm.remove(&slot) {
+                        Some(warm) => Grant::Stem(lease, warm),
                         None => Grant::Cold(lease),
                     };
                     grants.push((state.waiting.remove(&ticket), grant));
@@ -259,6 +279,11 @@ impl Inner {
                     // More than can be started at a time are of no use.
                     let _ = self.expected.0.try_send(whose);
                 }
+                Decision::Grow { slot, class } => self.grow(slot, class, state.nursery.clone()),
+                Decision::Freeze { slot } => match state.warm.remove(&slot) {
+                    Some(warm) => self.freeze(slot, warm),
+                    None => log::error!("sandbox {slot} of the pool is lost: it cannot be frozen"),
+                },
                 Decision::Remove { slot } => match state.warm.remove(&slot) {
                     Some(warm) => self.remove(slot, warm),
                     None => {
@@ -285,19 +310,6 @@ impl Inner {
                 None => grant.give_back(),
             }
         }
-    }
-
-    fn remove(self: &Arc<Self>, slot: Slot, warm: Warm) {
-        let inner = self.clone();
-        self.executor
-            .spawn(async move {
-                let Warm { sandbox, proxy } = warm;
-                drop(proxy);
-                sandbox.remove().await;
-                inner.lock().removed += 1;
-                inner.tell(|pool, now, out| pool.removed(now, slot, out));
-            })
-            .detach();
     }
 
     /// Sees to it that the pool is told of the time early enough.

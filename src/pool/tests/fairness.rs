@@ -52,7 +52,7 @@ fn a_large_request_does_not_block_the_others() {
     let (waits, _) = bench.request("ns/0");
     let decided = bench.done(busy[0], true);
     let (ticket, slot) = (waits, busy[0]);
-    assert_eq!(decided, [Decision::Run { ticket, slot }]);
+    assert_eq!(decided, [run(ticket, slot, false)]);
     // Where enough is idle, the large one gets it.
     assert_eq!(bench.done(busy[0], true), []);
     let decided = bench.done(busy[1], true);

@@ -126,9 +126,5 @@ fn a_start_that_waits_takes_a_sandbox_that_comes_free() {
     assert!(matches!(starts[..], [Decision::Start { .. }]));
     let (waits, decisions) = bench.request("ns/a");
     assert_eq!(decisions.unwrap(), []);
-    let run = Decision::Run {
-        ticket: waits,
-        slot: busy,
-    };
-    assert_eq!(bench.done(busy, true), [run]);
+    assert_eq!(bench.done(busy, true), [run(waits, busy, false)]);
 }

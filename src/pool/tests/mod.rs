@@ -1,9 +1,12 @@
 //! The pool's policy on a fake clock.
 
 mod fairness;
+mod freezing;
+mod health;
 mod memory;
 mod preemption;
 mod rules;
+mod stems;
 mod traces;
 mod warm;
 
@@ -17,6 +20,7 @@ fn settings(capacity: usize) -> Settings {
         memory: 100_000,
         queue_length: 100,
         starts: 100,
+        freeze_after: None,
         ..Settings::default()
     }
 }
@@ -37,6 +41,14 @@ fn needs(kind: &str, memory: u32) -> Needs {
         image: Some("image".into()),
         memory,
     })
+}
+
+fn run(ticket: Ticket, slot: Slot, frozen: bool) -> Decision {
+    Decision::Run {
+        ticket,
+        slot,
+        frozen,
+    }
 }
 
 /// A pool with a clock of its own and short ways to ask it.
@@ -81,8 +93,8 @@ impl Bench {
     fn request_of(&mut self, key: Key, needs: Needs) -> (Ticket, Result<Vec<Decision>, Refusal>) {
         let ticket = self.next;
         self.next += 1;
-        if let Some(slot) = self.pool.take(self.now, &key) {
-            return (ticket, Ok(vec![Decision::Run { ticket, slot }]));
+        if let Some(Taken { slot, frozen }) = self.pool.take(self.now, &key) {
+            return (ticket, Ok(vec![run(ticket, slot, frozen)]));
         }
         let mut out = Vec::new();
         let result = self.pool.request(self.now, ticket, key, needs, &mut out);
@@ -105,6 +117,7 @@ impl Bench {
                 Some(Decision::Run { .. }) => Outlook::Warm,
                 Some(Decision::Start { .. } | Decision::Remove { .. }) => Outlook::Place,
                 Some(Decision::Prepare { .. }) | None => outlook,
+                Some(other) => panic!("{other:?}"),
             },
         };
         assert_eq!(got, outlook, "{answer:?}");

@@ -9,7 +9,7 @@ fn a_finished_sandbox_is_used_again_by_its_action_only() {
     let slot = bench.cold("ns/a");
     assert_eq!(bench.done(slot, true), []);
     let (ticket, decisions) = bench.request("ns/a");
-    assert_eq!(decisions.unwrap(), [Decision::Run { ticket, slot }]);
+    assert_eq!(decisions.unwrap(), [run(ticket, slot, false)]);
     bench.done(slot, true);
     assert_ne!(bench.cold("ns/b"), slot);
     let other_namespace = Key::new("other", "ns/a", "0.0.1", 1);

@@ -38,7 +38,7 @@ fn a_call_that_is_expected_finds_a_sandbox() {
     assert_eq!(bench.done(slot, true), []);
     bench.now = next;
     let (ticket, decisions) = bench.request("ns/hourly");
-    assert_eq!(decisions.unwrap(), [Decision::Run { ticket, slot }]);
+    assert_eq!(decisions.unwrap(), [run(ticket, slot, false)]);
     let tally = bench.pool.tally();
     assert_eq!((tally.prepared, tally.colds), (1, 12));
     // One that nobody calls goes soon.
@@ -67,7 +67,7 @@ fn a_place_is_reserved_only_if_nobody_else_needs_it() {
     let slot = bench.pool.reserve(bench.now, &a, &plain()).unwrap();
     let (ticket, decisions) = bench.request("ns/a");
     assert_eq!(decisions.unwrap(), []);
-    assert_eq!(bench.done(slot, true), [Decision::Run { ticket, slot }]);
+    assert_eq!(bench.done(slot, true), [run(ticket, slot, false)]);
     bench.tell(|pool, now, out| _ = pool.stop(now, out));
     assert_eq!(bench.pool.reserve(bench.now, &b, &plain()), None);
 }
@@ -113,7 +113,7 @@ fn one_that_was_passed_over_for_long_does_not_block_what_is_warm_meanwhile() {
     bench.pass(60_000);
     bench.tell(|pool, now, out| pool.hold(now, true, out));
     let decided = bench.done(one, true);
-    assert_eq!(decided, [Decision::Run { ticket, slot: one }]);
+    assert_eq!(decided, [run(ticket, one, false)]);
     bench.done(one, true);
     bench.done(other, true);
     assert_eq!(

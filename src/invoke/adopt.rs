@@ -1,0 +1,60 @@
+//! Warm sandboxes that an earlier process of the daemon has left.
+
+use std::sync::Arc;
+
+use super::{Inner, Invoker};
+use crate::engine::proxy::Proxy;
+use crate::engine::{Engine, Found, Purpose};
+use crate::entity::Action;
+use crate::pool::{Key, Needs, Warm};
+
+impl Invoker {
+    /// Takes in what an engine still has of an earlier process, as far as it runs actions as they
+    /// are now and there is room; the rest is removed. To be called once for each engine, before
+    /// anything is started on it.
+    pub async fn adopt(&self, engine: &dyn Engine) {
+        let found = engine.adopt().await;
+        let all = found.len();
+        let adopted = found
+            .into_iter()
+            .filter_map(|found| self.inner.take_in(found));
+        let adopted = adopted.count();
+        if all > 0 {
+            log::info!("{adopted} of {all} sandboxes of an earlier run are used further");
+        }
+    }
+}
+
+impl Inner {
+    /// Takes in one sandbox. Dropping it removes it.
+    fn take_in(&self, found: Found) -> Option<()> {
+        let purpose = found.purpose.as_ref()?;
+        let action = self.catalog.action(&purpose.action).ok()?;
+        let is_same = action.version == purpose.version && action.revision == purpose.revision;
+        if !is_same || self.digest_of(&action)? != found.digest {
+            return None;
+        }
+        let home = self.home(&action.exec).ok()?;
+        let needs = Needs::new(self.class(action.exec.kind(), &home, action.limits.memory));
+        let Purpose {
+            namespace,
+            action,
+            version,
+            revision,
+        } = purpose;
+        let key = Key::new(namespace, action, version, *revision);
+        let sandbox = Arc::from(found.sandbox);
+        let warm = Warm {
+            proxy: Proxy::of_warm(self.executor.clone(), Arc::clone(&sandbox)),
+            sandbox,
+        };
+        self.pool.adopt(key, &needs, warm).ok()
+    }
+
+    /// What a sandbox for an action would be made of now.
+    fn digest_of(&self, action: &Action) -> Option<String> {
+        let home = self.home(&action.exec).ok()?;
+        let made = self.sandbox(action.exec.kind(), &home, action.limits.memory, None);
+        made.ok().map(|(_, spec)| spec.digest())
+    }
+}

@@ -1,0 +1,69 @@
+//! Decisions that take time to be carried out.
+
+use std::sync::Arc;
+
+use super::{Inner, Warm};
+use crate::BoxFuture;
+use crate::engine::{FreezeError, StartError};
+use crate::pool::{Class, Slot};
+
+/// Starts a stem cell of a class.
+pub type Nursery =
+    Arc<dyn Fn(Arc<Class>) -> BoxFuture<'static, Result<Warm, StartError>> + Send + Sync>;
+
+impl Inner {
+    pub(super) fn remove(self: &Arc<Self>, slot: Slot, warm: Warm) {
+        let inner = self.clone();
+        let removal = async move {
+            let Warm { sandbox, proxy } = warm;
+            drop(proxy);
+            sandbox.remove().await;
+            inner.lock().removed += 1;
+            inner.tell(|pool, now, out| pool.removed(now, slot, out));
+        };
+        self.executor.spawn(removal).detach();
+    }
+
+    /// Freezes an idle sandbox, which is nobody's meanwhile.
+    pub(super) fn freeze(self: &Arc<Self>, slot: Slot, mut warm: Warm) {
+        let inner = self.clone();
+        let freezing = async move {
+            warm.proxy.disconnect();
+            let result = warm.sandbox.freeze().await;
+            if let Err(error @ FreezeError::Failed { .. }) = &result {
+                log::warn!("{error}");
+            }
+            let again = !matches!(result, Err(FreezeError::Unsupported(_)));
+            inner.lock().warm.insert(slot, warm);
+            let is_frozen = result.is_ok();
+            inner.tell(|pool, now, out| pool.frozen(now, slot, is_frozen, again, out));
+        };
+        self.executor.spawn(freezing).detach();
+    }
+
+    /// Starts a stem cell.
+    pub(super) fn grow(self: &Arc<Self>, slot: Slot, class: Arc<Class>, nursery: Option<Nursery>) {
+        let inner = self.clone();
+        let growing = async move {
+            let started = match nursery {
+                Some(nursery) => nursery(class.clone()).await,
+                None => Err(StartError::Failed("nothing starts stem cells".into())),
+            };
+            let is_there = match started {
+                Ok(warm) => {
+                    // One that has ended already was looked for in vain when that was told.
+                    let is_there = !warm.sandbox.has_exited();
+                    inner.lock().warm.insert(slot, warm);
+                    is_there
+                }
+                Err(error) => {
+                    let (kind, memory) = (&class.kind, class.memory);
+                    log::debug!("no stem cell of {kind} with {memory} MB: {error}");
+                    false
+                }
+            };
+            inner.tell(|pool, now, out| pool.grown(now, slot, is_there, out));
+        };
+        self.executor.spawn(growing).detach();
+    }
+}

@@ -1,0 +1,78 @@
+//! What happens to sandboxes and engines by itself.
+
+use std::time::Instant;
+
+use super::decision::{Cause, Decision, Slot};
+use super::key::{Key, Needs};
+use super::room::Room;
+use super::slots::Phase;
+use super::state::Pool;
+
+impl Pool {
+    /// A sandbox has ended by itself. One that is busy is given up by whoever it was given to.
+    pub fn died(&mut self, now: Instant, slot: Slot, out: &mut Vec<Decision>) {
+        self.retire_where(now, Cause::Failed, |sandbox| sandbox.slot == slot, out);
+        self.dispatch(now, out);
+    }
+
+    /// An engine does not answer: nothing is started on it, and nothing of it is handed out.
+    pub fn engine_down(&mut self, engine: &'static str) {
+        if !self.down.contains(&engine) {
+            self.down.push(engine);
+        }
+    }
+
+    /// An engine answers again. Those of its sandboxes that are no more were reported before.
+    pub fn engine_up(&mut self, now: Instant, engine: &str, out: &mut Vec<Decision>) {
+        self.down.retain(|down| *down != engine);
+        self.dispatch(now, out);
+    }
+
+    /// Whether an engine does not answer.
+    pub fn is_down(&self, engine: &str) -> bool {
+        self.down.contains(&engine)
+    }
+
+    /// A warm sandbox of an earlier process is there. It becomes one of the pool, idle, if there is
+    /// room that nobody waits for; none: there is not.
+    pub fn adopt(
+        &mut self,
+        now: Instant,
+        key: Key,
+        needs: &Needs,
+        out: &mut Vec<Decision>,
+    ) -> Option<Slot> {
+        let free = self.settings.room().minus(self.slots.used());
+        let has_room = free.fits(Room::of(&needs.class)) && self.queue.waiting() == 0;
+        if self.stopping || !has_room {
+            return None;
+        }
+        let slot = self.slots.add(now, Some(key), &needs.class, Phase::Idle);
+        self.idle_since(now, slot);
+        self.rested(now, slot, out);
+        Some(slot)
+    }
+
+    /// A sandbox was frozen, or runs on. `again` tells whether it may be tried again.
+    pub fn frozen(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        is_frozen: bool,
+        again: bool,
+        out: &mut Vec<Decision>,
+    ) {
+        let Some(sandbox) = self.slots.get_mut(slot) else {
+            return;
+        };
+        sandbox.freezable &= again;
+        let expires = sandbox.since + self.settings.idle;
+        match (sandbox.retired, is_frozen) {
+            (Some(cause), _) => self.remove(now, slot, cause, out),
+            (None, true) => self.slots.set(now, slot, Phase::Frozen),
+            (None, false) => self.slots.set(now, slot, Phase::Idle),
+        }
+        self.wake_at(expires);
+        self.dispatch(now, out);
+    }
+}

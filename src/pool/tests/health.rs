@@ -1,0 +1,74 @@
+//! Sandboxes that end, engines that go away and come back, and what is left of earlier processes.
+
+use super::*;
+
+#[test]
+fn one_that_dies_while_idle_is_not_handed_out() {
+    let mut bench = Bench::new(settings(2));
+    let slot = bench.warm_of("ns/a", plain());
+    let decided = bench.tell(|pool, now, out| pool.died(now, slot, out));
+    assert_eq!(decided, [Decision::Remove { slot }]);
+    let (_, decisions) = bench.request("ns/a");
+    let decisions = decisions.unwrap();
+    assert!(
+        matches!(decisions[..], [Decision::Start { .. }]),
+        "{decisions:?}"
+    );
+    assert_eq!(bench.removals(Cause::Failed), 1);
+}
+
+#[test]
+fn one_that_dies_while_busy_goes_when_it_is_returned() {
+    let mut bench = Bench::new(settings(2));
+    let slot = bench.cold("ns/a");
+    assert_eq!(bench.tell(|pool, now, out| pool.died(now, slot, out)), []);
+    assert_eq!(bench.done(slot, true), [Decision::Remove { slot }]);
+}
+
+#[test]
+fn requests_wait_for_an_engine_that_is_away() {
+    let mut bench = Bench::new(Settings {
+        queue_length: 2,
+        ..settings(4)
+    });
+    let slot = bench.warm_of("ns/a", plain());
+    let dead = bench.warm_of("ns/b", plain());
+    bench.pool.engine_down("docker");
+    assert_eq!(bench.pool.outlook(&key("ns/a"), &plain()), Outlook::Wait(0));
+    let (warm, decisions) = bench.request("ns/a");
+    assert_eq!(decisions.unwrap(), []);
+    let (cold, decisions) = bench.request("ns/c");
+    assert_eq!(decisions.unwrap(), []);
+    assert_eq!(bench.request("ns/d").1, Err(Refusal::QueueFull(2)));
+    // Another engine goes on.
+    let quickjs = Needs::new(Class {
+        engine: "process",
+        ..Class::clone(&needs("quickjs:1", 256).class)
+    });
+    bench.cold_of(key("ns/js"), quickjs);
+    let decided = bench.tell(|pool, now, out| pool.died(now, dead, out));
+    assert_eq!(decided, [Decision::Remove { slot: dead }]);
+    let decided = bench.tell(|pool, now, out| pool.engine_up(now, "docker", out));
+    assert_eq!(decided[0], run(warm, slot, false));
+    assert!(matches!(decided[1..], [Decision::Start { ticket, .. }] if ticket == cold));
+}
+
+#[test]
+fn sandboxes_of_an_earlier_process_are_idle_ones() {
+    let mut bench = Bench::new(settings(2));
+    let now = bench.now;
+    let mut adopt = |action| {
+        let mut out = Vec::new();
+        let slot = bench.pool.adopt(now, key(action), &plain(), &mut out);
+        assert_eq!(out, []);
+        slot
+    };
+    let slot = adopt("ns/a").unwrap();
+    assert!(adopt("ns/b").is_some());
+    assert_eq!(adopt("ns/c"), None, "no room");
+    let (ticket, decisions) = bench.request("ns/a");
+    assert_eq!(decisions.unwrap(), [run(ticket, slot, false)]);
+    assert_eq!(bench.pool.counts().idle, 1);
+    bench.now = bench.pool.next_tick().unwrap();
+    assert_eq!(bench.tick().len(), 1, "the other one has its time, too");
+}
