@@ -141,14 +141,8 @@ impl Inner {
     /// What the pool has to know of a call's action, if no sandbox is warm. What cannot run here at
     /// all is found out when it is tried.
     pub(super) fn needs(&self, call: &Call) -> Needs {
-        let (exec, limits) = (&call.action.exec, &call.action.limits);
-        let system = &self.settings.actions;
-        let allowed = call.identity.limits.actions(system, system.instances);
-        let (kind, memory) = match allowed.check(limits) {
-            Ok(()) => (exec.kind(), limits.memory),
-            // It is refused in OpenWhisk's words when it is tried, and takes no room.
-            Err(_) => (exec.kind(), 0),
-        };
+        let exec = &call.action.exec;
+        let (kind, memory) = (exec.kind(), call.action.limits.memory);
         Needs::new(match self.home(exec) {
             Ok(home) => self.class(kind, &home, memory),
             Err(_) => Class {

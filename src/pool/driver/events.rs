@@ -47,7 +47,7 @@ impl Driver {
 }
 
 impl Inner {
-    fn heard(self: &Arc<Self>, engine: &'static str, event: Event) {
+    pub(super) fn heard(self: &Arc<Self>, engine: &'static str, event: Event) {
         match event {
             Event::Down => {
                 log::warn!("the engine {engine} does not answer: nothing is started on it");

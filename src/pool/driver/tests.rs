@@ -9,17 +9,28 @@ use std::time::Duration;
 use super::super::Class;
 use super::*;
 use crate::BoxFuture;
-use crate::engine::Sandbox;
 use crate::engine::logs::LogSink;
 use crate::engine::proxy::Proxy;
+use crate::engine::{FreezeError, Sandbox};
 use crate::http::client::Wire;
 
-/// A sandbox that knows whether it was removed.
+/// A sandbox that knows whether it was removed, frozen and thawed.
 #[derive(Default)]
 struct Counted {
     logs: LogSink,
     exited: AtomicBool,
     removed: Arc<AtomicUsize>,
+    frozen: AtomicBool,
+    /// Whether it can be frozen, and thawed.
+    unfreezable: bool,
+    unthawable: bool,
+}
+
+fn failed() -> FreezeError {
+    FreezeError::Failed {
+        sandbox: "counted".into(),
+        reason: "no".into(),
+    }
 }
 
 impl Sandbox for Counted {
@@ -43,6 +54,26 @@ impl Sandbox for Counted {
         Box::pin(async { false })
     }
 
+    fn freeze(&self) -> BoxFuture<'_, Result<(), FreezeError>> {
+        Box::pin(async {
+            if self.unfreezable {
+                return Err(failed());
+            }
+            self.frozen.store(true, Ordering::Relaxed);
+            Ok(())
+        })
+    }
+
+    fn thaw(&self) -> BoxFuture<'_, Result<(), FreezeError>> {
+        Box::pin(async {
+            if self.unthawable {
+                return Err(failed());
+            }
+            self.frozen.store(false, Ordering::Relaxed);
+            Ok(())
+        })
+    }
+
     fn remove(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.removed.fetch_add(1, Ordering::Relaxed);
@@ -58,12 +89,17 @@ struct Bench {
 
 impl Bench {
     fn new(capacity: usize) -> Self {
+        Self::with(capacity, None)
+    }
+
+    fn with(capacity: usize, freeze_after: Option<Duration>) -> Self {
         let executor: Executor = Arc::new(smol::Executor::new());
         let driver = Driver::new(
             executor.clone(),
             Settings {
                 capacity,
                 queue_length: 10,
+                freeze_after,
                 ..Settings::default()
             },
         );
@@ -79,9 +115,13 @@ impl Bench {
     }
 
     fn warm(&self) -> (Warm, Arc<Counted>) {
+        self.warm_of(Counted::default())
+    }
+
+    fn warm_of(&self, counted: Counted) -> (Warm, Arc<Counted>) {
         let sandbox = Arc::new(Counted {
             removed: self.removed.clone(),
-            ..Counted::default()
+            ..counted
         });
         let warm = Warm {
             sandbox: sandbox.clone(),
@@ -220,3 +260,6 @@ fn stopping_removes_everything_and_tells_who_waits() {
         Err(Refusal::Stopping)
     ));
 }
+
+mod events;
+mod freezing;
