@@ -55,8 +55,8 @@ fn container_of(network: &Network, action: Option<&str>) -> Option<String> {
     let wanted = action.map_or(String::new(), |action| format!("guest/{action}"));
     let containers = network.containers().into_iter();
     containers
-        .filter(|container| inspect(container, label) == wanted)
-        .last()
+        .rev()
+        .find(|container| inspect(container, label) == wanted)
 }
 
 fn has_init_time(record: &Value) -> bool {
