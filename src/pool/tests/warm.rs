@@ -62,6 +62,19 @@ fn a_place_is_reserved_only_if_nobody_else_needs_it() {
     assert_eq!(bench.pool.reserve(bench.now, &a, &plain()), None, "idle");
     bench.cold("ns/c");
     assert_eq!(bench.pool.reserve(bench.now, &b, &plain()), None, "full");
+    // What is left belongs to who waits for more.
+    let mut bench = Bench::new(Settings {
+        memory: 1024,
+        ..settings(4)
+    });
+    bench.cold_of(key("ns/c"), needs("nodejs:20", 768));
+    let (_, large) = bench.request_of(key("ns/large"), needs("nodejs:20", 512));
+    assert_eq!(large.unwrap(), []);
+    assert_eq!(
+        bench.pool.reserve(bench.now, &b, &plain()),
+        None,
+        "waited for"
+    );
     // One that a request takes before it is ready is like any other.
     let mut bench = Bench::new(settings(1));
     let slot = bench.pool.reserve(bench.now, &a, &plain()).unwrap();
@@ -109,6 +122,17 @@ fn one_that_was_passed_over_for_long_does_not_block_what_is_warm_meanwhile() {
         .request_of(key("ns/large"), needs("nodejs:20", 512))
         .1
         .unwrap();
+    let (ticket, _) = bench.request("ns/a");
+    let decided = bench.done(one, true);
+    assert_eq!(
+        decided,
+        [Decision::Run {
+            ticket,
+            slot: one,
+            frozen: false
+        }],
+        "passed over"
+    );
     let (ticket, _) = bench.request("ns/a");
     bench.pass(60_000);
     bench.tell(|pool, now, out| pool.hold(now, true, out));
