@@ -48,6 +48,24 @@ fn a_call_that_is_expected_finds_a_sandbox() {
 }
 
 #[test]
+fn what_was_made_ready_for_nothing_goes_soon() {
+    let mut bench = Bench::new(settings(2));
+    let key = key("ns/a");
+    let at = bench.now + Duration::from_secs(3);
+    let now = bench.now;
+    bench.pool.warmth().expect(now, key.whose(), at, 256);
+    bench.now = bench.pool.next_tick().unwrap();
+    assert_eq!(bench.tick().len(), 1);
+    let slot = bench.pool.reserve(bench.now, &key, &plain()).unwrap();
+    bench.tell(|pool, now, out| pool.started(now, slot, out));
+    bench.done(slot, true);
+    bench.pass(20_000);
+    assert_eq!(bench.tick(), []);
+    bench.pass(20_000);
+    assert_eq!(bench.tick(), removals(&[slot]));
+}
+
+#[test]
 fn a_place_is_reserved_only_if_nobody_else_needs_it() {
     let mut bench = Bench::new(Settings {
         starts: 1,
