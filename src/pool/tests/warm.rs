@@ -48,6 +48,24 @@ fn a_call_that_is_expected_finds_a_sandbox() {
 }
 
 #[test]
+fn what_was_made_ready_for_nothing_goes_soon() {
+    let mut bench = Bench::new(settings(2));
+    let key = key("ns/a");
+    let at = bench.now + Duration::from_secs(3);
+    let now = bench.now;
+    bench.pool.warmth().expect(now, key.whose(), at, 256);
+    bench.now = bench.pool.next_tick().unwrap();
+    assert_eq!(bench.tick().len(), 1);
+    let slot = bench.pool.reserve(bench.now, &key, &plain()).unwrap();
+    bench.tell(|pool, now, out| pool.started(now, slot, out));
+    bench.done(slot, true);
+    bench.pass(20_000);
+    assert_eq!(bench.tick(), []);
+    bench.pass(20_000);
+    assert_eq!(bench.tick(), removals(&[slot]));
+}
+
+#[test]
 fn a_place_is_reserved_only_if_nobody_else_needs_it() {
     let mut bench = Bench::new(Settings {
         starts: 1,
@@ -62,6 +80,19 @@ fn a_place_is_reserved_only_if_nobody_else_needs_it() {
     assert_eq!(bench.pool.reserve(bench.now, &a, &plain()), None, "idle");
     bench.cold("ns/c");
     assert_eq!(bench.pool.reserve(bench.now, &b, &plain()), None, "full");
+    // What is left belongs to who waits for more.
+    let mut bench = Bench::new(Settings {
+        memory: 1024,
+        ..settings(4)
+    });
+    bench.cold_of(key("ns/c"), needs("nodejs:20", 768));
+    let (_, large) = bench.request_of(key("ns/large"), needs("nodejs:20", 512));
+    assert_eq!(large.unwrap(), []);
+    assert_eq!(
+        bench.pool.reserve(bench.now, &b, &plain()),
+        None,
+        "waited for"
+    );
     // One that a request takes before it is ready is like any other.
     let mut bench = Bench::new(settings(1));
     let slot = bench.pool.reserve(bench.now, &a, &plain()).unwrap();
@@ -109,6 +140,17 @@ fn one_that_was_passed_over_for_long_does_not_block_what_is_warm_meanwhile() {
         .request_of(key("ns/large"), needs("nodejs:20", 512))
         .1
         .unwrap();
+    let (ticket, _) = bench.request("ns/a");
+    let decided = bench.done(one, true);
+    assert_eq!(
+        decided,
+        [Decision::Run {
+            ticket,
+            slot: one,
+            frozen: false
+        }],
+        "passed over"
+    );
     let (ticket, _) = bench.request("ns/a");
     bench.pass(60_000);
     bench.tell(|pool, now, out| pool.hold(now, true, out));

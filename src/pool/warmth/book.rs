@@ -93,9 +93,7 @@ impl Book {
         self.leave(number);
         // The last page moves to the free place: bookmarks to both find nothing any more.
         self.pages.swap_remove(number);
-        if let Some(moved) = self.pages.get_mut(number) {
-            self.edition += 1;
-            moved.edition = self.edition;
+        if let Some(moved) = self.pages.get(number) {
             self.numbers.insert(moved.whose.clone(), number);
         }
     }

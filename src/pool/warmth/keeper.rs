@@ -15,6 +15,9 @@ pub(super) const PATIENCE: f32 = 10.0;
 /// How long a sandbox that was made ready without a known call ahead stays, in milliseconds.
 const UNEXPECTED: i64 = 30_000;
 
+/// How soon a sandbox that should have gone is looked at again, in milliseconds.
+const STAYS: i64 = 100;
+
 /// Periods are looked for down to the longest idle time, divided by this.
 const SHORT: i64 = 30;
 
@@ -364,12 +367,14 @@ impl Warmth {
             if let Some(idle) = &idle
                 && idle.since + bound <= expected.at
             {
-                profile.postpone(idle.since + bound + 1);
+                // One that is being frozen may be there for a little longer than it should.
+                let end = (idle.since + bound).max(now + STAYS);
+                profile.postpone(end + 1);
                 continue;
             }
             profile.prepare(expected);
             match idle {
-                Some(idle) => idle.until = idle.until.max(until),
+                Some(idle) => idle.until = idle.until.max(until.min(idle.since + bound)),
                 // The one that runs now will be there.
                 None if profile.is_running() => {}
                 None => {
