@@ -53,8 +53,10 @@ fn is_frozen(container: &str) -> bool {
 fn container_of(network: &Network, action: Option<&str>) -> Option<String> {
     let label = r#"{{index .Config.Labels "owl.action"}}"#;
     let wanted = action.map_or(String::new(), |action| format!("guest/{action}"));
-    let mut containers = network.containers().into_iter();
-    containers.find(|container| inspect(container, label) == wanted)
+    let containers = network.containers().into_iter();
+    containers
+        .rev()
+        .find(|container| inspect(container, label) == wanted)
 }
 
 fn has_init_time(record: &Value) -> bool {
