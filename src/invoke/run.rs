@@ -236,7 +236,7 @@ impl Inner {
                 if self.stopping.load(Ordering::Relaxed) {
                     return Ran::Unable(Refusal::Stopping.into());
                 }
-                return Ran::Unable(Unable::unprovided(Reason::Wait, self.waited_in_vain()));
+                return Ran::Unable(self.waited_in_vain(call));
             };
             self.begin(errant).await;
             attempts += 1;
@@ -269,16 +269,22 @@ impl Inner {
         }
     }
 
-    /// What is told of an activation that has waited for as long as it may.
-    fn waited_in_vain(&self) -> String {
+    /// What becomes of an activation that has waited for as long as it may.
+    fn waited_in_vain(&self, call: &Call) -> Unable {
         let seconds = self.settings.longest_wait.as_secs_f32();
-        if self.pool.is_held() {
-            return format!("{} It was waited for {seconds} seconds.", Refusal::NoMemory);
+        let waited = format!("{seconds} seconds (OWL_RETRIES_NUMBER × OWL_RETRIES_TIMEOUT)");
+        let engine = self.needs(call).class.engine;
+        if self.pool.is_down(engine) {
+            let message = format!(
+                "The {engine} engine of this gateway does not answer. It was waited for {waited}."
+            );
+            return Unable::unprovided(Reason::Kind, message);
         }
-        format!(
-            "No sandbox came free on this gateway within {seconds} seconds \
-             (OWL_RETRIES_NUMBER × OWL_RETRIES_TIMEOUT)."
-        )
+        let message = match self.pool.is_held() {
+            true => format!("{} It was waited for {waited}.", Refusal::NoMemory),
+            false => format!("No sandbox came free on this gateway within {waited}."),
+        };
+        Unable::unprovided(Reason::Wait, message)
     }
 
     /// Whether an activation stays in the store as accepted: it has not begun, and the daemon stops.

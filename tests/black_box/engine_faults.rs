@@ -32,6 +32,7 @@ fn an_engine_may_stop_in_mid_run_and_come_back() {
     let engine = PrivateEngine::start(FAKE);
     let owl = Setup::with_docker()
         .env("DOCKER_HOST", engine.host())
+        .env("OWL_RETRIES_NUMBER", "10")
         .start();
     let client = owl.client();
     client.action("fake", "fake:1", "{}", json!({}));
@@ -50,10 +51,11 @@ fn an_engine_may_stop_in_mid_run_and_come_back() {
         record["response"]["result"]["error"].is_string(),
         "{record}"
     );
-    client.invoke("fake", &json!({})).expect_failure(
-        500,
-        "whisk internal error",
-        &json!("Failed to provision resources to run the action."),
+    // It waits for the engine as for a free sandbox, and is refused then.
+    client.invoke("fake", &json!({})).expect_error(
+        503,
+        "The docker engine of this gateway does not answer. It was waited for 1 seconds \
+         (OWL_RETRIES_NUMBER × OWL_RETRIES_TIMEOUT).",
     );
     client.expect_alive();
 

@@ -55,6 +55,11 @@ impl Driver {
     pub fn is_held(&self) -> bool {
         self.inner.lock().pool.is_held()
     }
+
+    /// Whether an engine is away, and nothing is started or run in it.
+    pub fn is_down(&self, engine: &str) -> bool {
+        self.inner.lock().pool.is_down(engine)
+    }
 }
 
 impl Inner {
