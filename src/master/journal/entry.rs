@@ -102,6 +102,9 @@ pub struct Entry {
     /// Deletes a package with what is in it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
+    /// Deletes a binding.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub binding: bool,
     /// Triggers, `ns/name`, whose documents change along: those of a rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<String>,
@@ -170,7 +173,7 @@ impl Entry {
     /// gone, or is not its owner's to see any more. It can be deleted all the same (reference
     /// section 3.4.4).
     pub fn may_hide(&self) -> bool {
-        self.collection == Collection::Packages
+        self.binding
     }
 
     /// Reads an entry.
@@ -199,6 +202,7 @@ pub(super) mod tests {
             path: "ns/a".into(),
             operation: Operation::Put,
             force: false,
+            binding: false,
             triggers: Vec::new(),
             written: 7,
             base: Base::Absent,

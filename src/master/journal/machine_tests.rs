@@ -154,6 +154,7 @@ fn packages_are_deleted_also_when_they_are_not_shown() {
         let entry = Entry {
             operation: Operation::Delete,
             collection: Collection::Packages,
+            binding: true,
             base: Base::At(stamp(5)),
             state,
             ..entry(1)

@@ -45,6 +45,15 @@ pub struct Recording {
     _turn: Turn,
 }
 
+/// Whether a write deletes what is a binding here.
+fn deletes_binding(catalog: &Catalog, write: &Write) -> bool {
+    write.operation == Operation::Delete
+        && write.collection == Collection::Packages
+        && catalog
+            .package(&write.path)
+            .is_ok_and(|package| package.binding.is_some())
+}
+
 impl Journal {
     /// Begins to make a write here that the master gets later.
     ///
@@ -79,6 +88,7 @@ impl Journal {
             path: write.path.clone(),
             operation: write.operation,
             force: write.force,
+            binding: deletes_binding(catalog, write),
             triggers: triggers_of(catalog, write),
             written: now(),
             base,
