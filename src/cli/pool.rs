@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::pool::driver::Watch;
-use crate::pool::pressure::Gauge;
+use crate::pool::pressure::{Gauge, machine_memory};
 use crate::pool::{Settings, Watermarks};
 
 /// How long a warm sandbox goes on with requests of its own action while others wait.
@@ -52,17 +52,7 @@ pub(super) fn watch(config: &Config) -> Watch {
 /// MB that are three quarters of the machine's memory. A limit of the daemon's own control group
 /// says nothing about containers, which are not in it.
 fn three_quarters() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    memory(&text).map_or(UNKNOWN_MEMORY, |machine| machine * 3 / 4)
-}
-
-/// MB of memory that `/proc/meminfo` tells of.
-fn memory(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib / 1024)
+    machine_memory().map_or(UNKNOWN_MEMORY, |bytes| (bytes >> 20) * 3 / 4)
 }
 
 #[cfg(test)]
@@ -71,10 +61,6 @@ mod tests {
 
     #[test]
     fn what_the_kernel_tells() {
-        let text = "MemTotal:         506004 kB\nMemFree:           86000 kB\n";
-        assert_eq!(memory(text), Some(494));
-        assert_eq!(memory("MemFree: 1 kB\n"), None);
-        assert_eq!(memory("MemTotal: many kB\n"), None);
         assert!(three_quarters() > 0);
     }
 }

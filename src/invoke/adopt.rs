@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::{Inner, Invoker};
 use crate::engine::proxy::Proxy;
 use crate::engine::{Engine, Found, Purpose};
-use crate::entity::Action;
 use crate::pool::{Key, Needs, Warm};
 
 impl Invoker {
@@ -31,11 +30,14 @@ impl Inner {
         let purpose = found.purpose.as_ref()?;
         let action = self.catalog.action(&purpose.action).ok()?;
         let is_same = action.version == purpose.version && action.revision == purpose.revision;
-        if !is_same || self.digest_of(&action)? != found.digest {
+        let home = self.home(&action.exec).ok()?;
+        let (kind, memory) = (action.exec.kind(), action.limits.memory);
+        // What a sandbox for it would be made of now.
+        let (_, spec) = self.sandbox(kind, &home, memory, None).ok()?;
+        if !is_same || spec.digest() != found.digest {
             return None;
         }
-        let home = self.home(&action.exec).ok()?;
-        let needs = Needs::new(self.class(action.exec.kind(), &home, action.limits.memory));
+        let needs = Needs::new(self.class(kind, &home, memory));
         let Purpose {
             namespace,
             action,
@@ -49,12 +51,5 @@ impl Inner {
             sandbox,
         };
         self.pool.adopt(key, &needs, warm).ok()
-    }
-
-    /// What a sandbox for an action would be made of now.
-    fn digest_of(&self, action: &Action) -> Option<String> {
-        let home = self.home(&action.exec).ok()?;
-        let made = self.sandbox(action.exec.kind(), &home, action.limits.memory, None);
-        made.ok().map(|(_, spec)| spec.digest())
     }
 }

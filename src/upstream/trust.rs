@@ -42,10 +42,16 @@ pub(super) fn client_config(
     let config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| NetworkError::new("TLS cannot be used", error))?;
+    let lenient = |takes| {
+        Arc::new(Lenient {
+            provider: provider.clone(),
+            takes,
+        })
+    };
     let mut config = if insecure {
         config
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+            .with_custom_certificate_verifier(lenient(Takes::Anybodys))
             .with_no_client_auth()
     } else {
         let mut roots = RootCertStore::empty();
@@ -66,12 +72,13 @@ pub(super) fn client_config(
         if named.is_empty() {
             config.with_root_certificates(roots).with_no_client_auth()
         } else {
-            let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-                .build()
-                .map_err(|error| NetworkError::new("TLS cannot be used", error))?;
+            let usual =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+                    .build()
+                    .map_err(|error| NetworkError::new("TLS cannot be used", error))?;
             config
                 .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Named { usual, named }))
+                .with_custom_certificate_verifier(lenient(Takes::Named { usual, named }))
                 .with_no_client_auth()
         }
     };
@@ -114,16 +121,28 @@ fn add(roots: &mut RootCertStore, file: &Path) -> Result<Vec<CertificateDer<'sta
     Ok(added)
 }
 
-/// Takes what authorities have signed, and the certificates that the file of one's own names
-/// themselves. Those that servers make for themselves are often an authority's, too (so `openssl
-/// req -x509` has it), and are refused to a server otherwise.
+/// Takes more certificates than those that authorities have signed; the other side must have its
+/// key all the same.
 #[derive(Debug)]
-struct Named {
-    usual: Arc<WebPkiServerVerifier>,
-    named: Vec<CertificateDer<'static>>,
+struct Lenient {
+    provider: Arc<CryptoProvider>,
+    takes: Takes,
 }
 
-impl ServerCertVerifier for Named {
+/// Whose certificates are taken.
+#[derive(Debug)]
+enum Takes {
+    Anybodys,
+    /// What authorities have signed, and the certificates that the file of one's own names
+    /// themselves. Those that servers make for themselves are often an authority's, too (so
+    /// `openssl req -x509` has it), and are refused to a server otherwise.
+    Named {
+        usual: Arc<WebPkiServerVerifier>,
+        named: Vec<CertificateDer<'static>>,
+    },
+}
+
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -132,13 +151,13 @@ impl ServerCertVerifier for Named {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified = self
-            .usual
-            .verify_server_cert(certificate, others, name, ocsp, now);
-        match verified {
+        let Takes::Named { usual, named } = &self.takes else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        match usual.verify_server_cert(certificate, others, name, ocsp, now) {
             // Its dates have been looked at before, and are told as another error.
             Err(Error::InvalidCertificate(CertificateError::Other(_)))
-                if self.named.contains(certificate) =>
+                if named.contains(certificate) =>
             {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
@@ -153,48 +172,7 @@ impl ServerCertVerifier for Named {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.usual
-            .verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.usual
-            .verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.usual.supported_verify_schemes()
-    }
-}
-
-/// Takes every certificate; the other side must have its key all the same.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
@@ -204,11 +182,12 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        let algorithms = &self.provider.signature_verification_algorithms;
+        algorithms.supported_schemes()
     }
 }

@@ -47,17 +47,7 @@ fn frozen_containers_are_found_and_serve_on() {
         };
         // It has its code, and what it prints comes.
         for runs in 3..=4 {
-            runtime.begin().await;
-            let run = runtime.run("ok").await;
-            let answer = result(&run);
-            assert_eq!(
-                (&answer["inits"], &answer["runs"]),
-                (&json!(1), &json!(runs))
-            );
-            let (mut lines, incomplete) = runtime.logs(true).await;
-            lines.sort();
-            assert_eq!(lines, ["stderr: mood ok", "stdout: mood ok"]);
-            assert!(!incomplete);
+            runtime.runs_well(runs).await;
             // And it can be frozen again, for the process after this one.
             runtime.proxy.disconnect();
             runtime.sandbox.freeze().await.expect("freezes");

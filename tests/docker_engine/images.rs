@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use owl::BoxFuture;
 use owl::engine::docker::{DockerEngine, ImageBook, ImageOptions, Keeping, OwnImage, Templates};
-use owl::engine::{Engine, ImageNeed, Listener, SandboxSpec, StartError};
+use owl::engine::{Engine, ImageNeed, SandboxSpec, StartError};
 use serde_json::Value;
 
 use crate::registry::{Picture, Registry};
@@ -191,15 +191,7 @@ fn templates_lead_to_the_image_for_this_machine() {
             templates: templates.expect("are templates"),
             ..ImageOptions::default()
         };
-        let daemon = format!("{}_other", fixture.daemon);
-        let engine = connect_as(
-            &fixture.executor,
-            &daemon,
-            &engine_host(),
-            Listener::default(),
-            images,
-        )
-        .await;
+        let engine = fixture.another(images).await;
         let suffix = architecture(&engine).await;
         let registry = Registry::start(&engine_host());
         let name = format!("{}:1", registry.name("owl-test/made"));
@@ -284,15 +276,7 @@ fn what_owl_has_pulled_goes_when_room_is_needed_and_nothing_else() {
             keeping,
             ..ImageOptions::default()
         };
-        let daemon = format!("{}_other", fixture.daemon);
-        let engine = connect_as(
-            &fixture.executor,
-            &daemon,
-            &engine_host(),
-            Listener::default(),
-            images,
-        )
-        .await;
+        let engine = fixture.another(images).await;
         let book = Arc::new(Book::default());
         engine.keep_images(book.clone());
         let registry = Registry::start(&engine_host());

@@ -24,19 +24,7 @@ fn a_container_serves_one_run_after_another_with_logs_of_its_own() {
     with_engine("serves", async |fixture| {
         let mut runtime = fixture.runtime().await;
         for runs in 1..=3 {
-            runtime.begin().await;
-            let run = runtime.run("ok").await;
-            assert!(run.keep && !run.retry && !run.timed_out);
-            assert_eq!(run.response.status, Status::Success);
-            let answer = result(&run);
-            assert_eq!(
-                (&answer["inits"], &answer["runs"]),
-                (&json!(1), &json!(runs))
-            );
-            let (mut lines, incomplete) = runtime.logs(true).await;
-            lines.sort();
-            assert_eq!(lines, ["stderr: mood ok", "stdout: mood ok"]);
-            assert!(!incomplete);
+            runtime.runs_well(runs).await;
         }
         assert!(!runtime.sandbox.has_exited());
     });

@@ -13,6 +13,7 @@ use owl::engine::docker::{DockerEngine, DockerOptions, Host, ImageOptions};
 use owl::engine::logs::Section;
 use owl::engine::proxy::{Bounds, Proxy, RunResult};
 use owl::engine::{Engine, Listener, Purpose, Sandbox, SandboxSpec, StartError};
+use owl::entity::Status;
 use owl::http::client::{Connection, Endpoint, read_body, within};
 use serde_json::{Value, json};
 
@@ -159,6 +160,13 @@ pub struct Runtime {
 }
 
 impl Fixture {
+    /// Another daemon at the same engine, with these settings of images.
+    pub async fn another(&self, images: ImageOptions) -> Arc<DockerEngine> {
+        let daemon = format!("{}_other", self.daemon);
+        let (executor, host) = (&self.executor, engine_host());
+        connect_as(executor, &daemon, &host, Listener::default(), images).await
+    }
+
     /// The ids of the containers that there are.
     pub async fn containers(&self) -> Vec<String> {
         let containers = self.engine.own_containers().await.expect("lists");
@@ -211,6 +219,24 @@ impl Runtime {
         self.proxy
             .run(body.into(), timeout, Bounds::same(1 << 20))
             .await
+    }
+
+    /// A run that goes well: so many there were in this container with it, after one `/init`, and
+    /// what it prints comes.
+    pub async fn runs_well(&mut self, runs: u64) {
+        self.begin().await;
+        let run = self.run("ok").await;
+        assert!(run.keep && !run.retry && !run.timed_out);
+        assert_eq!(run.response.status, Status::Success);
+        let answer = result(&run);
+        assert_eq!(
+            (&answer["inits"], &answer["runs"]),
+            (&json!(1), &json!(runs))
+        );
+        let (mut lines, incomplete) = self.logs(true).await;
+        lines.sort();
+        assert_eq!(lines, ["stderr: mood ok", "stdout: mood ok"]);
+        assert!(!incomplete);
     }
 
     /// The texts of the log, without their timestamps.

@@ -175,14 +175,11 @@ impl Lease {
     fn finish(&mut self, warm: Option<Warm>, keep: bool) {
         self.returned = true;
         let slot = self.slot;
-        let mut keep = keep;
-        if let Some(warm) = warm {
-            // What has ended meanwhile was nobody's to remove when that was told.
-            keep &= !warm.sandbox.has_exited();
-            self.inner.lock().warm.insert(slot, warm);
-        }
+        // What has ended meanwhile was nobody's to remove when that was told.
+        let has_exited = warm.as_ref().is_some_and(|warm| warm.sandbox.has_exited());
+        let keep = keep && !has_exited;
         self.inner
-            .tell(|pool, now, out| pool.done(now, slot, keep, out));
+            .tell_with(slot, warm, |pool, now, out| pool.done(now, slot, keep, out));
     }
 }
 

@@ -150,11 +150,14 @@ impl Driver {
                 let mut state = self.inner.lock();
                 let taken = state.pool.take(Instant::now(), key)?;
                 self.inner.learn(&mut state);
-                let lease = Lease::new(self.inner.clone(), taken.slot);
-                match state.warm.remove(&taken.slot) {
-                    Some(warm) if taken.frozen => return Some(Grant::Frozen(lease, warm)),
-                    Some(warm) => (lease, warm),
-                    None => return Some(Grant::Cold(lease)),
+                let kind = if taken.frozen {
+                    Grant::Frozen
+                } else {
+                    Grant::Warm
+                };
+                match self.inner.grant(&mut state, taken.slot, kind) {
+                    Grant::Warm(lease, warm) => (lease, warm),
+                    grant => return Some(grant),
                 }
             };
             if !warm.sandbox.has_exited() {
@@ -235,11 +238,44 @@ impl Inner {
         self: &Arc<Self>,
         event: impl FnOnce(&mut Pool, Instant, &mut Vec<Decision>) -> T,
     ) -> T {
+        self.tell_in(self.lock(), event)
+    }
+
+    /// [`Inner::tell`] of a place whose sandbox, if there is one, is the driver's again.
+    fn tell_with<T>(
+        self: &Arc<Self>,
+        slot: Slot,
+        warm: Option<Warm>,
+        event: impl FnOnce(&mut Pool, Instant, &mut Vec<Decision>) -> T,
+    ) -> T {
         let mut state = self.lock();
+        state.warm.extend(warm.map(|warm| (slot, warm)));
+        self.tell_in(state, event)
+    }
+
+    fn tell_in<T>(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        event: impl FnOnce(&mut Pool, Instant, &mut Vec<Decision>) -> T,
+    ) -> T {
         let mut decisions = Vec::new();
         let answer = event(&mut state.pool, Instant::now(), &mut decisions);
         self.carry_out(state, decisions);
         answer
+    }
+
+    /// A place, with its sandbox as `kind` if there is one.
+    fn grant(
+        self: &Arc<Self>,
+        state: &mut State,
+        slot: Slot,
+        kind: fn(Lease, Warm) -> Grant,
+    ) -> Grant {
+        let lease = Lease::new(self.clone(), slot);
+        match state.warm.remove(&slot) {
+            Some(warm) => kind(lease, warm),
+            None => Grant::Cold(lease),
+        }
     }
 
     /// Carries decisions out, and those that follow from them.
@@ -255,20 +291,12 @@ impl Inner {
                     slot,
                     frozen,
                 } => {
-                    let lease = Lease::new(self.clone(), slot);
-                    let grant = match state.warm.remove(&slot) {
-                        Some(warm) if frozen => Grant::Frozen(lease, warm),
-                        Some(warm) => Grant::Warm(lease, warm),
-                        None => Grant::Cold(lease),
-                    };
+                    let kind = if frozen { Grant::Frozen } else { Grant::Warm };
+                    let grant = self.grant(&mut state, slot, kind);
                     grants.push((state.waiting.remove(&ticket), grant));
                 }
                 Decision::Init { ticket, slot } => {
-                    let lease = Lease::new(self.clone(), slot);
-                    let grant = match state.warm.remove(&slot) {
-                        Some(warm) => Grant::Stem(lease, warm),
-                        None => Grant::Cold(lease),
-                    };
+                    let grant = self.grant(&mut state, slot, Grant::Stem);
                     grants.push((state.waiting.remove(&ticket), grant));
                 }
                 Decision::Start { ticket, slot } => {

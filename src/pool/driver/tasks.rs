@@ -34,9 +34,10 @@ impl Inner {
                 log::warn!("{error}");
             }
             let again = !matches!(result, Err(FreezeError::Unsupported(_)));
-            inner.lock().warm.insert(slot, warm);
             let is_frozen = result.is_ok();
-            inner.tell(|pool, now, out| pool.frozen(now, slot, is_frozen, again, out));
+            inner.tell_with(slot, Some(warm), |pool, now, out| {
+                pool.frozen(now, slot, is_frozen, again, out);
+            });
         };
         self.executor.spawn(freezing).detach();
     }
@@ -49,20 +50,19 @@ impl Inner {
                 Some(nursery) => nursery(class.clone()).await,
                 None => Err(StartError::Failed("nothing starts stem cells".into())),
             };
-            let is_there = match started {
-                Ok(warm) => {
-                    // One that has ended already was looked for in vain when that was told.
-                    let is_there = !warm.sandbox.has_exited();
-                    inner.lock().warm.insert(slot, warm);
-                    is_there
-                }
+            let warm = match started {
+                Ok(warm) => Some(warm),
                 Err(error) => {
                     let (kind, memory) = (&class.kind, class.memory);
                     log::debug!("no stem cell of {kind} with {memory} MB: {error}");
-                    false
+                    None
                 }
             };
-            inner.tell(|pool, now, out| pool.grown(now, slot, is_there, out));
+            // One that has ended already was looked for in vain when that was told.
+            let is_there = warm.as_ref().is_some_and(|warm| !warm.sandbox.has_exited());
+            inner.tell_with(slot, warm, |pool, now, out| {
+                pool.grown(now, slot, is_there, out);
+            });
         };
         self.executor.spawn(growing).detach();
     }

@@ -51,6 +51,12 @@ impl Gauge {
     }
 }
 
+/// Bytes of memory that the machine has, whatever control groups the daemon is confined to; none
+/// if the kernel does not tell.
+pub fn machine_memory() -> Option<u64> {
+    text::meminfo(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal")
+}
+
 impl Read for Gauge {
     /// The least that the machine or one of the groups has; the most that one of them stalls.
     fn read(&self) -> Reading {

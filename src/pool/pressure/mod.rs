@@ -16,6 +16,6 @@ mod judge;
 mod text;
 mod trigger;
 
-pub use gauge::{Gauge, Read};
+pub use gauge::{Gauge, Read, machine_memory};
 pub use judge::{Judge, Level, Reading};
 pub use trigger::Trigger;

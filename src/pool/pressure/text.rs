@@ -102,6 +102,13 @@ mod tests {
         assert_eq!(meminfo(text, "MemAvailable"), Some(611_640 * 1024));
         assert_eq!(meminfo(text, "Mem"), None);
         assert_eq!(meminfo(text, "HugePages_Total"), None);
+        let small = "MemTotal:         506004 kB\nMemFree:           86000 kB\n";
+        assert_eq!(
+            meminfo(small, "MemTotal").map(|bytes| bytes >> 20),
+            Some(494)
+        );
+        assert_eq!(meminfo("MemFree: 1 kB\n", "MemTotal"), None);
+        assert_eq!(meminfo("MemTotal: many kB\n", "MemTotal"), None);
     }
 
     #[test]

@@ -1,13 +1,11 @@
 //! A gateway whose setting leads to another master, and back.
 
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Link;
 use super::journal::owl_sync;
+use super::{Link, until};
 use crate::client::Client;
 use crate::daemon::{Daemon, Setup};
 use crate::namespaces::owl_key;
@@ -28,15 +26,6 @@ fn waiting(client: &Client, of: &str) -> (u64, u64) {
         about["waiting"].as_u64().expect("a number"),
         elsewhere.unwrap_or(0),
     )
-}
-
-#[track_caller]
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// Payloads of a trigger's activations, the oldest first.

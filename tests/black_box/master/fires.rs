@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use surf::http::Method;
 use tempfile::TempDir;
 
 use super::journal::owl_sync;
-use super::{Both, Fake, Reply};
+use super::{Both, Fake, Reply, until};
 use crate::client::{Answer, Client, as_json};
 use crate::daemon::Setup;
 
@@ -62,15 +62,6 @@ fn waiting(client: &Client) -> u64 {
     info["master"]["fires"]["waiting"]
         .as_u64()
         .expect("a number")
-}
-
-#[track_caller]
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// All full records of a name, the oldest first.

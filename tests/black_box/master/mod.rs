@@ -24,6 +24,9 @@ mod silent;
 mod taken_over;
 mod writing;
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use crate::client::Client;
 use crate::daemon::{Daemon, Setup};
 
@@ -61,5 +64,15 @@ impl Both {
     /// A client of the gateway, and one of the master, both with the key of `guest`.
     pub fn clients(&self) -> (Client, Client) {
         (self.gateway.client(), self.master.client())
+    }
+}
+
+/// Waits for what comes by itself.
+#[track_caller]
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        thread::sleep(Duration::from_millis(50));
     }
 }

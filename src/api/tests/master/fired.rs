@@ -312,6 +312,17 @@ fn ids_that_are_given() {
 /// Where another master is.
 const ELSEWHERE: &str = "http://elsewhere";
 
+/// A master that takes fired triggers, once the switch says that it is there.
+fn with_master_away() -> (Api, Arc<Scripted>, Arc<AtomicBool>) {
+    let is_there = Arc::new(AtomicBool::new(false));
+    let answers = is_there.clone();
+    let (api, master) = with_master(move |seen| match answers.load(Ordering::Relaxed) {
+        true if is_fire(seen) => accepted(THERE),
+        _ => Play::Unreachable,
+    });
+    (api, master, is_there)
+}
+
 /// A record as the store has it, whoever the master is.
 fn kept_record(api: &Api, id: &str) -> Value {
     let kept = api.store.activation("guest", id.parse().unwrap());
@@ -326,12 +337,7 @@ fn book(api: &Api) -> fires::Book {
 
 #[test]
 fn what_is_for_one_master_is_not_sent_to_another() {
-    let is_there = Arc::new(AtomicBool::new(false));
-    let answers = is_there.clone();
-    let (api, master) = with_master(move |seen| match answers.load(Ordering::Relaxed) {
-        true if is_fire(seen) => accepted(THERE),
-        _ => Play::Unreachable,
-    });
+    let (api, master, is_there) = with_master_away();
     whose::settle(&api.store, URL).unwrap();
     let id = stored(&api.post(&trigger("t"), json!({"n": 1})));
     is_there.store(true, Ordering::Relaxed);
@@ -359,12 +365,7 @@ fn what_is_for_one_master_is_not_sent_to_another() {
 
 #[test]
 fn what_is_for_another_master_goes_to_this_one_if_somebody_says_so() {
-    let is_there = Arc::new(AtomicBool::new(false));
-    let answers = is_there.clone();
-    let (api, master) = with_master(move |seen| match answers.load(Ordering::Relaxed) {
-        true if is_fire(seen) => accepted(THERE),
-        _ => Play::Unreachable,
-    });
+    let (api, master, is_there) = with_master_away();
     whose::settle(&api.store, URL).unwrap();
     let ids: Vec<String> = (0..50)
         .map(|n| stored(&api.post(&trigger("t"), json!({"n": n}))))
@@ -407,12 +408,7 @@ fn what_is_for_another_master_goes_to_this_one_if_somebody_says_so() {
 
 #[test]
 fn what_is_given_up_while_the_daemon_runs_is_not_sent_and_leaves_its_room() {
-    let is_there = Arc::new(AtomicBool::new(false));
-    let answers = is_there.clone();
-    let (api, master) = with_master(move |seen| match answers.load(Ordering::Relaxed) {
-        true if is_fire(seen) => accepted(THERE),
-        _ => Play::Unreachable,
-    });
+    let (api, master, is_there) = with_master_away();
     let large = json!({"text": "x".repeat(400 << 10)});
     for name in ["a", "b"] {
         stored(&api.post(&trigger(name), large.clone()));
