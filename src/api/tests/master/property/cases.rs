@@ -148,3 +148,33 @@ fn triggers_of_dropped_rules_are_not_taken_for_ones_own() {
     world.take(&Step::Cut(0, false));
     world.check();
 }
+
+/// What has arrived at the master is done, though nobody is there any more to hear of it.
+#[test]
+fn the_master_goes_on_when_a_gateway_is_gone() {
+    let mut world = World::new(1);
+    let trigger = write(Collection::Triggers, "guest/t", Change::Trigger);
+    let made = vec![Act::There(trigger.clone())];
+    world.take(&Step::Crash(0, 1, made, Vec::new()));
+    let effects = world.cloud.effects();
+    assert!(matches!(&effects[..], [made] if made.is_put_of(&trigger)));
+    world.check();
+}
+
+/// With an entry that is dropped goes what is just being written to the same entity.
+#[test]
+fn what_comes_while_its_entry_is_dropped_goes_with_it() {
+    for _ in 0..20 {
+        let mut world = World::new(1);
+        world.take(&Step::Cut(0, true));
+        let [first, second] = ["one", "two"].map(|token| Write {
+            token: token.into(),
+            ..write(Collection::Triggers, "guest/u", Change::Trigger)
+        });
+        here(&mut world, first);
+        let acts = vec![Act::Here(0, second), Act::Drop(0, 0)];
+        world.take(&Step::Acts(acts, Vec::new()));
+        world.take(&Step::Cut(0, false));
+        world.check();
+    }
+}

@@ -67,6 +67,18 @@ impl Cloud {
         })
     }
 
+    /// The answer to a request that has arrived: it has its effect, which is noted, whether anybody
+    /// waits for the answer or not.
+    pub(super) async fn arrived(self: &Arc<Self>, ask: Ask, by: Option<usize>) -> (u16, String) {
+        let cloud = self.clone();
+        let (sender, answered) = smol::channel::bounded(1);
+        let carried = async move {
+            let _ = sender.send(cloud.answer(ask, by).await).await;
+        };
+        self.api.executor.spawn(carried).detach();
+        answered.recv().await.expect("the master outlives who asks")
+    }
+
     /// Answers a request, and notes what it has done.
     pub(super) async fn answer(&self, ask: Ask, by: Option<usize>) -> (u16, String) {
         let mut request = ask.request;
@@ -127,8 +139,7 @@ fn place_of(request: &http_types::Request) -> (String, String) {
     (collection.to_owned(), format!("{namespace}/{name}"))
 }
 
-/// The way of one gateway to the master. What arrives has its effect, whether anybody waits for
-/// the answer or not.
+/// The way of one gateway to the master.
 pub(super) struct Way {
     pub(super) cloud: Arc<Cloud>,
     /// Whose it is.
@@ -137,6 +148,7 @@ pub(super) struct Way {
     /// The gateway is gone.
     pub(super) dead: AtomicBool,
 }
+
 impl Exchange for Arc<Way> {
     fn send(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, UpstreamError>> {
         Box::pin(async move {
@@ -161,17 +173,8 @@ impl Exchange for Arc<Way> {
                 }
                 Fault::None | Fault::LostBack | Fault::Instead(_) => {}
             }
-            let ask = ask(request);
-            let (cloud, gateway) = (self.cloud.clone(), self.gateway);
-            let answer = async move { cloud.answer(ask, Some(gateway)).await };
-            // Goes on, whoever waits for it.
-            let (sender, answered) = smol::channel::bounded(1);
-            let executor = &self.cloud.api.executor;
-            let carried = async move {
-                let _ = sender.send(answer.await).await;
-            };
-            executor.spawn(carried).detach();
-            let (status, body) = answered.recv().await.map_err(|_| broken())?;
+            let arrived = self.cloud.arrived(ask(request), Some(self.gateway));
+            let (status, body) = arrived.await;
             match fault {
                 Fault::LostBack => return Err(broken()),
                 Fault::Instead(status) => return Ok(trouble(status)),

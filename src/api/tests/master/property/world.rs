@@ -133,7 +133,7 @@ impl World {
             match act {
                 Act::Here(at, write) => self.write(*at, write).await,
                 Act::There(write) => {
-                    self.cloud.answer(write.ask(), None).await;
+                    self.cloud.arrived(write.ask(), None).await;
                 }
                 Act::Read(at, who, collection, path) => {
                     let target = target(*collection, path, namespace(path) == *who);
@@ -178,7 +178,10 @@ impl World {
 
     /// `owl sync retry` or `owl sync drop` of an entry, beside the daemon.
     fn decide(&self, at: usize, nth: u64, drop: bool) {
-        let (book, entries) = (self.sites[at].book(), self.sites[at].entries());
+        let book = self.sites[at].book();
+        // What is on its way into the journal is there first: all that may go is noted then.
+        smol::block_on(book.store().write_all(Vec::new())).unwrap();
+        let entries = self.sites[at].entries();
         if entries.is_empty() {
             return;
         }
