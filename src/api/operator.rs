@@ -13,6 +13,7 @@ use super::error::ApiError;
 use super::{State, auth, reply, upstreams};
 use crate::entity::basic_credentials;
 use crate::metrics::{Kind, Metrics, Readers, Text};
+use crate::pool::Cause;
 use crate::upstream::write_metrics;
 
 /// Name and password of the operator, as a tag that they can be compared with but not read from.
@@ -160,7 +161,9 @@ fn write_pool(state: &State, text: &mut Text) {
     for (phase, number) in [
         ("busy", counts.busy),
         ("starting", counts.starting),
-        ("idle", counts.idle),
+        ("idle", counts.idle - counts.frozen),
+        ("frozen", counts.frozen),
+        ("stem", counts.stems),
         ("removing", counts.removing),
     ] {
         text.sample(name, &[("state", phase)], number);
@@ -178,10 +181,69 @@ fn write_pool(state: &State, text: &mut Text) {
         counts.waiting,
     );
     let name = "owl_pool_starts_total";
-    let help = "Sandboxes that were given to an activation: warm, or to be started.";
+    let help = "Sandboxes that were given to an activation: warm, stem cells, or to be started.";
     text.family(name, Kind::Counter, help);
     text.sample(name, &[("start", "warm")], pool.tally.hits);
+    text.sample(name, &[("start", "stem")], pool.tally.stems);
     text.sample(name, &[("start", "cold")], pool.tally.colds);
+    for (name, help, count) in [
+        (
+            "owl_pool_prepared_total",
+            "Sandboxes that were started ahead of a call.",
+            pool.tally.prepared,
+        ),
+        (
+            "owl_pool_waited_total",
+            "Activations that had to wait for a sandbox.",
+            pool.tally.waited,
+        ),
+        (
+            "owl_pool_refused_total",
+            "Activations that got no sandbox, and none to wait for.",
+            pool.tally.refused,
+        ),
+        (
+            "owl_pool_stems_failed_total",
+            "Stem cells that could not be started, or have ended by themselves.",
+            pool.tally.stems_failed,
+        ),
+    ] {
+        text.single(name, Kind::Counter, help, count);
+    }
+    let name = "owl_pool_evictions_total";
+    text.family(
+        name,
+        Kind::Counter,
+        "Sandboxes that had to go, by the cause.",
+    );
+    for cause in Cause::ALL {
+        let count = pool.tally.removals(cause);
+        text.sample(name, &[("cause", cause.name())], count);
+    }
+    for (name, help, value) in [
+        (
+            "owl_pool_memory_bytes",
+            "What the memory limits of all sandboxes come to.",
+            pool.memory << 20,
+        ),
+        (
+            "owl_pool_memory_budget_bytes",
+            "What they may come to.",
+            pool.memory_budget << 20,
+        ),
+        (
+            "owl_pool_memory_short",
+            "1 while the machine is short of memory, so that no sandbox is started.",
+            pool.held.into(),
+        ),
+        (
+            "owl_pool_engines_down",
+            "Engines that do not answer.",
+            pool.down as u64,
+        ),
+    ] {
+        text.single(name, Kind::Gauge, help, value);
+    }
     text.single(
         "owl_pool_removed_total",
         Kind::Counter,

@@ -11,6 +11,7 @@ mod pool;
 mod rest;
 mod runtime;
 mod serve;
+mod status;
 mod sync;
 mod upstreams;
 
@@ -40,6 +41,7 @@ struct Owl {
 #[argh(subcommand)]
 enum Command {
     Serve(serve::ServeCommand),
+    Status(status::StatusCommand),
     Demo(demo::DemoCommand),
     Check(check::CheckCommand),
     Key(key::KeyCommand),
@@ -79,6 +81,7 @@ pub fn main() -> ExitCode {
     }
     match owl.command {
         Some(Command::Serve(command)) => command.run(),
+        Some(Command::Status(command)) => command.run(),
         Some(Command::Demo(command)) => command.run(),
         Some(Command::Check(command)) => command.run(),
         Some(Command::Key(command)) => command.run(),

@@ -1,18 +1,20 @@
 //! A running daemon: store, engines, pool, API and servers, put together and taken apart.
 
+mod tell;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{Task, Timer};
 use zeroize::Zeroizing;
 
 use super::upstreams::{self, Upstreams};
-use super::{host_kinds, pool};
+use super::{host_kinds, pool, status};
 use crate::Executor;
 use crate::api;
 use crate::blocking::unblock;
@@ -73,6 +75,8 @@ pub struct Node {
     replay: Option<Task<()>>,
     /// Gives the master the triggers that were fired here without it.
     deliver: Option<Task<()>>,
+    /// Tells how the daemon stands to who asks on this machine.
+    _status: Option<Task<()>>,
     /// Keep what is known of calls, and start sandboxes ahead of those that are expected.
     ahead: [Task<()>; 2],
 }
@@ -82,7 +86,10 @@ struct Shared {
     executor: Executor,
     engines: Arc<Engines>,
     invoker: Invoker,
+    /// The pool of the invoker.
+    pool: Driver,
     state: api::State,
+    started: Instant,
     config: Config,
     /// Port that the daemon really listens on.
     port: u16,
@@ -175,7 +182,7 @@ impl Node {
             Rooms {
                 executor: executor.clone(),
                 catalog: catalog.clone(),
-                pool,
+                pool: pool.clone(),
                 engines: engines.clone(),
                 manifest: manifest.clone(),
                 throttles: throttles.clone(),
@@ -213,7 +220,9 @@ impl Node {
             executor: executor.clone(),
             engines,
             invoker,
+            pool,
             state,
+            started: Instant::now(),
             port,
             config,
             docker: Mutex::new(None),
@@ -251,7 +260,9 @@ impl Node {
         shared.serve(listeners)?;
         let replay = replayer.map(|replayer| shared.executor.spawn(replayer.run()));
         let deliver = fires.map(|fires| shared.executor.spawn(fires.deliver()));
+        let status = shared.clone().tell_status(&addresses);
         Ok(Node {
+            _status: status,
             drain: shared.config.drain_timeout,
             shared,
             store,
@@ -292,6 +303,7 @@ impl Node {
             }
         }
         self.shared.invoker.store_arrivals().await;
+        status::remove(&self.shared.config.data_dir);
         let store = self.store;
         if let Err(error) = unblock(move || store.close()).await {
             log::error!("the store was not closed: {error}");

@@ -61,6 +61,21 @@ pub enum Decision {
     },
 }
 
+impl Decision {
+    /// Whether a request gets something by it.
+    pub(super) const fn grants(&self, request: Ticket) -> bool {
+        match self {
+            Decision::Run { ticket, .. }
+            | Decision::Init { ticket, .. }
+            | Decision::Start { ticket, .. } => *ticket == request,
+            Decision::Grow { .. }
+            | Decision::Freeze { .. }
+            | Decision::Remove { .. }
+            | Decision::Prepare { .. } => false,
+        }
+    }
+}
+
 /// Why a request was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {

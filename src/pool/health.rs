@@ -33,6 +33,11 @@ impl Pool {
         self.down.contains(&engine)
     }
 
+    /// How many engines do not answer.
+    pub const fn down(&self) -> usize {
+        self.down.len()
+    }
+
     /// A warm sandbox of an earlier process is there. It becomes one of the pool, idle, if there is
     /// room that nobody waits for; none: there is not.
     pub fn adopt(

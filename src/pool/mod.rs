@@ -21,6 +21,7 @@ mod queue;
 mod room;
 mod settings;
 mod slots;
+mod snapshot;
 mod state;
 mod stems;
 mod tally;
@@ -30,8 +31,9 @@ mod warm;
 pub mod warmth;
 
 pub use decision::{Cause, Decision, Outlook, Refusal, Slot, Ticket};
-pub use driver::{Driver, Grant, Lease, Nursery, Queued, Statistics, Wait, Warm};
+pub use driver::{Driver, Grant, Lease, MemoryView, Nursery, Queued, Statistics, Wait, Warm};
 pub use key::{Class, Key, Needs};
 pub use settings::{Settings, Watermarks};
+pub use snapshot::{Doing, LineView, SandboxView, Snapshot};
 pub use state::{Counts, Pool, Taken};
 pub use tally::Tally;

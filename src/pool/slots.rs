@@ -44,6 +44,8 @@ pub(super) struct Sandbox {
     pub(super) since: Instant,
     /// Since when it is there for its action.
     pub(super) made: Instant,
+    /// Runs that it has had, those that are under way among them.
+    pub(super) runs: u64,
     /// Whether it is started ahead of a call, and has not been idle yet.
     pub(super) ahead: bool,
     /// When it is frozen, if it stays idle; none: not before its next run.
@@ -113,6 +115,7 @@ impl Slots {
             phase,
             since: now,
             made: now,
+            runs: 0,
             ahead: false,
             freezes: None,
             freezable: true,
@@ -147,6 +150,8 @@ impl Slots {
         if !(stays && matches!(phase, Phase::Idle | Phase::Freezing | Phase::Frozen)) {
             sandbox.since = now;
         }
+        // One that is made ready is busy, too, and runs nothing.
+        sandbox.runs += u64::from(phase == Phase::Busy && !sandbox.ahead);
         sandbox.phase = phase;
     }
 

@@ -122,13 +122,17 @@ impl Pool {
         }
         self.warmth.arrived(now, key.whose());
         self.queue.push(now, ticket, key, needs);
+        let before = out.len();
         self.dispatch(now, out);
+        let is_granted = out[before..].iter().any(|decision| decision.grants(ticket));
+        self.tally.waited += u64::from(!is_granted);
         // A place that is coming is as good as a free one: such a request waits for the removal
         // only, and does so even where waiting is switched off.
         if self.queue.waiting() - self.promised > self.settings.queue_length
             && self.queue.cancel(ticket)
         {
             self.tally.refused += 1;
+            self.tally.waited -= 1;
             self.dispatch(now, out);
             return Err(match self.held {
                 true => Refusal::NoMemory,

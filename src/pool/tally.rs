@@ -13,6 +13,8 @@ pub struct Tally {
     pub colds: u64,
     /// Sandboxes that were started ahead of a call.
     pub prepared: u64,
+    /// Requests that had to wait for what they got, or got nothing.
+    pub waited: u64,
     /// Requests that were refused.
     pub refused: u64,
     /// Stem cells that could not be started, or have ended by themselves.

@@ -32,6 +32,7 @@ mod registry;
 mod requests;
 mod rules;
 mod runtimes;
+mod status;
 mod store_faults;
 mod together;
 mod upstreams;

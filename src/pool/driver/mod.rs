@@ -8,6 +8,7 @@ mod lease;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod view;
 mod watch;
 
 use std::collections::{HashMap, VecDeque};
@@ -23,6 +24,7 @@ use crate::sync::lock;
 use alarm::Alarm;
 pub use lease::{Grant, Lease, Queued, Wait, Warm};
 pub use tasks::Nursery;
+pub use view::MemoryView;
 pub use watch::Watch;
 
 /// The pool with its sandboxes. Cheap to clone.
@@ -78,6 +80,10 @@ pub struct Statistics {
     pub memory: u64,
     /// MB that they may come to.
     pub memory_budget: u64,
+    /// Whether no sandbox is started, because the machine is short of memory.
+    pub held: bool,
+    /// Engines that do not answer.
+    pub down: usize,
 }
 
 impl Driver {
@@ -215,15 +221,22 @@ impl Driver {
 
     /// What the pool holds and has done.
     pub fn statistics(&self) -> Statistics {
-        let state = self.inner.lock();
-        let settings = state.pool.settings();
+        self.inner.lock().statistics()
+    }
+}
+
+impl State {
+    fn statistics(&self) -> Statistics {
+        let settings = self.pool.settings();
         Statistics {
-            counts: state.pool.counts(),
-            tally: *state.pool.tally(),
-            removed: state.removed,
+            counts: self.pool.counts(),
+            tally: *self.pool.tally(),
+            removed: self.removed,
             capacity: settings.capacity,
-            memory: state.pool.memory(),
+            memory: self.pool.memory(),
             memory_budget: settings.memory,
+            held: self.pool.is_held(),
+            down: self.pool.down(),
         }
     }
 }

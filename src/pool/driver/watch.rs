@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::State;
+use super::view::MemoryView;
 use crate::pool::pressure::{Judge, Level, Read, Trigger};
 use crate::pool::{Decision, Pool};
 
@@ -21,6 +22,14 @@ impl Watch {
             judge: Judge::new(floor),
             gauge: Box::new(gauge),
             told: false,
+        }
+    }
+
+    /// How things stand; nothing follows from it.
+    pub(super) fn view(&self) -> MemoryView {
+        MemoryView {
+            reading: self.gauge.read(),
+            floor: self.judge.floor(),
         }
     }
 

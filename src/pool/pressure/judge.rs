@@ -90,6 +90,11 @@ impl Judge {
         }
     }
 
+    /// Bytes that are to stay available.
+    pub const fn floor(&self) -> u64 {
+        self.floor
+    }
+
     /// Another floor holds from the next reading on.
     pub const fn set_floor(&mut self, floor: u64) {
         self.floor = floor;
