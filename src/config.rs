@@ -93,6 +93,8 @@ pub struct Config {
     pub activations_count: u64,
     /// Time that running activations have to finish when the daemon stops.
     pub drain_timeout: Duration,
+    /// Time without anything to do after which a daemon ends that is started on demand.
+    pub exit_after_idle: Option<Duration>,
     /// The values as they were given, for `--print-config`.
     given: Vec<(&'static str, String, Source)>,
 }
@@ -352,6 +354,7 @@ impl Config {
         let activations_age = read.seconds("OWL_ACTIVATIONS_AGE", 1)?;
         let activations_count = read.number("OWL_ACTIVATIONS_COUNT", 1, 1 << 40)?;
         let drain_timeout = read.seconds("OWL_DRAIN_TIMEOUT", 0)?;
+        let exit_after_idle = read.seconds("OWL_EXIT_AFTER_IDLE", 0)?;
 
         let data_dir = data_dir.unwrap_or_else(|| default_data_dir(environment));
         let mut given = reader.given;
@@ -387,6 +390,7 @@ impl Config {
             activations_age,
             activations_count,
             drain_timeout,
+            exit_after_idle: Some(exit_after_idle).filter(|idle| !idle.is_zero()),
             given,
         })
     }

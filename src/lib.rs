@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod pool;
 pub mod runtime;
 pub mod store;
+pub mod supervisor;
 mod sync;
 pub mod upstream;
 

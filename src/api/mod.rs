@@ -108,7 +108,7 @@ impl State {
         &self.0.services.manifest
     }
 
-    fn master(&self) -> Option<&Arc<Master>> {
+    pub(crate) fn master(&self) -> Option<&Arc<Master>> {
         self.0.services.master.as_ref()
     }
 

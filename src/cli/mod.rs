@@ -3,9 +3,11 @@
 mod check;
 mod demo;
 mod host_kinds;
+mod idle;
 mod image;
 mod key;
 mod node;
+mod operator;
 mod output;
 mod pool;
 mod rest;

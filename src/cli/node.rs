@@ -4,17 +4,15 @@ mod tell;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{Task, Timer};
-use zeroize::Zeroizing;
 
+use super::idle::Activity;
 use super::upstreams::{self, Upstreams};
-use super::{host_kinds, pool, status};
+use super::{host_kinds, operator, pool, status};
 use crate::Executor;
 use crate::api;
 use crate::blocking::unblock;
@@ -100,6 +98,8 @@ struct Shared {
 /// The servers that run, and how to end them.
 struct Servers {
     running: Vec<Task<usize>>,
+    /// Each tells how many connections one of them has open.
+    connections: Vec<Box<dyn Fn() -> usize + Send>>,
     /// Dropped to end them all.
     end: Option<Sender<()>>,
     ended: Receiver<()>,
@@ -107,8 +107,13 @@ struct Servers {
 
 impl Node {
     /// Starts a daemon: opens the store, listens, finds the engines, and settles what an earlier
-    /// run has left.
-    pub async fn start(executor: Executor, config: Config) -> Result<Node, NodeError> {
+    /// run has left. It serves on `sockets`, which listen already; without any it makes those that
+    /// the settings name.
+    pub async fn start(
+        executor: Executor,
+        mut config: Config,
+        sockets: Vec<TcpListener>,
+    ) -> Result<Node, NodeError> {
         let manifest = Arc::new(match &config.runtimes {
             Some(file) => Manifest::load(file)
                 .map_err(|error| NodeError::new("cannot use the runtimes manifest", error))?,
@@ -124,12 +129,19 @@ impl Node {
         // What fails here names the folder itself.
         let store = Store::open(&config.data_dir, options)
             .map_err(|error| NodeError::new("cannot start", error))?;
-        let operator = config.operator_file.as_deref().map(operator).transpose()?;
-        let listeners = listen(&config.bind, config.port)?;
+        let operator = operator::find(config.operator_file.as_deref(), &super::environment)?;
+        let inherited = !sockets.is_empty();
+        let listeners = match inherited {
+            true => sockets,
+            false => listen(&config.bind, config.port)?,
+        };
         let addresses: Vec<SocketAddr> = listeners
             .iter()
             .filter_map(|listener| listener.local_addr().ok())
             .collect();
+        if inherited {
+            config.bind = addresses.iter().map(SocketAddr::ip).collect();
+        }
 
         let bounds = pool::settings(&config);
         let pool_memory = u32::try_from(bounds.memory).unwrap_or(u32::MAX);
@@ -228,6 +240,7 @@ impl Node {
             docker: Mutex::new(None),
             servers: Mutex::new(Servers {
                 running: Vec::new(),
+                connections: Vec::new(),
                 end: Some(end),
                 ended,
             }),
@@ -278,6 +291,21 @@ impl Node {
     /// Where the daemon listens.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// What there is to do, and what was done.
+    pub fn activity(&self) -> Activity {
+        let servers = lock(&self.shared.servers);
+        let open: usize = servers.connections.iter().map(|open| open()).sum();
+        let master = self.shared.state.master();
+        let owed = master.map_or(0, |master| {
+            master.journal.waiting() + master.fires.waiting()
+        });
+        let invoker = &self.shared.invoker;
+        Activity {
+            answered: invoker.metrics().requests.total(),
+            under_way: (open + invoker.figures().running) as u64 + owed,
+        }
     }
 
     /// Takes no new work, lets running activations finish within the grace time, removes every
@@ -401,6 +429,7 @@ impl Shared {
                 .map_err(|error| NodeError::new("cannot listen", error))?;
         }
         let mut servers = lock(&self.servers);
+        servers.connections.push(server.connections());
         let ended = servers.ended.clone();
         let task = self.executor.spawn(server.run(async move {
             let _ = ended.recv().await;
@@ -428,20 +457,6 @@ pub fn docker_options(config: &Config, daemon_id: String) -> DockerOptions {
         images: config.images.clone(),
         events: Listener::default(),
     }
-}
-
-/// Name and password of the operator.
-fn operator(file: &Path) -> Result<api::Credentials, NodeError> {
-    let what = format!("cannot use {} (OWL_OPERATOR_FILE)", file.display());
-    let failed = |error: std::io::Error| NodeError::new(&what, error);
-    let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        let others = format!("others can read it (mode {mode:o}): chmod 600 it");
-        return Err(NodeError::new(&what, others));
-    }
-    let text = Zeroizing::new(std::fs::read_to_string(file).map_err(failed)?);
-    api::Credentials::new(text.trim())
-        .ok_or_else(|| NodeError::new(&what, "it does not hold name:password"))
 }
 
 /// The URL under which processes of this machine reach a daemon that listens there: over loopback
@@ -484,23 +499,6 @@ fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, NodeError
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_the_operators_file_must_be() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("operator");
-        let refused = |text: &str, mode| {
-            std::fs::write(&file, text).unwrap();
-            let permissions = std::fs::Permissions::from_mode(mode);
-            std::fs::set_permissions(&file, permissions).unwrap();
-            operator(&file).err().map(|error| error.to_string())
-        };
-        assert_eq!(refused("me:secret\n", 0o600), None);
-        assert!(refused("me:secret", 0o640).unwrap().contains("chmod 600"));
-        assert!(refused("secret", 0o600).unwrap().contains("name:password"));
-        let missing = operator(&dir.path().join("none")).err().unwrap();
-        assert!(missing.to_string().contains("OWL_OPERATOR_FILE"));
-    }
 
     #[test]
     fn processes_reach_the_api_over_loopback_if_it_listens_there() {

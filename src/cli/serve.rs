@@ -1,5 +1,6 @@
 //! `owl serve`: the daemon.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -7,10 +8,16 @@ use argh::FromArgs;
 use async_signal::{Signal, Signals};
 use smol::stream::StreamExt;
 
+use super::idle::idle;
 use super::node::{Node, NodeError};
 use super::output::say;
 use crate::allocator::give_large_blocks_back;
 use crate::config::{self, Config};
+use crate::supervisor::{self, Supervisor};
+
+/// The exit code for settings that cannot be used, sysexits' `EX_CONFIG`: to start again would not
+/// help.
+const BAD_SETTINGS: u8 = 78;
 
 macro_rules! serve_command {
     ($($(#[doc = $help:literal])* $field:ident => $name:literal;)*) => {
@@ -148,6 +155,8 @@ serve_command! {
     activations_count => "OWL_ACTIVATIONS_COUNT";
     /// seconds that running activations have to finish at the end (OWL_DRAIN_TIMEOUT, 30)
     drain_timeout => "OWL_DRAIN_TIMEOUT";
+    /// seconds of idleness after which a daemon on demand ends (OWL_EXIT_AFTER_IDLE, 0: never)
+    exit_after_idle => "OWL_EXIT_AFTER_IDLE";
 }
 
 impl ServeCommand {
@@ -157,7 +166,7 @@ impl ServeCommand {
             Ok(config) => config,
             Err(error) => {
                 eprintln!("owl: {error}");
-                return ExitCode::FAILURE;
+                return ExitCode::from(BAD_SETTINGS);
             }
         };
         if self.print_config {
@@ -187,23 +196,57 @@ fn serve(config: Config) -> Result<(), NodeError> {
         // From here on a signal is not lost, even if it comes while the node starts.
         let mut signals = Signals::new([Signal::Term, Signal::Int])
             .map_err(|error| NodeError::new("cannot listen to signals", error))?;
+        let sockets =
+            supervisor::inherited().map_err(|error| NodeError::new("cannot listen", error))?;
+        let on_demand = !sockets.is_empty();
+        let supervisor = Supervisor::from_environment(&super::environment);
         let master = config.next_openwhisk.clone();
-        let node = Node::start(executor, config).await?;
+        let (grace, after_idle) = (config.drain_timeout, config.exit_after_idle);
+        let node = Node::start(executor.clone(), config, sockets).await?;
         if let Some(url) = master {
             log::info!("the master is {url}");
         }
         for address in node.addresses() {
             log::info!("listening on http://{address}");
         }
-        let cause = match signals.next().await {
-            Some(Ok(Signal::Int)) => "SIGINT",
-            _ => "SIGTERM",
+        supervisor.ready(&serving(node.addresses())).await;
+        let _pulse = executor.spawn(supervisor.clone().pulse());
+        let unused = match after_idle {
+            Some(time) if on_demand => Some(time),
+            Some(_) => {
+                log::warn!("OWL_EXIT_AFTER_IDLE does nothing: no socket starts the daemon again");
+                None
+            }
+            None => None,
         };
+        let cause = smol::future::or(
+            async {
+                match signals.next().await {
+                    Some(Ok(Signal::Int)) => "SIGINT",
+                    _ => "SIGTERM",
+                }
+            },
+            async {
+                match unused {
+                    Some(time) => idle(time, || node.activity()).await,
+                    None => smol::future::pending().await,
+                }
+                "having nothing to do"
+            },
+        )
+        .await;
         log::info!("stopping on {cause}");
+        supervisor.stopping(grace).await;
         node.stop().await;
         log::info!("stopped");
         Ok(())
     }))
+}
+
+/// The daemon's state for people, once it serves.
+fn serving(addresses: &[SocketAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+    format!("serving on {}", addresses.join(", "))
 }
 
 #[cfg(test)]

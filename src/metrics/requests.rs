@@ -105,6 +105,12 @@ impl Requests {
         self.durations[route].add(duration);
     }
 
+    /// How many there were in all.
+    pub fn total(&self) -> u64 {
+        let counts = self.counts.iter();
+        counts.map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
     pub(super) fn write(&self, text: &mut Text) {
         let name = "owl_http_requests_total";
         text.family(name, Kind::Counter, "Requests to the API.");
@@ -147,6 +153,7 @@ mod tests {
         add(Route::Action, "POST", 202);
         add(Route::Unknown, "PATCH", 599);
         add(Route::System, "GET", 200);
+        assert_eq!(requests.total(), 4);
         let mut text = Text::default();
         requests.write(&mut text);
         let text = text.finish();

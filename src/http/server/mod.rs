@@ -155,6 +155,12 @@ impl<S: Clone + Send + Sync + 'static> Server<S> {
         Ok(())
     }
 
+    /// What tells how many connections are open, for as long as the server runs and after it.
+    pub fn connections(&self) -> Box<dyn Fn() -> usize + Send> {
+        let shared = self.shared.clone();
+        Box::new(move || shared.signals.open.load(Ordering::SeqCst))
+    }
+
     /// Serves until `shutdown` is ready; then stops listening, closes idle connections, and waits
     /// for requests in flight for the grace time at most.
     ///
