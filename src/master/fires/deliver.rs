@@ -28,6 +28,7 @@ impl Fires {
     pub async fn deliver(self) {
         loop {
             let changed = self.0.changed.listen();
+            let settled = self.0.rooms.journal.listen_settled();
             let until = match self.deliver_waiting().await {
                 Ok(until) => until,
                 Err(error) => {
@@ -35,13 +36,17 @@ impl Fires {
                     Some(Instant::now() + AFTER_FAILURE)
                 }
             };
+            let Some(until) = until else {
+                changed.await;
+                continue;
+            };
+            let settled = async {
+                settled.await;
+            };
             let woken = async {
                 changed.await;
             };
-            match until {
-                None => woken.await,
-                Some(until) => or(woken, sleep(until)).await,
-            }
+            or(woken, or(settled, sleep(until))).await;
         }
     }
 
@@ -51,10 +56,11 @@ impl Fires {
         loop {
             self.obey().await?;
             self.give_up_expired().await?;
+            self.release();
             let look = self.next_look();
             match self.state(|state| state.queue.next(Instant::now())) {
                 Next::Nothing if self.state(|state| state.queue.is_empty()) => return Ok(None),
-                // All that wait are another master's.
+                // All that wait are another master's, or wait for the journal.
                 Next::Nothing => return Ok(Some(look)),
                 Next::At(until) => return Ok(Some(until.min(look))),
                 Next::Fire(_) if upstream.is_down() => or(upstream.up(), sleep(look)).await,
@@ -69,6 +75,12 @@ impl Fires {
                 }
             }
         }
+    }
+
+    /// Lets go on those of namespaces whose changes the master has got now.
+    fn release(&self) {
+        let journal = &self.0.rooms.journal;
+        self.state(|state| state.queue.release(|namespace| journal.has_of(namespace)));
     }
 
     /// When those that wait are looked at again, whatever else comes: the next one will have waited
@@ -126,7 +138,7 @@ impl Fires {
         };
         if rooms.journal.has_of(&fire.namespace) {
             // The trigger, or a rule of it, may be among what is not there yet.
-            self.state(|state| state.queue.pause(&fire.namespace, Instant::now()));
+            self.state(|state| state.queue.hold(&fire.namespace));
             return Ok(());
         }
         let answer = rooms
@@ -183,7 +195,7 @@ impl Fires {
         self.0.book.write(changes).await?;
         let left = self.state(|state| {
             state.queue.remove(number);
-            state.queue.resume(&fire.namespace);
+            state.queue.resume(&path);
             state.counts = counts;
             state.queue.len()
         });

@@ -4,7 +4,7 @@
 //! Those of a trigger stay in their order. Among triggers, the one whose first has the highest
 //! priority is next, and of those the one that has waited longest.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -73,6 +73,8 @@ pub struct Queue {
     under_way: Option<u64>,
     /// By trigger, or by namespace.
     pauses: HashMap<String, Pause>,
+    /// Namespaces that wait for something else than time.
+    held: HashSet<String>,
 }
 
 impl Queue {
@@ -89,6 +91,7 @@ impl Queue {
             last: 0,
             under_way: None,
             pauses: HashMap::new(),
+            held: HashSet::new(),
         }
     }
 
@@ -188,6 +191,7 @@ impl Queue {
         }
         if self.entries.is_empty() {
             self.pauses.clear();
+            self.held.clear();
         }
     }
 
@@ -238,6 +242,9 @@ impl Queue {
             let Some(first) = self.first_of(trigger) else {
                 continue;
             };
+            if self.is_held(&first.trigger) {
+                continue;
+            }
             if let Some(until) = self.paused(&first.trigger, now) {
                 soonest = Some(soonest.map_or(until, |soonest| soonest.min(until)));
                 continue;
@@ -252,6 +259,11 @@ impl Queue {
             (None, Some(until)) => Next::At(until),
             (None, None) => Next::Nothing,
         }
+    }
+
+    fn is_held(&self, trigger: &str) -> bool {
+        let (namespace, _) = names::place_and_name(trigger);
+        self.held.contains(namespace)
     }
 
     /// Until when a trigger is to wait, if it is.
@@ -280,9 +292,23 @@ impl Queue {
         self.pauses.insert(of.to_owned(), Pause { until, length });
     }
 
-    /// The master has taken something of a namespace: what is next there need not wait.
-    pub fn resume(&mut self, namespace: &str) {
-        self.pauses.remove(namespace);
+    /// The master has answered one of a trigger: what is next of it and of its namespace need not
+    /// wait.
+    pub fn resume(&mut self, trigger: &str) {
+        let (namespace, _) = names::place_and_name(trigger);
+        for of in [trigger, namespace] {
+            self.pauses.remove(of);
+        }
+    }
+
+    /// All of a namespace are to wait for something else than time: until [`Queue::release`].
+    pub fn hold(&mut self, namespace: &str) {
+        self.held.insert(namespace.to_owned());
+    }
+
+    /// Lets go on what was held, but for the namespaces that have to wait still.
+    pub fn release(&mut self, has_to_wait: impl Fn(&str) -> bool) {
+        self.held.retain(|namespace| has_to_wait(namespace));
     }
 }
 

@@ -134,13 +134,47 @@ fn pauses_of_triggers_and_namespaces() {
     assert_eq!(queue.next(now + SECOND), Next::Fire(1));
     queue.pause("n", now);
     assert_eq!(queue.next(now + SECOND * 3 / 2), Next::Fire(3));
-    queue.resume("n");
+    queue.resume("n/c");
     assert_eq!(queue.next(now + SECOND), Next::Fire(1));
     // What has gone does not hold up what comes.
     queue.pause("n/a", now + SECOND);
     queue.remove(1);
     queue.add(entry(4, "n/a", 9, 10));
     assert_eq!(queue.next(now + SECOND), Next::Fire(4));
+}
+
+#[test]
+fn an_answer_ends_the_pauses_of_its_trigger() {
+    let mut queue = queue(&[(1, "n/a", 0), (2, "n/a", 0)]);
+    let now = Instant::now();
+    for _ in 0..5 {
+        queue.pause("n/a", now);
+    }
+    queue.remove(1);
+    assert!(matches!(queue.next(now), Next::At(_)));
+    queue.resume("n/a");
+    assert_eq!(queue.next(now), Next::Fire(2));
+    // The next trouble is a first one again.
+    queue.pause("n/a", now);
+    assert_eq!(queue.next(now), Next::At(now + FIRST_PAUSE));
+}
+
+#[test]
+fn namespaces_are_held_for_as_long_as_they_have_to_be() {
+    let mut queue = queue(&[(1, "n/a", 0), (2, "n/b", 0), (3, "m/a", 0), (4, "nn/a", 0)]);
+    let now = Instant::now();
+    queue.hold("n");
+    assert_eq!(queue.next(now), Next::Fire(3));
+    queue.hold("m");
+    assert_eq!(queue.next(now), Next::Fire(4));
+    queue.pause("nn", now);
+    assert_eq!(queue.next(now), Next::At(now + SECOND));
+    queue.remove(4);
+    assert_eq!(queue.next(now), Next::Nothing);
+    queue.release(|namespace| namespace == "n");
+    assert_eq!(queue.next(now), Next::Fire(3));
+    queue.release(|_| false);
+    assert_eq!(queue.next(now), Next::Fire(1));
 }
 
 #[test]

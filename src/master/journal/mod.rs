@@ -61,6 +61,7 @@ pub struct Journal {
     known: Mutex<Known>,
     counts: Counts,
     changed: Event,
+    settled: Event,
 }
 
 /// What is known of the entries without reading them.
@@ -102,6 +103,7 @@ impl Journal {
             known: Mutex::default(),
             counts: Counts::default(),
             changed: Event::new(),
+            settled: Event::new(),
         };
         journal.read_all()?;
         let elsewhere = journal.elsewhere();
@@ -148,6 +150,11 @@ impl Journal {
     /// Is notified when entries have come, or may have changed.
     pub(super) fn listen(&self) -> EventListener {
         self.changed.listen()
+    }
+
+    /// Is notified when entries do not wait for the master any more, whatever has become of them.
+    pub fn listen_settled(&self) -> EventListener {
+        self.settled.listen()
     }
 
     async fn turn(&self) -> Turn {
@@ -197,6 +204,8 @@ impl Journal {
             self.mirror.stale(path);
         }
         *known = now;
+        drop(known);
+        self.settled.notify(usize::MAX);
         Ok(())
     }
 

@@ -102,6 +102,8 @@ impl Journal {
             }
             known.ended += u64::from(stays);
         }
+        drop(known);
+        self.settled.notify(usize::MAX);
         Ok(())
     }
 

@@ -1,7 +1,10 @@
 //! Triggers that are fired while there is a master.
 
+use futures_lite::future::poll_once;
+
 use super::*;
 use crate::entity::GUEST_UUID;
+use crate::master::journal::Replayer;
 use crate::master::whose;
 use crate::store::ActivationFilter;
 
@@ -429,4 +432,38 @@ fn what_is_given_up_while_the_daemon_runs_is_not_sent_and_leaves_its_room() {
         .map(|seen| seen.line.rsplit('/').next().unwrap());
     assert!(targets.eq(["b", "c"]));
     assert_eq!(fires.figures().counts.dropped, 1);
+}
+
+#[test]
+fn what_waits_for_a_change_is_delivered_as_soon_as_the_master_has_that() {
+    let there = Arc::new(AtomicBool::new(false));
+    let answers = there.clone();
+    let made = json!({"namespace": "guest", "name": "u", "version": "0.0.1", "publish": false,
+        "parameters": [], "limits": {}, "annotations": [], "updated": 5});
+    let (api, master) = with_master(move |seen| match answers.load(Ordering::Relaxed) {
+        false => Play::Unreachable,
+        true if is_fire(seen) => accepted(THERE),
+        true if seen.line.starts_with("PUT ") => answer(200, made.clone()),
+        true => answer(404, json!({"error": MISSING_THERE, "code": "c"})),
+    });
+    assert_eq!(api.put(&trigger("u"), json!({})).status, 200);
+    stored(&api.post(&trigger("t"), json!({})));
+    there.store(true, Ordering::Relaxed);
+
+    let rooms = rooms(&api, &master, URL);
+    let (journal, upstream) = (rooms.journal.clone(), rooms.upstream.clone());
+    let credentials = Arc::new(rooms.keys.clone());
+    let fires = Fires::open(rooms, FIRES).unwrap();
+    // However often it has come in vain before.
+    for _ in 0..3 {
+        deliver(&api, &fires);
+    }
+    assert!(fired(&master).is_empty());
+    let mut settled = journal.listen_settled();
+    let mut replayer = Replayer::new(journal.clone(), upstream, Via::new(OWN_ID), credentials);
+    let replayed = smol::block_on(api.executor.run(replayer.replay_first()));
+    assert!(replayed.unwrap() && journal.waiting() == 0);
+    assert!(smol::block_on(poll_once(&mut settled)).is_some());
+    deliver(&api, &fires);
+    assert_eq!((fires.waiting(), fired(&master).len()), (0, 1));
 }

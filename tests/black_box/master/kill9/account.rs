@@ -3,6 +3,9 @@
 use super::load::{Change, Op, Outcome};
 use super::wire::Sent;
 
+/// How many changes and requests are told of a failure.
+const SHOWN: usize = 12;
+
 /// What of the changes of an entity came to nothing at the master, by the gateway's journal.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
@@ -54,6 +57,20 @@ pub fn problems(ops: &[Op], sent: &[Sent], kept: &Kept) -> Vec<String> {
         problems.push(format!("{} is not kept: {kept:?}", last.token));
     }
     problems
+}
+
+/// The last changes of an entity, and the last requests for it, for people.
+pub fn course(ops: &[Op], sent: &[Sent]) -> String {
+    let last = |from: usize| from.saturating_sub(SHOWN);
+    let ops = ops[last(ops.len())..]
+        .iter()
+        .map(|op| format!("{:?} {} {:?}", op.change, op.token, op.outcome));
+    let sent = sent[last(sent.len())..].iter().map(|sent| {
+        let token = sent.token.map_or("".into(), |token| format!(" {token}"));
+        format!("{}{token}: {}", sent.method, sent.status)
+    });
+    let [ops, sent] = [ops.collect::<Vec<_>>(), sent.collect()].map(|all| all.join(", "));
+    format!("  its last changes: {ops}\n  sent to the master: {sent}")
 }
 
 /// Whether the master has deleted something between the changes before and those after a number.

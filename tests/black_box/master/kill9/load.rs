@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use surf::http::Method;
 
 use super::dice::Dice;
+use super::{Checked, account};
 use crate::client::{Answer, Client, as_json};
 
 /// The annotation with the number of the change that made an entity.
@@ -149,7 +150,7 @@ impl Worker {
     }
 
     /// Does one thing after another until it is told to stop, or there is no answer.
-    pub fn work(&mut self, gateway: &Client, stop: &AtomicBool) {
+    pub fn work(&mut self, gateway: &Client, stop: &AtomicBool) -> Checked {
         while !stop.load(Ordering::Relaxed) {
             let goes_on = match self.dice.below(100) {
                 0..10 => self.change(gateway),
@@ -158,10 +159,11 @@ impl Worker {
                 58..64 => self.fire(gateway, "to-away"),
                 _ => self.invoke(gateway, false),
             };
-            if !goes_on {
-                return;
+            if !goes_on? {
+                break;
             }
         }
+        Ok(())
     }
 
     fn number(&mut self) -> u64 {
@@ -183,7 +185,7 @@ impl Worker {
         answer
     }
 
-    fn change(&mut self, gateway: &Client) -> bool {
+    fn change(&mut self, gateway: &Client) -> Checked<bool> {
         let chosen = self.dice.below(OWN.len() as u64 + 1) as usize;
         let path = OWN.get(chosen).copied().unwrap_or(SHARED);
         let token = self.number();
@@ -223,7 +225,14 @@ impl Worker {
             Some(200) => Outcome::Made,
             Some(503 | 429) => Outcome::Refused,
             None | Some(502) => Outcome::Unknown,
-            Some(_) => panic!("{change:?} of {target}: {}", answer.expect("an answer")),
+            Some(_) => {
+                let answer = answer.expect("an answer");
+                let ops = self.ledger.changes.get(path).map_or(&[][..], Vec::as_slice);
+                let before = account::course(ops, &[]);
+                return Err(format!(
+                    "{change:?} of {target} {token}: {answer}\n{before}"
+                ));
+            }
         };
         let ops = self.ledger.changes.entry(path).or_default();
         ops.push(Op {
@@ -231,7 +240,7 @@ impl Worker {
             change,
             outcome,
         });
-        answer.is_some()
+        Ok(answer.is_some())
     }
 
     fn body(&self, path: &str, token: u64) -> Value {
@@ -251,39 +260,44 @@ impl Worker {
         json!({"trigger": at(trigger), "action": at(action)})
     }
 
-    fn fire(&mut self, gateway: &Client, name: &str) -> bool {
+    fn fire(&mut self, gateway: &Client, name: &str) -> Checked<bool> {
         let nonce = self.number();
         let path = format!("triggers/{name}");
         let Some(answer) = self.send(gateway, Method::Post, &path, &json!({"nonce": nonce})) else {
-            return false;
+            return Ok(false);
         };
-        assert_eq!(answer.status, 202, "{path}: {answer}");
+        if answer.status != 202 {
+            return Err(format!("{path} {nonce}: {answer}"));
+        }
         let accepted = Accepted::new(&answer.json(), nonce);
         match name {
             "to-here" => self.ledger.fired_here.push(accepted),
             _ => self.ledger.fired_away.push(accepted),
         }
-        true
+        Ok(true)
     }
 
-    fn invoke(&mut self, gateway: &Client, blocking: bool) -> bool {
+    fn invoke(&mut self, gateway: &Client, blocking: bool) -> Checked<bool> {
         let nonce = self.number();
         let action = ["echo", "slow"][self.dice.percent(15) as usize];
         let path = format!("actions/{action}?blocking={blocking}");
         let Some(answer) = self.send(gateway, Method::Post, &path, &json!({"nonce": nonce})) else {
-            return false;
+            return Ok(false);
         };
-        let expected = if blocking { 200 } else { 202 };
-        assert_eq!(answer.status, expected, "{path}: {answer}");
-        let answer = answer.json();
-        let accepted = Accepted::new(&answer, nonce);
-        if blocking {
-            assert_eq!(answer["response"]["result"]["nonce"], nonce, "{answer}");
-            self.ledger.answered.push(accepted);
-        } else {
-            self.ledger.accepted.push(accepted);
+        let shown = answer.json();
+        let is_right = match blocking {
+            true => answer.status == 200 && shown["response"]["result"]["nonce"] == nonce,
+            false => answer.status == 202,
+        };
+        if !is_right {
+            return Err(format!("{path} {nonce}: {answer}"));
         }
-        true
+        let accepted = Accepted::new(&shown, nonce);
+        match blocking {
+            true => self.ledger.answered.push(accepted),
+            false => self.ledger.accepted.push(accepted),
+        }
+        Ok(true)
     }
 }
 

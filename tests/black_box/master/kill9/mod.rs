@@ -4,6 +4,7 @@
 mod account;
 mod dice;
 mod load;
+mod patience;
 mod records;
 mod wire;
 
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::journal::owl_sync;
 use crate::client::Client;
@@ -20,6 +21,7 @@ use crate::namespaces::owl_key;
 use account::Kept;
 use dice::Dice;
 use load::{Ledger, Outcome, SHARED, Worker};
+use patience::Patience;
 use records::Records;
 use wire::Wire;
 
@@ -29,8 +31,11 @@ const ROUNDS: u64 = 100;
 /// After how many rounds the link stays until the master has everything.
 const UNTIL_HEALED: u64 = 25;
 
-/// Longer than it takes to replay what some rounds have left, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How many lines of a gateway's log are told of a failure.
+const LOG_LINES: usize = 60;
+
+/// What has come of something; if it is not as it should be, what is wrong.
+type Checked<T = ()> = Result<T, String>;
 
 /// A number from the environment.
 fn setting(name: &str) -> Option<u64> {
@@ -48,14 +53,15 @@ fn nothing_is_lost_or_sent_twice_when_the_power_goes_again_and_again() {
         now.expect("a time after 1970").as_millis() as u64
     });
     let rounds = setting("OWL_TEST_ROUNDS").unwrap_or(ROUNDS);
-    say(&format!(
-        "kill -9: seed {seed} (OWL_TEST_SEED), {rounds} rounds"
-    ));
+    let run = format!("kill -9: seed {seed} (OWL_TEST_SEED), {rounds} rounds");
+    say(&run);
+    println!("{run}");
     let mut plant = Plant::new(seed);
     for round in 1..=rounds {
-        plant.round();
-        if round % UNTIL_HEALED == 0 || round == rounds {
-            plant.heal();
+        let heals = round % UNTIL_HEALED == 0 || round == rounds;
+        if let Err(problem) = plant.round(heals) {
+            let logs = plant.logs();
+            panic!("seed {seed}, round {round} of {rounds}: {problem}\n{logs}");
         }
     }
     say(&plant.summary());
@@ -70,6 +76,8 @@ fn say(text: &str) {
 struct Plant {
     // The gateway is gone between two rounds.
     gateway: Option<Daemon>,
+    /// What the gateway before it has logged.
+    log_before: String,
     master: Daemon,
     wire: Wire,
     at_gateway: tempfile::TempDir,
@@ -114,6 +122,7 @@ impl Plant {
             .collect();
         let mut plant = Plant {
             gateway: None,
+            log_before: String::new(),
             master,
             wire,
             at_gateway,
@@ -150,8 +159,9 @@ impl Plant {
         self.gateway().client_with(Some(&worker.key))
     }
 
-    /// Lets clients work, kills the gateway, starts it again, and looks.
-    fn round(&mut self) {
+    /// Lets clients work, kills the gateway, starts it again, and looks; if it is to heal, also at
+    /// what has got to the master in the end.
+    fn round(&mut self, heals: bool) -> Checked {
         // Now and then it is killed while it recovers from the last time.
         let time = match self.dice.below(10) {
             0 => self.dice.below(50),
@@ -168,10 +178,11 @@ impl Plant {
             .collect();
         let stop = AtomicBool::new(false);
         let gateway = self.gateway.take().expect("the gateway runs");
-        thread::scope(|scope| {
+        let worked: Checked = thread::scope(|scope| {
+            let mut working = Vec::new();
             for (worker, client) in self.workers.iter_mut().zip(&clients) {
                 let stop = &stop;
-                scope.spawn(move || worker.work(client, stop));
+                working.push(scope.spawn(move || worker.work(client, stop)));
             }
             let mut passed = 0;
             for at in switches {
@@ -181,7 +192,13 @@ impl Plant {
             }
             thread::sleep(Duration::from_millis(time - passed));
             stop.store(true, Ordering::Relaxed);
+            self.log_before = gateway.log();
             gateway.kill();
+            let worked = working.into_iter().map(|worked| {
+                let worked = worked.join();
+                worked.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            worked.collect()
         });
         // What it had sent comes before what it sends next, as in a network that loses nothing.
         let was_up = self.wire.is_up();
@@ -193,7 +210,9 @@ impl Plant {
             self.wire.restore();
         }
         self.start();
-        self.look();
+        worked?;
+        self.look()?;
+        if heals { self.heal() } else { Ok(()) }
     }
 
     /// Somebody changes something at the master itself.
@@ -208,7 +227,7 @@ impl Plant {
 
     /// Expects that every activation has a closed record. Those whose callers had the result
     /// already may lack theirs if they were the last before the cut: it follows the answer.
-    fn look(&mut self) {
+    fn look(&mut self) -> Checked {
         for (worker, seen) in self.workers.iter().zip(&mut self.seen) {
             let gateway = self.gateway.as_ref().expect("the gateway runs");
             let records = Records {
@@ -222,22 +241,24 @@ impl Plant {
                 ..
             } = &worker.ledger;
             for activation in &accepted[seen.accepted..] {
-                let record = records.wait_for(activation);
-                self.interrupted += u64::from(records.is_interrupted(activation, &record));
+                let record = records.wait_for(activation)?;
+                self.interrupted += u64::from(records.is_interrupted(activation, &record)?);
             }
             let mut follows = false;
             for activation in answered[seen.answered..].iter().rev() {
-                match records.find(activation) {
+                match records.find(activation)? {
                     Some(record) => {
                         follows = true;
-                        assert!(!records.is_interrupted(activation, &record), "{record}");
+                        if records.is_interrupted(activation, &record)? {
+                            return Err(format!("it was answered with its result: {record}"));
+                        }
                     }
-                    None if follows => panic!("{} is lost: {}", activation.id, gateway.log()),
+                    None if follows => return Err(format!("{} is lost", activation.id)),
                     None => self.unrecorded += 1,
                 }
             }
             for activation in &fired_here[seen.fired_here..] {
-                records.expect_followed(activation);
+                records.expect_followed(activation)?;
             }
             *seen = Seen {
                 accepted: accepted.len(),
@@ -245,58 +266,73 @@ impl Plant {
                 fired_here: fired_here.len(),
             };
         }
+        Ok(())
     }
 
     /// Waits until the master has got everything, and accounts for it.
-    fn heal(&mut self) {
+    fn heal(&self) -> Checked {
         self.wire.restore();
-        let status = self.until_delivered();
+        let status = self.until_delivered()?;
         let sent = self.wire.sent();
         let mut problems = Vec::new();
         for worker in &self.workers {
             for (path, ops) in &worker.ledger.changes {
                 let place = format!("{}/{path}", worker.namespace);
-                let kept = self.kept(worker, path, &status);
+                let kept = self.kept(worker, path, &status)?;
                 let sent: Vec<_> = sent
                     .iter()
                     .filter(|sent| sent.path == place)
                     .cloned()
                     .collect();
-                for problem in account::problems(ops, &sent, &kept) {
-                    problems.push(format!("{place}: {problem}"));
+                let mut wrong = account::problems(ops, &sent, &kept);
+                wrong.extend(self.difference(worker, path)?);
+                if !wrong.is_empty() {
+                    let (wrong, course) = (wrong.join("; "), account::course(ops, &sent));
+                    problems.push(format!("{place}: {wrong}\n{course}"));
                 }
-                problems.extend(self.difference(worker, path));
             }
             // The master may still be about it.
-            let deadline = Instant::now() + PATIENCE;
-            let mut undelivered = self.undelivered(worker);
-            while !undelivered.is_empty() && Instant::now() < deadline {
-                thread::sleep(Duration::from_millis(200));
-                undelivered = self.undelivered(worker);
+            let mut patience = Patience::default();
+            let mut undelivered = self.undelivered(worker)?;
+            while !undelivered.is_empty() && patience.lasts(undelivered.len()) {
+                undelivered = self.undelivered(worker)?;
             }
             problems.extend(undelivered);
         }
-        let log = self.gateway().log();
-        assert!(problems.is_empty(), "{}\n{status}", problems.join("\n"));
-        assert!(!log.contains("panicked"), "{log}");
+        if !problems.is_empty() {
+            return Err(format!("{}\n{status}", problems.join("\n")));
+        }
+        match self.gateway().log().contains("panicked") {
+            true => Err("the gateway has panicked".into()),
+            false => Ok(()),
+        }
     }
 
-    /// Waits until no write and no fired trigger waits for the master; gives what came to nothing.
-    fn until_delivered(&self) -> String {
-        let deadline = Instant::now() + PATIENCE;
+    /// Waits until no write and no fired trigger waits for the master, and it is known to be there;
+    /// gives what came to nothing.
+    fn until_delivered(&self) -> Checked<String> {
+        let mut patience = Patience::default();
         loop {
-            let info = self.gateway().client().get("/").json();
-            let waiting = |what: &str| info["master"][what]["waiting"].as_u64().expect("a number");
-            if waiting("journal") + waiting("fires") == 0 {
-                return owl_sync(self.at_gateway.path(), &["status"]).expect("a status");
+            let master = self.gateway().client().get("/").json()["master"].take();
+            let waiting = |what: &str| master[what]["waiting"].as_u64().expect("a number");
+            let waiting = waiting("journal") + waiting("fires");
+            let is_up = master["state"] == "up";
+            if waiting == 0 && is_up {
+                return owl_sync(self.at_gateway.path(), &["status"]);
             }
-            assert!(Instant::now() < deadline, "not delivered: {info}");
-            thread::sleep(Duration::from_millis(50));
+            if !patience.lasts(waiting as usize + usize::from(!is_up)) {
+                return Err(format!("not delivered: {master}"));
+            }
+            if !is_up {
+                // Nobody else may have anything to ask.
+                let worker = &self.workers[0];
+                self.client(worker).get(&worker.at(SHARED));
+            }
         }
     }
 
     /// What came to nothing of the changes of an entity.
-    fn kept(&self, worker: &Worker, path: &str, status: &str) -> Kept {
+    fn kept(&self, worker: &Worker, path: &str, status: &str) -> Checked<Kept> {
         let (collection, name) = path.split_once('/').expect("a collection and a name");
         let entity = format!("{collection} {}/{name} ", worker.namespace);
         let mut kept = Kept::default();
@@ -314,42 +350,70 @@ impl Plant {
                 let beside = beside.split_once('/').expect("a namespace").1;
                 let path = worker.at(&format!("{collection}/{beside}"));
                 let shown = self.client(worker).get(&path);
-                assert_eq!(shown.status, 200, "{path}: {shown}");
+                if shown.status != 200 {
+                    return Err(format!("{path}: {shown}"));
+                }
                 kept.tokens.extend(load::token_in(&shown.json()));
             }
         }
-        kept
+        Ok(kept)
     }
 
     /// What is wrong with the fired triggers that are the master's: each is delivered, and followed
     /// once however often it is sent.
-    fn undelivered(&self, worker: &Worker) -> Vec<String> {
+    fn undelivered(&self, worker: &Worker) -> Checked<Vec<String>> {
         let records = Records {
             client: self.master.client_with(Some(&worker.key)),
             worker,
         };
-        let fired = &worker.ledger.fired_away;
-        let lost = fired.iter().filter(|fired| records.find(fired).is_none());
-        let lost = lost.map(|fired| format!("{} ({}) is lost", fired.id, fired.nonce));
-        let runs = records.runs("away");
-        let missing = fired
-            .iter()
-            .filter(|fired| !runs.contains_key(&fired.nonce));
-        let missing =
-            missing.map(|fired| format!("{} ({}) is not followed", fired.id, fired.nonce));
+        let runs = records.runs("away")?;
+        let mut wrong = Vec::new();
+        for fired in &worker.ledger.fired_away {
+            let (id, nonce) = (&fired.id, fired.nonce);
+            if records.find(fired)?.is_none() {
+                wrong.push(format!("{id} ({nonce}) is lost"));
+            }
+            if !runs.contains_key(&nonce) {
+                wrong.push(format!("{id} ({nonce}) is not followed"));
+            }
+        }
         let twice = runs.iter().filter(|(_, times)| **times > 1);
-        let twice = twice.map(|(nonce, times)| format!("{nonce} is followed {times} times"));
-        lost.chain(missing).chain(twice).collect()
+        wrong.extend(twice.map(|(nonce, times)| format!("{nonce} is followed {times} times")));
+        Ok(wrong)
     }
 
     /// How the gateway and the master differ in an entity.
-    fn difference(&self, worker: &Worker, path: &str) -> Option<String> {
+    fn difference(&self, worker: &Worker, path: &str) -> Checked<Option<String>> {
         let path = worker.at(path);
-        let here = self.client(worker).get(&path);
+        let mut patience = Patience::default();
+        let here = loop {
+            let here = self.client(worker).get(&path);
+            // On a busy machine the master may not answer in time, and the gateway says so.
+            if here.header("x-owl-offline").is_none() {
+                break here;
+            }
+            if !patience.lasts(1) {
+                return Err(format!("{path} without the master: {here}"));
+            }
+        };
         let there = self.master.client_with(Some(&worker.key)).get(&path);
         let same =
             here.status == there.status && (here.status != 200 || here.json() == there.json());
-        (!same).then(|| format!("{path}: here {here}, at the master {there}"))
+        Ok((!same).then(|| format!("here {here}, at the master {there}")))
+    }
+
+    /// The ends of the logs of the gateway and of the one before it.
+    fn logs(&self) -> String {
+        let end = |log: &str| {
+            let lines: Vec<&str> = log.lines().collect();
+            lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+        };
+        let now = self.gateway().log();
+        format!(
+            "--- the end of the log of the gateway before\n{}\n--- and of this one\n{}",
+            end(&self.log_before),
+            end(&now),
+        )
     }
 
     fn summary(&self) -> String {
