@@ -59,6 +59,8 @@ pub struct Config {
     pub longest_wait: Duration,
     /// Invocations that may wait for a sandbox.
     pub queue_length: usize,
+    /// Largest `concurrency` of an action's limits.
+    pub action_concurrency: u32,
     /// URL of the master OpenWhisk, without `/api/v1` and without a slash at its end.
     pub next_openwhisk: Option<String>,
     /// URLs of the OpenWhisks that take over what cannot run here, in the same form.
@@ -303,6 +305,7 @@ impl Config {
         let tries = read.number("OWL_RETRIES_NUMBER", 0, 1_000_000)?;
         let between = read.number("OWL_RETRIES_TIMEOUT", 0, 3_600_000)?;
         let queue_length = read.number("OWL_QUEUE_LENGTH", 0, 1_000_000)?;
+        let action_concurrency = read.number("OWL_ACTION_CONCURRENCY", 1, 500)?;
         let next_openwhisk = read.master()?;
         let tiers = read.optional(
             "OWL_TIERS",
@@ -372,6 +375,7 @@ impl Config {
             pool,
             boot_timeout,
             longest_wait: Duration::from_millis(tries * between),
+            action_concurrency: action_concurrency as u32,
             queue_length: if tries == 0 { 0 } else { queue_length as usize },
             next_openwhisk,
             tiers,

@@ -42,6 +42,8 @@ pub struct Kind {
     pub require_main: bool,
     /// Whether it prints the sentinels after each run.
     pub sentinelled: bool,
+    /// Whether its proxy takes a run while others are under way.
+    pub concurrent: bool,
     /// Sandboxes to keep ready.
     pub stem_cells: Vec<StemCell>,
     /// Families whose `:default` means this kind while no Docker engine answers.

@@ -95,6 +95,7 @@ struct KindFile {
     require_main: bool,
     #[serde(default = "yes")]
     sentinelled_logs: bool,
+    concurrent: Option<bool>,
     #[serde(default)]
     stem_cells: Vec<StemCellFile>,
     #[serde(default)]
@@ -138,6 +139,14 @@ impl KindFile {
             }
             EngineFile::Docker => EngineKind::Docker,
         };
+        let in_docker = engine == EngineKind::Docker;
+        if self.concurrent == Some(true) && !in_docker {
+            return Err(ManifestError::new(format!(
+                "kind {kind} runs as a process, which takes one activation at a time: it cannot be concurrent"
+            )));
+        }
+        // Of OpenWhisk's proxies, those of node do; most others write to one pipe to the action.
+        let usual = in_docker && kind.starts_with("nodejs:");
         let stem_cells = self.stem_cells.into_iter().map(|cell| cell.check(&kind));
         Ok(Kind {
             stem_cells: stem_cells.collect::<Result<_, _>>()?,
@@ -148,6 +157,7 @@ impl KindFile {
             attached: self.attached.is_some(),
             require_main: self.require_main,
             sentinelled: self.sentinelled_logs,
+            concurrent: self.concurrent.unwrap_or(usual),
             stands_in_for: self.stands_in_for,
             kind,
         })

@@ -188,7 +188,8 @@ impl Node {
             concurrent_invocations: config.concurrent_invocations,
             fires_per_minute: config.fires_per_minute,
         };
-        let settings = api::Settings::with_rates(rates);
+        let mut settings = api::Settings::with_rates(rates);
+        settings.actions.concurrency.max = config.action_concurrency;
         let throttles = Arc::new(Throttles::new(rates));
         let invoker = Invoker::new(
             Rooms {

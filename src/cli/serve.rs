@@ -89,6 +89,8 @@ serve_command! {
     memory_floor => "OWL_MEMORY_FLOOR";
     /// seconds that a sandbox has to accept a connection (OWL_ACTION_INIT_TIMEOUT, 10)
     action_init_timeout => "OWL_ACTION_INIT_TIMEOUT";
+    /// activations at the same time in one sandbox, at most (OWL_ACTION_CONCURRENCY, 1)
+    action_concurrency => "OWL_ACTION_CONCURRENCY";
     /// tries to get a sandbox (OWL_RETRIES_NUMBER, 1000)
     retries_number => "OWL_RETRIES_NUMBER";
     /// milliseconds between tries (OWL_RETRIES_TIMEOUT, 100)

@@ -45,6 +45,7 @@ settings! {
     "OWL_IDLE_MEMORY", "", "MB that the memory limits of idle sandboxes may come to; default: all of OWL_HOST_MEMORY";
     "OWL_MEMORY_FLOOR", "", "MB that stay available on the machine: below, idle sandboxes go and none is started; 0: only stalls count; default: a twentieth of the memory, at most 128";
     "OWL_ACTION_INIT_TIMEOUT", "10", "seconds that a new sandbox may take to accept a connection";
+    "OWL_ACTION_CONCURRENCY", "1", "activations that an action may have at the same time in one sandbox, if its limit says so and its runtime can";
     "OWL_RETRIES_NUMBER", "1000", "with OWL_RETRIES_TIMEOUT: how long an invocation waits for a sandbox; 0 does not wait";
     "OWL_RETRIES_TIMEOUT", "100", "milliseconds; times OWL_RETRIES_NUMBER it is the longest wait for a sandbox";
     "OWL_QUEUE_LENGTH", "1000", "invocations that may wait for a sandbox at the same time";

@@ -25,6 +25,9 @@ const COLLECTING_FAILED: &str =
 const DEVELOPER_ERROR: &str =
     "The action did not initialize or run as expected. Log data might be missing.";
 
+/// Last entry where the lines of several activations could not be told apart.
+const MIXED: &str = "Lines of other activations that ran in the same container at the same time may be among these.";
+
 /// Which stream a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
@@ -63,6 +66,9 @@ impl Logs {
 ///
 /// A section ends at its sentinels, so the next activation may begin before the logs of the last
 /// one are collected: on each stream, lines go to the oldest section that has not ended there.
+///
+/// Where several activations run at the same time nothing tells whose a line is (reference section
+/// 7.7): it goes to each of them.
 #[derive(Clone)]
 pub struct LogSink {
     state: Arc<Mutex<State>>,
@@ -84,6 +90,10 @@ struct Open {
     collector: Option<Waker>,
     /// Nobody wants its lines: it is kept only until its sentinels come.
     abandoned: bool,
+    /// Whether others may run at the same time; sentinels have no meaning then.
+    shared: bool,
+    /// Whether others did.
+    mixed: bool,
 }
 
 /// What one activation prints. Dropping it without collecting gives its lines up.
@@ -117,6 +127,12 @@ impl LogSink {
     pub fn push(&self, stream: Stream, bytes: &[u8], now: SystemTime) {
         let mut state = self.lock();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if state.sections.front().is_some_and(|open| open.shared) {
+                for open in &mut state.sections {
+                    open.buffer.push(stream, piece, now);
+                }
+                continue;
+            }
             let open = |open: &Open| !open.buffer.has_ended(stream);
             // A line after the last sentinel belongs to the last section.
             let last = state.sections.len().checked_sub(1);
@@ -145,14 +161,31 @@ impl LogSink {
     ///
     /// The bytes counted are those of the entries, with their timestamps.
     pub fn begin(&self, limit: u64) -> Section {
+        self.open(limit, false)
+    }
+
+    /// The same for an activation that may run at the same time as others of this sandbox, all of
+    /// which begin in this way. It gets what is printed until it is collected, with a last entry
+    /// that says so if it was not alone.
+    pub fn begin_shared(&self, limit: u64) -> Section {
+        self.open(limit, true)
+    }
+
+    fn open(&self, limit: u64, shared: bool) -> Section {
         let mut state = self.lock();
         let number = state.next;
         state.next += 1;
+        let mixed = shared && !state.sections.is_empty();
+        if mixed {
+            state.sections.iter_mut().for_each(|open| open.mixed = true);
+        }
         state.sections.push_back(Open {
             number,
             buffer: Buffer::new(limit),
             collector: None,
             abandoned: false,
+            shared,
+            mixed,
         });
         Section {
             sink: self.clone(),
@@ -207,6 +240,7 @@ impl Section {
         };
         let limit = open.buffer.limit();
         let (truncated, ended) = (open.buffer.truncated(), open.buffer.ended());
+        let mixed = open.mixed;
         // One whose sentinels are still to come keeps its place, so that what comes before them
         // does not go to the next.
         let rest = open.buffer.rest();
@@ -231,6 +265,9 @@ impl Section {
             );
         } else if failed {
             logs.add(COLLECTING_FAILED, now);
+        }
+        if mixed && !logs.lines.is_empty() {
+            logs.add(MIXED, now);
         }
         logs
     }
@@ -273,7 +310,7 @@ impl Drop for Section {
         if let Some(open) = state.section(self.number) {
             open.abandoned = true;
             open.buffer = open.buffer.rest();
-            if open.buffer.ended() {
+            if open.buffer.ended() || open.shared {
                 state.remove(self.number);
             }
         }
@@ -304,7 +341,7 @@ impl State {
 impl Open {
     /// Whether waiting longer changes nothing.
     fn finished(&self, closed: bool) -> bool {
-        closed || self.buffer.truncated() || self.buffer.ended()
+        closed || self.buffer.truncated() || self.buffer.ended() && !self.shared
     }
 }
 

@@ -38,6 +38,7 @@ impl Inner {
             return None;
         }
         let needs = Needs::new(self.class(kind, &home, memory));
+        let needs = needs.with_concurrency(self.concurrency(&action));
         let Purpose {
             namespace,
             action,

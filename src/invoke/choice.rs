@@ -135,6 +135,11 @@ impl Inner {
             ));
         };
         spec.env.push(("__OW_API_HOST".to_string(), api_host));
+        if self.settings.actions.concurrency.max > 1 && self.is_concurrent(kind, home) {
+            // Apache's proxy refuses a run beside another without this.
+            let allow = ("__OW_ALLOW_CONCURRENT".to_string(), "true".to_string());
+            spec.env.push(allow);
+        }
         Ok((engine, spec))
     }
 
@@ -143,7 +148,7 @@ impl Inner {
     pub(super) fn needs(&self, call: &Call) -> Needs {
         let exec = &call.action.exec;
         let (kind, memory) = (exec.kind(), call.action.limits.memory);
-        Needs::new(match self.home(exec) {
+        let class = match self.home(exec) {
             Ok(home) => self.class(kind, &home, memory),
             Err(_) => Class {
                 engine: "",
@@ -151,7 +156,32 @@ impl Inner {
                 image: None,
                 memory,
             },
-        })
+        };
+        Needs::new(class).with_concurrency(self.concurrency(&call.action))
+    }
+
+    /// Runs of an action that a sandbox may have at the same time: its limit, where the proxy takes
+    /// more than one (reference section 8.4).
+    pub(super) fn concurrency(&self, action: &Action) -> u32 {
+        let most = self.settings.actions.concurrency.max;
+        let wanted = action.limits.concurrency.min(most);
+        if wanted <= 1 {
+            return 1;
+        }
+        match self.home(&action.exec) {
+            Ok(home) if self.is_concurrent(action.exec.kind(), &home) => wanted,
+            _ => 1,
+        }
+    }
+
+    /// Whether the proxy of a kind takes a run while others are under way. Of a user's image its
+    /// user knows that, and says so by the action's limit.
+    fn is_concurrent(&self, kind: &str, home: &Home<'_>) -> bool {
+        match home {
+            Home::Process(_) => false,
+            Home::Image { blackbox: true, .. } => true,
+            Home::Image { .. } => self.manifest.kind(kind).is_some_and(|kind| kind.concurrent),
+        }
     }
 
     /// What sandboxes of a kind have in common.

@@ -47,7 +47,7 @@ impl Inner {
             }
         };
         lease.started();
-        let logs = warm.sandbox.logs().begin(run.log_limit);
+        let logs = run.begin_logs(&warm);
         let wait = run.received.elapsed();
         let start = now();
         let clock = Instant::now();
@@ -75,12 +75,12 @@ impl Inner {
                 keep: false,
                 retry: failure.retry,
             };
-            return self.ran(call, result, timing, logs, lease, warm);
+            return self.ran(&run, result, timing, logs, lease, warm);
         }
-        lease.initialised();
+        lease.initialised(&warm);
         let body = body.run_body(now() + run.timeout.as_millis() as u64);
         let result = warm.proxy.run(body.into(), run.timeout, run.bounds).await;
-        self.ran(call, result, timing, logs, lease, warm)
+        self.ran(&run, result, timing, logs, lease, warm)
     }
 
     /// Starts a sandbox for an action.

@@ -64,11 +64,16 @@ pub(super) struct Used {
     keep: bool,
     /// Whether the proxy prints sentinels that are worth waiting for.
     sentinels: bool,
+    /// Runs that the sandbox may have at the same time.
+    concurrency: u32,
 }
 
 /// Activations of one sandbox whose logs may still be on their way when the next one begins. A
 /// sandbox whose sentinels stay away is found out within seconds; this bounds what piles up.
 const MOST_OPEN_LOGS: usize = 4;
+
+/// The same where several run at the same time: each line is kept for each of them.
+const MOST_OPEN_SHARED_LOGS: usize = 32;
 
 impl Inner {
     /// Runs an activation: starts and initialises a sandbox if it was given a place only.
@@ -104,6 +109,7 @@ impl Inner {
             timeout: Duration::from_millis(call.action.limits.timeout),
             log_limit: u64::from(call.action.limits.logs) << 20,
             bounds: self.bounds(&call.identity),
+            concurrency: self.concurrency(&call.action),
         };
         match grant {
             Grant::Warm(lease, warm) => self.run_warm(run, lease, warm).await,
@@ -121,7 +127,7 @@ impl Inner {
         let wait = run.received.elapsed();
         let start = now();
         let clock = Instant::now();
-        let logs = warm.sandbox.logs().begin(run.log_limit);
+        let logs = run.begin_logs(&warm);
         let body = run.body.run_body(start + run.timeout.as_millis() as u64);
         let answer = warm.proxy.run(body.into(), run.timeout, run.bounds);
         let result = answer.await;
@@ -131,18 +137,19 @@ impl Inner {
             wait,
             init: None,
         };
-        self.ran(run.call, result, timing, logs, lease, warm)
+        self.ran(&run, result, timing, logs, lease, warm)
     }
 
     pub(super) fn ran(
         &self,
-        call: &Call,
+        run: &Run<'_>,
         result: RunResult,
         started: Started,
         logs: Section,
         lease: Lease,
         warm: Warm,
     ) -> Attempt {
+        let call = run.call;
         if result.retry {
             log::info!(
                 "sandbox {} is gone: {} runs elsewhere",
@@ -171,6 +178,7 @@ impl Inner {
             logs,
             keep: result.keep,
             sentinels: self.has_sentinels(&call.action.exec),
+            concurrency: run.concurrency,
         };
         Attempt::Finished(Box::new(Finished {
             executed,
@@ -195,6 +203,7 @@ impl Inner {
             logs,
             keep,
             sentinels,
+            concurrency,
         } = used;
         let developer_error = activation.response.status == Status::DeveloperError;
         if call.action.limits.logs == 0 {
@@ -203,6 +212,11 @@ impl Inner {
                 false => lease.discard(Some(warm)),
             }
             return Vec::new();
+        }
+        if concurrency > 1 {
+            return self
+                .finish_shared(lease, warm, logs, keep, developer_error)
+                .await;
         }
         if keep && sentinels && warm.sandbox.logs().open_sections() <= MOST_OPEN_LOGS {
             let slot = lease.keep(warm);
@@ -220,6 +234,36 @@ impl Inner {
             lease.keep(warm);
         } else {
             lease.discard(Some(warm));
+        }
+        logs.lines
+    }
+
+    /// [`Inner::finish`] of a run that may have had others beside it. What is printed tells nothing
+    /// about the end of a run then: one that begins meanwhile only gets more of others' lines.
+    async fn finish_shared(
+        &self,
+        lease: Lease,
+        warm: Warm,
+        logs: Section,
+        keep: bool,
+        developer_error: bool,
+    ) -> Vec<String> {
+        let runs_on = keep && warm.sandbox.logs().open_sections() <= MOST_OPEN_SHARED_LOGS;
+        let held = match runs_on {
+            true => {
+                lease.keep(warm);
+                None
+            }
+            false => Some((lease, warm)),
+        };
+        let mut logs = logs.collect(false).await;
+        if developer_error {
+            logs.add_developer_error(SystemTime::now());
+        }
+        match held {
+            Some((lease, warm)) if keep => _ = lease.keep(warm),
+            Some((lease, warm)) => lease.discard(Some(warm)),
+            None => {}
         }
         logs.lines
     }
@@ -247,6 +291,19 @@ pub(super) struct Run<'a> {
     /// Bytes of logs that are kept.
     pub(super) log_limit: u64,
     pub(super) bounds: Bounds,
+    /// Runs that its sandbox may have at the same time.
+    pub(super) concurrency: u32,
+}
+
+impl Run<'_> {
+    /// What a sandbox prints from now on is this run's, or also this run's.
+    pub(super) fn begin_logs(&self, warm: &Warm) -> Section {
+        let sink = warm.sandbox.logs();
+        match self.concurrency > 1 {
+            true => sink.begin_shared(self.log_limit),
+            false => sink.begin(self.log_limit),
+        }
+    }
 }
 
 /// When a run began.

@@ -66,7 +66,7 @@ impl Inner {
         let boot = self.settings.boot_timeout;
         match warm.proxy.init(Bytes::from(body), boot, timeout).await {
             Ok(()) => {
-                lease.initialised();
+                lease.initialised(&warm);
                 lease.keep(warm);
                 Ok(())
             }

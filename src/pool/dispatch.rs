@@ -205,8 +205,10 @@ impl<'a> Walk<'a> {
             self.walked.granted.push(line.key.clone());
             return Provision::Granted;
         }
-        // As many as are being frozen are worth waiting for.
-        if place.promised < self.slots.freezing(&line.key) {
+        // As many as are being frozen are worth waiting for, and as many as sandboxes will take that
+        // are being started for others.
+        let soon = self.slots.freezing(&line.key) + self.slots.opening(&line.key);
+        if place.promised < soon {
             self.walked.promised += 1;
             return Provision::Promised;
         }
@@ -234,9 +236,11 @@ impl<'a> Walk<'a> {
 
     /// Gives a request a warm sandbox of its own action, or a stem cell.
     fn give_what_is_there(&mut self, line: &Line, ticket: Ticket) -> bool {
-        if let Some(sandbox) = self.slots.freshest_idle(&line.key) {
+        let with_room = self.slots.with_room(&line.key);
+        let with_room = with_room.filter(|sandbox| !self.has_to_end(sandbox, line));
+        if let Some(sandbox) = with_room.or_else(|| self.slots.freshest_idle(&line.key)) {
             let (slot, frozen) = (sandbox.slot, sandbox.phase() == Phase::Frozen);
-            self.slots.set(self.now, slot, Phase::Busy);
+            self.slots.enter(self.now, slot);
             self.out.push(Decision::Run {
                 ticket,
                 slot,
@@ -248,7 +252,8 @@ impl<'a> Walk<'a> {
         let Some(slot) = self.slots.stem(&line.needs.class).map(|stem| stem.slot) else {
             return false;
         };
-        self.slots.name(self.now, slot, &line.key);
+        let concurrency = line.needs.concurrency;
+        self.slots.name(self.now, slot, &line.key, concurrency);
         self.walked.stems.push(line.needs.class.clone());
         self.out.push(Decision::Init { ticket, slot });
         self.tally.stems += 1;
@@ -261,12 +266,29 @@ impl<'a> Walk<'a> {
             self.walked.promised += 1;
             return Provision::Promised;
         }
-        let (key, class) = (line.key.clone(), &line.needs.class);
-        let slot = self.slots.add(self.now, Some(key), class, Phase::Starting);
+        let (key, needs) = (line.key.clone(), &line.needs);
+        let slot = self.slots.add(self.now, Some(key), needs, Phase::Starting);
         self.out.push(Decision::Start { ticket, slot });
         self.tally.colds += 1;
         self.walked.granted.push(line.key.clone());
         Provision::Granted
+    }
+
+    /// Whether a sandbox that is busy takes no more runs, though it has room for them, so that it
+    /// comes free: it has had its share, and requests of others are passed over.
+    fn has_to_end(&self, sandbox: &Sandbox, line: &Line) -> bool {
+        let patience = self.settings.patience;
+        let long_ago = |since| self.now.saturating_duration_since(since) > patience;
+        if !long_ago(sandbox.made) {
+            return false;
+        }
+        let namespaces = self.queue.namespaces().iter();
+        let mut others = namespaces.flat_map(|namespace| &namespace.lines);
+        others.any(|other| {
+            other.key != line.key
+                && other.passed_over.is_some_and(long_ago)
+                && !self.down.contains(&other.needs.class.engine)
+        })
     }
 
     /// Whether somebody waits for just this sandbox.

@@ -16,9 +16,11 @@ impl Pool {
     }
 
     /// An engine does not answer: nothing is started on it, and nothing of it is handed out.
-    pub fn engine_down(&mut self, engine: &'static str) {
+    /// What is kept for those that wait for it is there for others meanwhile.
+    pub fn engine_down(&mut self, now: Instant, engine: &'static str, out: &mut Vec<Decision>) {
         if !self.down.contains(&engine) {
             self.down.push(engine);
+            self.dispatch(now, out);
         }
     }
 
@@ -52,7 +54,7 @@ impl Pool {
         if self.stopping || !has_room {
             return None;
         }
-        let slot = self.slots.add(now, Some(key), &needs.class, Phase::Idle);
+        let slot = self.slots.add(now, Some(key), needs, Phase::Idle);
         self.idle_since(now, slot);
         self.rested(now, slot, out);
         Some(slot)

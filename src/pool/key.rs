@@ -75,10 +75,21 @@ pub struct Needs {
 impl Needs {
     /// A sandbox of this class for one run at a time.
     pub fn new(class: Class) -> Self {
+        Needs::of(class.into())
+    }
+
+    /// The same.
+    pub(super) const fn of(class: Arc<Class>) -> Self {
         Needs {
-            class: class.into(),
+            class,
             concurrency: 1,
         }
+    }
+
+    /// For so many runs at a time.
+    pub const fn with_concurrency(mut self, concurrency: u32) -> Self {
+        self.concurrency = concurrency;
+        self
     }
 }
 

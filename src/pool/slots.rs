@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::decision::{Cause, Slot};
-use super::key::{Class, Key};
+use super::key::{Class, Key, Needs};
 use super::room::Room;
 
 /// What a sandbox does.
@@ -54,6 +54,12 @@ pub(super) struct Sandbox {
     pub(super) freezable: bool,
     /// Why it goes as soon as it is not busy.
     pub(super) retired: Option<Cause>,
+    /// Runs that it may have at the same time.
+    most: u32,
+    /// Runs that it has, while it is busy.
+    under_way: u32,
+    /// Whether it takes further runs while it is busy: it is initialised, and not frozen.
+    open: bool,
 }
 
 impl Sandbox {
@@ -69,6 +75,53 @@ impl Sandbox {
     /// Whether it is time to freeze it.
     pub(super) fn freezes(&self, now: Instant) -> bool {
         self.phase == Phase::Idle && self.freezes.is_some_and(|at| at <= now)
+    }
+
+    /// Whether it is busy, and can take one more run.
+    pub(super) const fn has_room(&self) -> bool {
+        self.open && self.under_way < self.most && self.retired.is_none() && self.is_busy()
+    }
+
+    /// It is initialised and awake, and takes further runs while it is busy, if it may have several.
+    /// Tells whether it does.
+    pub(super) const fn open(&mut self) -> bool {
+        self.open = self.is_busy() && self.is_shared();
+        self.open
+    }
+
+    /// One of several runs is over. Tells whether there are others.
+    pub(super) const fn leave(&mut self) -> bool {
+        let has_others = self.under_way > 1;
+        self.under_way -= has_others as u32;
+        has_others
+    }
+
+    /// Whether it may have several runs at the same time.
+    pub(super) const fn is_shared(&self) -> bool {
+        self.most > 1
+    }
+
+    /// Runs that it has, while it is busy.
+    pub(super) const fn under_way(&self) -> u32 {
+        self.under_way
+    }
+
+    /// Runs that it takes as soon as it is there, initialised, and thawed.
+    const fn opening(&self) -> usize {
+        let comes = matches!(self.phase, Phase::Starting | Phase::Busy) && !self.open;
+        let taken = if self.under_way > 1 {
+            self.under_way
+        } else {
+            1
+        };
+        match comes && self.retired.is_none() {
+            true => self.most.saturating_sub(taken) as usize,
+            false => 0,
+        }
+    }
+
+    const fn is_busy(&self) -> bool {
+        matches!(self.phase, Phase::Busy)
     }
 
     /// Whether it is a stem cell that nobody would miss now.
@@ -89,6 +142,8 @@ pub(super) struct Slots {
     used: Room,
     /// What those take that go.
     leaving: Room,
+    /// How many of them may have several runs at the same time.
+    shared: usize,
     next: Slot,
 }
 
@@ -98,9 +153,10 @@ impl Slots {
         &mut self,
         now: Instant,
         key: Option<Key>,
-        class: &Arc<Class>,
+        needs: &Needs,
         phase: Phase,
     ) -> Slot {
+        let class = &needs.class;
         let slot = self.next;
         self.next += 1;
         self.used = self.used.plus(Room::of(class));
@@ -120,16 +176,22 @@ impl Slots {
             freezes: None,
             freezable: true,
             retired: None,
+            most: needs.concurrency.max(1),
+            under_way: 0,
+            open: false,
         };
+        self.shared += usize::from(sandbox.is_shared());
         self.table.insert(slot, sandbox);
         slot
     }
 
     /// A stem cell is given to an action.
-    pub(super) fn name(&mut self, now: Instant, slot: Slot, key: &Key) {
+    pub(super) fn name(&mut self, now: Instant, slot: Slot, key: &Key, concurrency: u32) {
         if let Some(sandbox) = self.table.get_mut(&slot) {
             sandbox.key = Some(key.clone());
             sandbox.made = now;
+            sandbox.most = concurrency.max(1);
+            self.shared += usize::from(sandbox.is_shared());
             self.by_key.entry(key.clone()).or_default().push(slot);
             self.set(now, slot, Phase::Busy);
         }
@@ -152,7 +214,20 @@ impl Slots {
         }
         // One that is made ready is busy, too, and runs nothing.
         sandbox.runs += u64::from(phase == Phase::Busy && !sandbox.ahead);
+        sandbox.under_way = u32::from(phase == Phase::Busy);
+        sandbox.open = sandbox.is_shared() && sandbox.phase == Phase::Idle && phase == Phase::Busy;
         sandbox.phase = phase;
+    }
+
+    /// A run is sent to a sandbox that is free, or has room for one more.
+    pub(super) fn enter(&mut self, now: Instant, slot: Slot) {
+        match self.table.get_mut(&slot) {
+            Some(sandbox) if sandbox.is_busy() => {
+                sandbox.under_way += 1;
+                sandbox.runs += 1;
+            }
+            _ => self.set(now, slot, Phase::Busy),
+        }
     }
 
     /// A sandbox is no more. Tells whether it was there.
@@ -163,6 +238,7 @@ impl Slots {
         let room = Room::of(&sandbox.class);
         self.used = self.used.minus(room);
         self.counts[sandbox.phase as usize] -= 1;
+        self.shared -= usize::from(sandbox.is_shared());
         if sandbox.phase == Phase::Removing {
             self.leaving = self.leaving.minus(room);
         }
@@ -188,6 +264,36 @@ impl Slots {
     /// All sandboxes, the oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Sandbox> {
         self.table.values()
+    }
+
+    /// The sandbox that the next run of this key goes to. One that is busy and has room comes first,
+    /// so that as few as possible are needed, and the others may be frozen.
+    pub(super) fn ready(&self, key: &Key) -> Option<&Sandbox> {
+        self.with_room(key).or_else(|| self.freshest_idle(key))
+    }
+
+    /// The sandbox of this key that is busy and has room for one more run; of several the one with
+    /// the fewest.
+    pub(super) fn with_room(&self, key: &Key) -> Option<&Sandbox> {
+        if self.shared == 0 {
+            return None;
+        }
+        let with_room = self.of(key).filter(|sandbox| sandbox.has_room());
+        with_room.min_by_key(|sandbox| sandbox.under_way)
+    }
+
+    /// How many runs of this key sandboxes will take that are being started, initialised or thawed,
+    /// besides the one for which that is done.
+    pub(super) fn opening(&self, key: &Key) -> usize {
+        match self.shared {
+            0 => 0,
+            _ => self.of(key).map(Sandbox::opening).sum(),
+        }
+    }
+
+    /// Whether there are sandboxes that may have several runs at the same time.
+    pub(super) const fn are_shared(&self) -> bool {
+        self.shared > 0
     }
 
     /// The idle sandbox of this key that was used last: its memory is most likely still at hand.

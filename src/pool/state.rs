@@ -92,14 +92,14 @@ impl Pool {
         if self.queue.waiting() > 0 {
             return None;
         }
-        let sandbox = self.slots.freshest_idle(key)?;
+        let sandbox = self.slots.ready(key)?;
         if self.down.contains(&sandbox.class.engine) {
             return None;
         }
         let (slot, frozen) = (sandbox.slot, sandbox.phase() == Phase::Frozen);
         self.warmth.arrived(now, key.whose());
         self.warmth.gone(slot);
-        self.slots.set(now, slot, Phase::Busy);
+        self.slots.enter(now, slot);
         self.tally.hits += 1;
         Some(Taken { slot, frozen })
     }
@@ -162,8 +162,11 @@ impl Pool {
             return Outlook::Refused;
         }
         let is_down = self.down.contains(&needs.class.engine);
-        if !is_down && self.slots.freshest_idle(key).is_some() {
+        if !is_down && self.slots.ready(key).is_some() {
             return Outlook::Warm;
+        }
+        if !is_down && self.queue.waiting_for(key) < self.slots.opening(key) {
+            return Outlook::Place;
         }
         // Those that were promised something need no more than what they were promised.
         let waiting = self.queue.waiting() - self.promised;
@@ -193,15 +196,22 @@ impl Pool {
         }
     }
 
-    /// A sandbox has finished what it was given out for. `keep` tells whether it may be used again.
+    /// A sandbox has finished one of the runs that it was given out for. `keep` tells whether it may
+    /// be used again: if not, it goes when the last of them is over, and takes no more until then.
     pub fn done(&mut self, now: Instant, slot: Slot, keep: bool, out: &mut Vec<Decision>) {
-        let Some(sandbox) = self.slots.get(slot) else {
+        let Some(sandbox) = self.slots.get_mut(slot) else {
             return;
         };
-        let cause = match sandbox.retired {
-            _ if self.stopping => Some(Cause::Stopped),
-            None if !keep => Some(Cause::Failed),
-            retired => retired,
+        if !keep {
+            sandbox.retired.get_or_insert(Cause::Failed);
+        }
+        // Others come to their end in it first.
+        if sandbox.leave() {
+            return self.dispatch(now, out);
+        }
+        let cause = match self.stopping {
+            true => Some(Cause::Stopped),
+            false => sandbox.retired,
         };
         match cause {
             Some(cause) => self.remove(now, slot, cause, out),
@@ -371,6 +381,7 @@ impl Pool {
     /// Whether there is, or comes, anything that requests could get.
     fn has_something(&self) -> bool {
         self.slots.len() < self.settings.capacity
+            || self.slots.are_shared()
             || self.slots.len() > self.slots.count(Phase::Busy) + self.slots.being_started()
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::decision::{Cause, Decision, Slot};
-use super::key::Class;
+use super::key::{Class, Needs};
 use super::room::Room;
 use super::slots::{Phase, Sandbox};
 use super::state::Pool;
@@ -131,7 +131,8 @@ impl Pool {
                     break;
                 }
                 let class = stems.class.clone();
-                let slot = self.slots.add(now, None, &class, Phase::Growing);
+                let needs = Needs::of(class.clone());
+                let slot = self.slots.add(now, None, &needs, Phase::Growing);
                 out.push(Decision::Grow { slot, class });
             }
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::decision::{Cause, Decision, Slot};
 use super::key::{Key, Needs};
 use super::room::Room;
-use super::slots::Phase;
+use super::slots::{Phase, Sandbox};
 use super::state::Pool;
 use super::warmth::{Advice, Cost, Warmth};
 
@@ -21,13 +21,15 @@ impl Pool {
             || self.down.contains(&needs.class.engine)
             || self.queue.waiting() > 0
             || starting >= self.settings.starts
-            || self.slots.freshest_idle(key).is_some()
+            || self.slots.ready(key).is_some()
+            || self.slots.opening(key) > 0
             || !free.fits(Room::of(&needs.class))
         {
             return None;
         }
-        let (key, class) = (key.clone(), &needs.class);
-        let slot = self.slots.add(now, Some(key), class, Phase::Starting);
+        let slot = self
+            .slots
+            .add(now, Some(key.clone()), needs, Phase::Starting);
         if let Some(sandbox) = self.slots.get_mut(slot) {
             sandbox.ahead = true;
         }
@@ -64,13 +66,31 @@ impl Pool {
     }
 
     /// A sandbox has its code, and would run its action now.
-    pub fn initialised(&mut self, now: Instant, slot: Slot) {
+    pub fn initialised(&mut self, now: Instant, slot: Slot, out: &mut Vec<Decision>) {
         if let Some(sandbox) = self.slots.get(slot)
             && let Some(key) = &sandbox.key
         {
             let took = now.saturating_duration_since(sandbox.made);
             self.warmth.started_cold(key.whose(), took);
         }
+        self.thawed(now, slot, out);
+    }
+
+    /// A busy sandbox has its code and is awake: if it may have several runs, it takes more.
+    pub fn thawed(&mut self, now: Instant, slot: Slot, out: &mut Vec<Decision>) {
+        if self.slots.get_mut(slot).is_some_and(Sandbox::open) {
+            self.dispatch(now, out);
+        }
+    }
+
+    /// How many runs are under way in a sandbox.
+    pub fn under_way(&self, slot: Slot) -> u32 {
+        self.slots.get(slot).map_or(0, Sandbox::under_way)
+    }
+
+    /// Whether a sandbox may have several runs at the same time.
+    pub fn is_shared(&self, slot: Slot) -> bool {
+        self.slots.get(slot).is_some_and(Sandbox::is_shared)
     }
 
     /// What is known of calls.

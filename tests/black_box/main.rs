@@ -10,6 +10,7 @@ mod bad_input;
 mod builtin;
 mod client;
 mod composites;
+mod concurrency;
 mod daemon;
 mod docker;
 mod engine_faults;

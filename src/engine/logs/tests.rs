@@ -192,3 +192,36 @@ fn how_long_collecting_waits() {
     let busy = started + seconds(9);
     assert_eq!(patience.deadline(started, busy), started + seconds(10));
 }
+
+#[test]
+fn those_that_run_at_the_same_time_get_each_others_lines_and_are_told() {
+    let sink = LogSink::new();
+    let alone = sink.begin_shared(MB);
+    say(&sink, Stdout, "one\n");
+    end(&sink);
+    let logs = block_on(alone.collect(false));
+    assert_eq!(texts(&logs), ["stdout: one"]);
+
+    let first = sink.begin_shared(MB);
+    say(&sink, Stdout, "of the first\n");
+    let second = sink.begin_shared(MB);
+    say(&sink, Stderr, "of either\n");
+    end(&sink);
+    say(&sink, Stdout, "after the end of one\n");
+    let note = format!("stderr: {MIXED}");
+    let logs = block_on(first.collect(false));
+    let common = ["stderr: of either", "stdout: after the end of one", &note];
+    assert_eq!(texts(&logs)[0], "stdout: of the first");
+    assert_eq!(texts(&logs)[1..], common);
+    assert!(!logs.incomplete);
+    let logs = block_on(second.collect(false));
+    assert_eq!(texts(&logs), common);
+    assert_eq!(sink.open_sections(), 0);
+
+    // Who has printed nothing has nothing to be told of.
+    let pair = [sink.begin_shared(MB), sink.begin_shared(0)];
+    for section in pair {
+        assert_eq!(block_on(section.collect(false)).lines, [""; 0]);
+    }
+    assert_eq!(sink.open_sections(), 0);
+}

@@ -40,6 +40,7 @@ impl Driver {
         let Some(slot) = adopted else {
             return Err(warm);
         };
+        state.share(slot, &warm);
         state.warm.insert(slot, warm);
         self.inner.carry_out(state, decisions);
         Ok(())
@@ -51,7 +52,7 @@ impl Inner {
         match event {
             Event::Down => {
                 log::warn!("the engine {engine} does not answer: nothing is started on it");
-                self.tell(|pool, _, _| pool.engine_down(engine));
+                self.tell(|pool, now, out| pool.engine_down(now, engine, out));
             }
             Event::Up => {
                 log::info!("the engine {engine} answers again");

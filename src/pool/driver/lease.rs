@@ -47,7 +47,8 @@ pub struct Queued {
 }
 
 /// The right to a place in the pool. Dropping it gives the place up together with its sandbox;
-/// [`Lease::keep`] returns the sandbox for further use.
+/// [`Lease::keep`] returns the sandbox for further use. Of a sandbox that has several runs at the
+/// same time each has a lease: it goes, if it has to, when the last of them is returned.
 pub struct Lease {
     inner: Arc<Inner>,
     slot: Slot,
@@ -132,16 +133,21 @@ impl Lease {
     }
 
     /// The sandbox has its code: what that took is what a cold start costs.
-    pub fn initialised(&self) {
-        let slot = self.slot;
-        self.inner.tell(|pool, now, _| pool.initialised(now, slot));
+    /// From now on it takes further runs beside this one, if its action may have several at a time.
+    pub fn initialised(&self, warm: &Warm) {
+        self.inner.opened(self.slot, warm);
     }
 
     /// Thaws a sandbox before its next run. None if it cannot be: it goes then, and the run has to
     /// take another one.
     pub async fn thaw(self, warm: Warm) -> Option<(Lease, Warm)> {
         match warm.sandbox.thaw().await {
-            Ok(()) => Some((self, warm)),
+            Ok(()) => {
+                let slot = self.slot;
+                self.inner
+                    .tell(|pool, now, out| pool.thawed(now, slot, out));
+                Some((self, warm))
+            }
             Err(error) => {
                 log::warn!("{error}: it is removed");
                 self.discard(Some(warm));

@@ -3,6 +3,7 @@
 
 mod ahead;
 mod alarm;
+mod crew;
 mod events;
 mod lease;
 mod tasks;
@@ -22,6 +23,7 @@ use super::{Counts, Decision, Key, Needs, Outlook, Pool, Refusal, Settings, Slot
 use crate::Executor;
 use crate::sync::lock;
 use alarm::Alarm;
+use crew::Crew;
 pub use lease::{Grant, Lease, Queued, Wait, Warm};
 pub use tasks::Nursery;
 pub use view::MemoryView;
@@ -51,6 +53,8 @@ struct State {
     told: bool,
     /// The idle sandboxes and the stem cells.
     warm: HashMap<Slot, Warm>,
+    /// The sandboxes that may have several runs at the same time.
+    crews: HashMap<Slot, Crew>,
     /// Starts stem cells.
     nursery: Option<Nursery>,
     /// The requests that wait.
@@ -103,6 +107,7 @@ impl Driver {
                 watch,
                 told: false,
                 warm: HashMap::new(),
+                crews: HashMap::new(),
                 nursery: None,
                 waiting: HashMap::new(),
                 next_ticket: 0,
@@ -262,7 +267,9 @@ impl Inner {
         event: impl FnOnce(&mut Pool, Instant, &mut Vec<Decision>) -> T,
     ) -> T {
         let mut state = self.lock();
-        state.warm.extend(warm.map(|warm| (slot, warm)));
+        if let Some(warm) = warm {
+            state.returned(slot, warm);
+        }
         self.tell_in(state, event)
     }
 
@@ -285,8 +292,11 @@ impl Inner {
         kind: fn(Lease, Warm) -> Grant,
     ) -> Grant {
         let lease = Lease::new(self.clone(), slot);
-        match state.warm.remove(&slot) {
-            Some(warm) => kind(lease, warm),
+        if let Some(warm) = state.warm.remove(&slot) {
+            return kind(lease, warm);
+        }
+        match state.crews.get_mut(&slot) {
+            Some(crew) => Grant::Warm(lease, crew.join(&self.executor)),
             None => Grant::Cold(lease),
         }
     }
@@ -322,17 +332,25 @@ impl Inner {
                 }
                 Decision::Grow { slot, class } => self.grow(slot, class, state.nursery.clone()),
                 Decision::Freeze { slot } => match state.warm.remove(&slot) {
-                    Some(warm) => self.freeze(slot, warm),
+                    Some(warm) => {
+                        if let Some(crew) = state.crews.get_mut(&slot) {
+                            crew.disconnect();
+                        }
+                        self.freeze(slot, warm);
+                    }
                     None => log::error!("sandbox {slot} of the pool is lost: it cannot be frozen"),
                 },
-                Decision::Remove { slot } => match state.warm.remove(&slot) {
-                    Some(warm) => self.remove(slot, warm),
-                    None => {
-                        let mut more = Vec::new();
-                        state.pool.removed(Instant::now(), slot, &mut more);
-                        decisions.extend(more);
+                Decision::Remove { slot } => {
+                    state.crews.remove(&slot);
+                    match state.warm.remove(&slot) {
+                        Some(warm) => self.remove(slot, warm),
+                        None => {
+                            let mut more = Vec::new();
+                            state.pool.removed(Instant::now(), slot, &mut more);
+                            decisions.extend(more);
+                        }
                     }
-                },
+                }
             }
         }
         self.learn(&mut state);

@@ -263,3 +263,4 @@ fn stopping_removes_everything_and_tells_who_waits() {
 
 mod events;
 mod freezing;
+mod sharing;

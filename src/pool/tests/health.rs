@@ -33,7 +33,8 @@ fn requests_wait_for_an_engine_that_is_away() {
     });
     let slot = bench.warm_of("ns/a", plain());
     let dead = bench.warm_of("ns/b", plain());
-    bench.pool.engine_down("docker");
+    let decided = bench.tell(|pool, now, out| pool.engine_down(now, "docker", out));
+    assert_eq!(decided, []);
     assert_eq!(bench.pool.outlook(&key("ns/a"), &plain()), Outlook::Wait(0));
     let (warm, decisions) = bench.request("ns/a");
     assert_eq!(decisions.unwrap(), []);
@@ -51,6 +52,35 @@ fn requests_wait_for_an_engine_that_is_away() {
     let decided = bench.tell(|pool, now, out| pool.engine_up(now, "docker", out));
     assert_eq!(decided[0], run(warm, slot, false));
     assert!(matches!(decided[1..], [Decision::Start { ticket, .. }] if ticket == cold));
+}
+
+#[test]
+fn what_is_kept_for_a_request_is_there_for_others_when_its_engine_goes_away() {
+    let mut bench = Bench::new(Settings {
+        memory: 512,
+        ..settings(4)
+    });
+    let quickjs = |memory| {
+        Needs::new(Class {
+            engine: "process",
+            ..Class::clone(&needs("quickjs:1", memory).class)
+        })
+    };
+    bench.cold_of(key("ns/busy"), quickjs(256));
+    bench.cold_of(key("ns/small"), quickjs(128));
+    let (_, decisions) = bench.request_of(key("ns/large"), plain());
+    assert_eq!(decisions.unwrap(), []);
+    bench.cold_of(key("ns/other"), quickjs(128));
+    bench.pass(bench.pool.settings().aging.as_millis() as u64);
+    bench.done(1, true);
+    let (ticket, decisions) = bench.request_of(key("ns/small"), quickjs(128));
+    assert_eq!(
+        decisions.unwrap(),
+        [],
+        "the large one has waited for too long"
+    );
+    let decided = bench.tell(|pool, now, out| pool.engine_down(now, "docker", out));
+    assert_eq!(decided, [run(ticket, 1, false)]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod health;
 mod memory;
 mod preemption;
 mod rules;
+mod sharing;
 mod snapshot;
 mod stems;
 mod traces;

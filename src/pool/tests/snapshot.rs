@@ -108,7 +108,7 @@ fn what_is_wrong_is_told() {
     let mut bench = Bench::new(settings(2));
     let slot = bench.cold("a");
     bench.tell(|pool, now, out| pool.hold(now, true, out));
-    bench.tell(|pool, _, _| pool.engine_down("docker"));
+    bench.tell(|pool, now, out| pool.engine_down(now, "docker", out));
     bench.tell(|pool, now, out| pool.retire(now, "a", out));
     let snapshot = bench.pool.snapshot(bench.now);
     assert!(snapshot.held);

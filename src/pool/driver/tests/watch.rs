@@ -114,8 +114,9 @@ fn a_call_that_is_announced_finds_what_was_made_ready() {
     assert_eq!(&*whose, key("ns/a").whose());
     let lease = bench.driver.reserve(&key("ns/a"), &needs()).unwrap();
     lease.started();
-    lease.initialised();
-    lease.keep(bench.warm().0);
+    let (warm, _) = bench.warm();
+    lease.initialised(&warm);
+    lease.keep(warm);
     assert!(matches!(
         bench.driver.request(key("ns/a"), needs),
         Ok(Wait::Granted(Grant::Warm(..)))

@@ -14,16 +14,20 @@ impl World {
                     frozen,
                 } => {
                     let action = self.grant(ticket);
+                    let held = self.held.get_mut(&slot).unwrap();
                     let expected = match frozen {
                         true => State::Frozen,
+                        false if held.has_room() => State::Busy,
                         false => State::Idle,
                     };
-                    let held = self.held.get_mut(&slot).unwrap();
                     assert_eq!(held.state, expected, "seed {seed}: {slot} for {ticket}");
                     assert_eq!(held.action, Some(action), "seed {seed}");
                     assert!(!held.retired, "seed {seed}");
                     assert!(!self.down.contains(held.class.engine), "seed {seed}");
-                    held.state = State::Busy;
+                    match held.state {
+                        State::Busy => held.runs += 1,
+                        was => held.is_taken(was == State::Idle),
+                    }
                 }
                 Decision::Init { ticket, slot } => {
                     let action = self.grant(ticket);
@@ -31,7 +35,9 @@ impl World {
                     assert_eq!(held.state, State::Stem, "seed {seed}");
                     assert_eq!(held.class, *Self::needs(action).class, "seed {seed}");
                     assert!(!self.down.contains(held.class.engine), "seed {seed}");
-                    (held.state, held.action) = (State::Busy, Some(action));
+                    held.action = Some(action);
+                    held.most = Self::needs(action).concurrency;
+                    held.is_taken(false);
                 }
                 Decision::Start { ticket, slot } => {
                     let action = self.grant(ticket);
@@ -61,13 +67,9 @@ impl World {
 
     fn made(&mut self, slot: Slot, state: State, action: Option<u64>, class: Class) {
         assert!(!self.down.contains(class.engine), "seed {}", self.seed);
-        let held = Held {
-            state,
-            action,
-            class,
-            since: self.bench.now,
-            retired: false,
-        };
+        let since = self.bench.now;
+        let most = action.map_or(1, |action| Self::needs(action).concurrency);
+        let held = Held::new(state, action, class, since, most);
         let before = self.held.insert(slot, held);
         assert!(before.is_none(), "seed {}: {slot} is there", self.seed);
         self.check_room();
@@ -116,7 +118,9 @@ impl World {
         assert_eq!(counts, expected, "seed {seed}");
         let starting = counts.starting + self.count(State::Growing);
         assert!(starting <= self.settings.starts, "seed {seed}");
-        let bound = self.settings.queue_length + self.settings.capacity;
+        // Besides those, as many as sandboxes will take that are coming.
+        let coming = self.settings.capacity * MOST as usize;
+        let bound = self.settings.queue_length + coming;
         assert!(
             counts.waiting <= bound,
             "seed {seed}: {} wait",
@@ -146,7 +150,8 @@ impl World {
         {
             let of_action = |held: &&Held| held.action == Some(*action) && !held.retired;
             let mut own = self.held.values().filter(of_action);
-            let free = own.any(|held| matches!(held.state, State::Idle | State::Frozen));
+            let free = own
+                .any(|held| matches!(held.state, State::Idle | State::Frozen) || held.has_room());
             assert!(!free, "seed {}: {action} waits for what is free", self.seed);
         }
     }

@@ -58,7 +58,7 @@ impl World {
             self.tell(|pool, now, out| pool.grown(now, slot, is_there, out));
             assert!(is_there || self.held[&slot].state == State::Removing);
         } else if is_there {
-            self.set(slot, State::Busy);
+            self.held.get_mut(&slot).unwrap().is_taken(false);
             self.tell(|pool, now, out| pool.started(now, slot, out));
         } else {
             self.give_up(slot);
@@ -69,7 +69,14 @@ impl World {
         let Some(slot) = self.one(&[State::Busy]) else {
             return;
         };
-        if self.random.below(5) == 0 {
+        let fails = self.random.below(5) == 0;
+        let held = self.held.get_mut(&slot).unwrap();
+        if held.runs > 1 {
+            held.runs -= 1;
+            held.retired |= fails;
+            return self.tell(|pool, now, out| pool.done(now, slot, !fails, out));
+        }
+        if fails {
             return self.give_up(slot);
         }
         self.set(slot, State::Idle);
@@ -80,6 +87,19 @@ impl World {
             "seed {}",
             self.seed
         );
+    }
+
+    /// A sandbox has its code, or is thawed.
+    pub(super) fn open_one(&mut self) {
+        let slot = self.one(&[State::Busy]);
+        if let Some(slot) = slot.filter(|slot| self.held[slot].most > 1) {
+            self.held.get_mut(&slot).unwrap().open = true;
+            if self.random.below(2) == 0 {
+                self.tell(|pool, now, out| pool.initialised(now, slot, out));
+            } else {
+                self.tell(|pool, now, out| pool.thawed(now, slot, out));
+            }
+        }
     }
 
     /// A sandbox that was given out comes to nothing.
@@ -175,7 +195,7 @@ impl World {
             self.tell(|pool, now, out| pool.engine_up(now, engine, out));
         } else {
             self.down.insert(engine);
-            self.tell(|pool, _, _| pool.engine_down(engine));
+            self.tell(|pool, now, out| pool.engine_down(now, engine, out));
         }
     }
 
@@ -200,13 +220,8 @@ impl World {
         let mut out = Vec::new();
         let adopted = self.bench.pool.adopt(now, key, &needs, &mut out);
         if let Some(slot) = adopted {
-            let held = Held {
-                state: State::Idle,
-                action: Some(action),
-                class: Class::clone(&needs.class),
-                since: now,
-                retired: false,
-            };
+            let class = Class::clone(&needs.class);
+            let held = Held::new(State::Idle, Some(action), class, now, needs.concurrency);
             self.held.insert(slot, held);
         }
         self.take(out);

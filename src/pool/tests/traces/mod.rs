@@ -1,6 +1,6 @@
 //! Generated traces against a model that keeps its own books. Whatever happens: the capacity and
 //! the memory hold at every instant, each request is granted exactly once or refused, nothing is
-//! run in a sandbox that is not free, nor in a frozen one without a word, nor in one of an engine
+//! run in a sandbox that is not free and has no room for one more run, nor in a frozen one without a word, nor in one of an engine
 //! that is away, busy ones are never removed, and when everything has come to rest no request
 //! waits and no sandbox is forgotten.
 //!
@@ -16,6 +16,8 @@ use super::*;
 const CASES: u64 = 1_000;
 const STEPS: usize = 300;
 const ACTIONS: u64 = 7;
+/// Runs that an action has at the same time in one sandbox, at most.
+const MOST: u32 = 3;
 
 fn setting(name: &str, default: u64) -> u64 {
     let set = std::env::var(name).ok();
@@ -53,6 +55,35 @@ struct Held {
     since: Instant,
     /// Whether it has to go as soon as it is not busy.
     retired: bool,
+    /// Runs that it may have, and has while it is busy.
+    most: u32,
+    runs: u32,
+    /// Whether it takes further runs while it is busy.
+    open: bool,
+}
+
+impl Held {
+    fn new(state: State, action: Option<u64>, class: Class, since: Instant, most: u32) -> Self {
+        Held {
+            state,
+            action,
+            class,
+            since,
+            retired: false,
+            most,
+            runs: 0,
+            open: false,
+        }
+    }
+
+    /// The first run is sent to it.
+    fn is_taken(&mut self, open: bool) {
+        (self.state, self.runs, self.open) = (State::Busy, 1, open);
+    }
+
+    fn has_room(&self) -> bool {
+        self.state == State::Busy && self.open && self.runs < self.most
+    }
 }
 
 struct World {
@@ -110,7 +141,7 @@ impl World {
     }
 
     fn step(&mut self, ends: bool) {
-        match self.random.below(if ends { 12 } else { 20 }) {
+        match self.random.below(if ends { 13 } else { 22 }) {
             0 | 1 => self.start_one(),
             2 | 3 => self.finish_one(),
             4 | 5 => self.remove_one(),
@@ -120,8 +151,9 @@ impl World {
             9 => self.retire_some(),
             10 => self.let_one_die(),
             11 => self.engines(),
-            12 => self.want_stems(),
-            13 => self.adopt(),
+            12 => self.open_one(),
+            13 => self.want_stems(),
+            14 => self.adopt(),
             _ => self.ask(),
         }
     }
@@ -134,10 +166,12 @@ impl World {
     fn needs(action: u64) -> Needs {
         let memory = [128, 256, 256, 512][action as usize % 4];
         let kind = ["nodejs:20", "java:8", "blackbox"][action as usize % 3];
-        Needs::new(Class {
+        let concurrency = [1, MOST, 1, 2][action as usize % 4];
+        let needs = Needs::new(Class {
             engine: if action == 6 { "process" } else { "docker" },
             ..Class::clone(&needs(kind, memory).class)
-        })
+        });
+        needs.with_concurrency(concurrency)
     }
 
     /// Everything ends; then nothing is left over.
