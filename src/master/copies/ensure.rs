@@ -52,7 +52,7 @@ impl Item {
 
 /// What is known of a caller's copy.
 #[derive(Clone, Copy)]
-enum Known {
+pub(super) enum Known {
     /// It is not the master's for now, or not at all.
     Ours,
     /// So old; none: nobody knows, or it is outdated.
@@ -169,7 +169,7 @@ impl Copies {
         self.offline(item, known, || reason)
     }
 
-    fn offline(
+    pub(super) fn offline(
         &self,
         item: &Item,
         known: Known,
@@ -190,7 +190,7 @@ impl Copies {
         }
     }
 
-    fn known(&self, item: &Item) -> Result<Known, CopyError> {
+    pub(super) fn known(&self, item: &Item) -> Result<Known, CopyError> {
         if self.0.ours.has(&item.path) {
             return Ok(Known::Ours);
         }

@@ -27,6 +27,7 @@ mod ours;
 mod refresh;
 mod removal;
 mod room;
+mod unheard;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};

@@ -5,6 +5,7 @@
 
 mod turns;
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -133,7 +134,7 @@ impl Writes {
     }
 
     /// Makes a write at the master, or says where else.
-    pub async fn write(&self, identity: &Identity, request: WriteRequest) -> Written {
+    pub async fn write(&self, identity: &Arc<Identity>, request: WriteRequest) -> Written {
         // One at a time for an entity: answers are adopted in the order of the writes.
         let turn = self.turns.take(&request.path).await;
         match self.copies.is_kept(&request.path) {
@@ -220,7 +221,7 @@ impl Writes {
     /// Keeps a write that the master has not answered to, if that is wanted.
     async fn kept(
         &self,
-        identity: &Identity,
+        identity: &Arc<Identity>,
         request: WriteRequest,
         sent: bool,
         error: &UpstreamError,
@@ -232,6 +233,9 @@ impl Writes {
         let refusal = refusal(self.upstream.url(), error);
         if !self.keeps {
             return Written::Unavailable(status_of(error), refusal);
+        }
+        if !sent && let Err(error) = self.heard_of(identity, &request, error) {
+            return failed(&error);
         }
         let doubt = sent.then_some(refusal);
         match self.recorded(identity, &request, sent).await {
@@ -246,6 +250,24 @@ impl Writes {
                 Some(doubt) => Written::Unavailable(StatusCode::BAD_GATEWAY, doubt),
                 None => failed(&reason),
             },
+        }
+    }
+
+    /// Sees whether what a write finds can be told here, after the master could not.
+    fn heard_of(
+        &self,
+        identity: &Arc<Identity>,
+        request: &WriteRequest,
+        error: &UpstreamError,
+    ) -> Result<(), CopyError> {
+        let makes = request.operation == Operation::Put;
+        let about = (request.collection, &*request.path);
+        let heard = |why: &dyn Display| self.copies.heard_of(identity, about, makes, why);
+        match error {
+            UpstreamError::Down if !self.upstream.is_down() => {
+                heard(&"earlier changes wait for it")
+            }
+            error => heard(error),
         }
     }
 
@@ -357,7 +379,7 @@ fn untold(url: &str, status: StatusCode) -> String {
     )
 }
 
-fn failed(error: &dyn std::fmt::Display) -> Written {
+fn failed(error: &dyn Display) -> Written {
     Written::Unavailable(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
 }
 

@@ -53,7 +53,7 @@ struct Bench {
     _dir: tempfile::TempDir,
     writes: Writes,
     script: Script,
-    identity: Identity,
+    identity: Arc<Identity>,
 }
 
 /// Bytes that a journal may have, as a rule.
@@ -85,13 +85,13 @@ impl Bench {
         let copies = Copies::new(rooms, std::time::Duration::from_secs(60));
         let mirror = Arc::new(copies.clone());
         let journal = Journal::open(store, mirror, limit.unwrap_or(0)).unwrap();
-        let identity = Identity {
+        let identity = Arc::new(Identity {
             subject: "ns".into(),
             namespace: "ns".into(),
             uuid: "u".into(),
             key: Secret::new("k".into()),
             limits: Arc::new(NamespaceLimits::default()),
-        };
+        });
         Bench {
             _dir: dir,
             writes: Writes::new(upstream, catalog, copies, journal, limit.is_some()),

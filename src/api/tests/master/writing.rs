@@ -118,5 +118,39 @@ fn what_is_refused_here_may_have_been_made_there() {
     assert!(status == 502 && text.contains("may or may not"), "{text}");
     assert_eq!(journaled(&api), 0);
     let (api, _) = with_master(|_| Play::Unreachable);
-    assert_eq!(put(&api).status, 404);
+    let (status, text) = put(&api).error();
+    assert!(status == 503 && text.contains("guest/p"), "{text}");
+}
+
+#[test]
+fn of_what_was_never_copied_nobody_says_that_it_is_not_there() {
+    let (api, _) = with_master(|_| Play::Unreachable);
+    let enable = |api: &Api, name: &str| {
+        let path = format!("/api/v1/namespaces/_/rules/{name}");
+        api.post(&path, json!({"status": "active"}))
+    };
+    // The first finds out that the master is out of reach, the others know.
+    for reply in [
+        api.delete(&action("a")),
+        api.delete(&action("a")),
+        api.delete(&action("p/a")),
+        api.delete("/api/v1/namespaces/_/packages/p?force=true"),
+        enable(&api, "r"),
+    ] {
+        assert!(reply.header("X-Owl-Offline").is_some());
+        let (status, text) = reply.error();
+        assert!(
+            status == 503 && text.contains("no copy of guest/"),
+            "{text}"
+        );
+    }
+    // What is others' is refused, whatever is there, and what was deleted here is known to be gone.
+    assert_eq!(api.delete("/api/v1/namespaces/other/actions/a").status, 403);
+    let made = api.put(&action("b"), json!({"exec": exec("1")}));
+    assert_eq!(made.status, 200);
+    let there = journaled(&api);
+    for status in [200, 404] {
+        assert_eq!(api.delete(&action("b")).status, status);
+    }
+    assert!(journaled(&api) > there);
 }
