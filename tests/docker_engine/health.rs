@@ -97,6 +97,27 @@ fn an_engine_that_goes_and_comes_back_is_told() {
 }
 
 #[test]
+fn an_engine_that_takes_no_calls_is_away_though_its_events_go_on() {
+    with_engine("refuses", async |fixture| {
+        let (listener, events) = listener();
+        let relay = Relay::start(engine_socket());
+        let daemon = format!("{}_relayed", fixture.daemon);
+        let engine = connect_with(&fixture.executor, &daemon, &relay.host(), listener).await;
+        let mut frozen = fixture.runtime_of(&*engine).await;
+        frozen.proxy.disconnect();
+        frozen.sandbox.freeze().await.expect("freezes");
+        relay.refuse();
+        assert!(engine.start(&spec(IMAGE)).await.is_err());
+        assert_eq!(next(&events).await, Event::Down);
+        // It could not be ended otherwise.
+        assert!(frozen.run("ok").await.keep);
+        relay.listen(engine_socket());
+        assert_eq!(next(&events).await, Event::Up);
+        assert!(engine.remove_all().await.is_empty());
+    });
+}
+
+#[test]
 fn a_log_stream_that_breaks_off_costs_no_container() {
     with_engine("cut", async |fixture| {
         let relay = Relay::start(engine_socket());
@@ -178,7 +199,7 @@ fn how_soon_it_is_known_what_has_happened() {
                 let run = runtime.run("allocate");
                 let heard = async { (next(&events).await, Instant::now()) };
                 let (_, (event, heard)) = futures_lite::future::zip(run, heard).await;
-                assert_eq!(event, ended(runtime.sandbox.id(), true));
+                assert!(matches!(event, Event::Ended { id, .. } if id == runtime.sandbox.id()));
                 memory.push(heard - watch.join().expect("it has ended"));
             } else {
                 kill(Pid::from_raw(process as i32), Signal::SIGKILL).expect("kills");

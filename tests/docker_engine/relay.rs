@@ -55,8 +55,13 @@ impl Relay {
 
     /// As when the engine stops: all connections end and new ones are refused.
     pub fn stop(&self) {
-        std::fs::remove_file(self.socket()).expect("was there");
+        self.refuse();
         self.cut("");
+    }
+
+    /// As when the engine begins to stop: new connections are refused.
+    pub fn refuse(&self) {
+        std::fs::remove_file(self.socket()).expect("was there");
     }
 
     /// Ends the connections with this in the first line of their request; gives how many.

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use futures_lite::future::try_zip;
+use futures_lite::future::{or, try_zip};
 use hyper::Method;
 use miniserde::{Deserialize, json};
 use smol::Timer;
@@ -91,7 +91,7 @@ pub(super) async fn watch(
         };
         let follow = follow(&client, &registry, &daemon, &mut since, ended);
         let started = Instant::now();
-        let Err(error) = try_zip(sweep, follow).await;
+        let Err(error) = try_zip(sweep, or(follow, doubt(&client))).await;
         if is_up {
             is_up = false;
             for fate in registry.all() {
@@ -102,7 +102,7 @@ pub(super) async fn watch(
         if started.elapsed() > STABLE {
             pauses = PAUSES.iter();
         }
-        log::warn!("the events of the Docker Engine ended, trying again: {error}");
+        log::warn!("the Docker Engine went away, trying again: {error}");
         loop {
             let pause = pauses.next().unwrap_or(&PAUSES[PAUSES.len() - 1]);
             Timer::after(Duration::from_millis(*pause)).await;
@@ -112,6 +112,18 @@ pub(super) async fn watch(
             }
         }
         log::info!("the Docker Engine at {} answers again", client.host());
+    }
+}
+
+/// Ends when the engine cannot be spoken to though its events go on: one that is being stopped takes
+/// no calls any more, and has yet to end its containers.
+async fn doubt(client: &Client) -> Result<Infallible, DockerError> {
+    loop {
+        client.has_failed().await;
+        match client.negotiate().await {
+            Err(error) if error.is_unavailable() => return Err(error),
+            _ => {}
+        }
     }
 }
 

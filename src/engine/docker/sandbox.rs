@@ -167,7 +167,8 @@ pub(super) fn remove_later(client: &Client, name: String) {
 async fn remove(client: &Client, name: &str, while_away: bool) -> bool {
     let began = Instant::now();
     let mut pauses = REMOVALS.into_iter();
-    let mut is_told = false;
+    // Whoever waits for the engine has told of it.
+    let mut is_told = while_away;
     loop {
         match client.remove_container(name).await {
             Ok(()) => return true,

@@ -205,7 +205,7 @@ impl Accounts {
             self.wrong.push(format!("run {ran} times: {sent:?}"));
         }
         let outcome = match (status, &sent.id) {
-            (200 | 202 | 502, Some(id)) => match record(client, id, deadline) {
+            (200 | 202 | 500 | 502, Some(id)) => match record(client, id, deadline) {
                 Some(record) => self.recorded(sent, ran, &record),
                 None => return self.lost.push(format!("no record: {sent:?}")),
             },
