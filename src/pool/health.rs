@@ -24,10 +24,27 @@ impl Pool {
         }
     }
 
-    /// An engine answers again. Those of its sandboxes that are no more were reported before.
+    /// An engine answers again. Those of its sandboxes that are no more were reported before; those
+    /// that were frozen were let go when it went.
     pub fn engine_up(&mut self, now: Instant, engine: &str, out: &mut Vec<Decision>) {
         self.down.retain(|down| *down != engine);
         self.dispatch(now, out);
+        let of_engine = self.slots.iter();
+        let of_engine = of_engine.filter(|sandbox| sandbox.class.engine == engine);
+        let (mut thawed, mut freezes) = (Vec::new(), None);
+        for sandbox in of_engine {
+            match sandbox.phase() {
+                Phase::Frozen => thawed.push(sandbox.slot),
+                Phase::Idle => freezes = [freezes, sandbox.freezes].into_iter().flatten().min(),
+                _ => {}
+            }
+        }
+        for slot in thawed {
+            self.freeze(now, slot, out);
+        }
+        if let Some(freezes) = freezes {
+            self.wake_at(freezes);
+        }
     }
 
     /// Whether an engine does not answer.

@@ -25,7 +25,11 @@ impl Pool {
             }
         }
         self.look_ahead(now, out);
-        let idle = self.slots.iter().filter(|sandbox| sandbox.freezes(now));
+        // While an engine is away it may be ending its sandboxes, which takes none that is frozen.
+        let down = self.down.clone();
+        let is_there = |sandbox: &Sandbox| !down.contains(&sandbox.class.engine);
+        let idle = self.slots.iter();
+        let idle = idle.filter(|sandbox| sandbox.freezes(now) && is_there(sandbox));
         let freeze: Vec<Slot> = idle.map(|sandbox| sandbox.slot).collect();
         for slot in freeze {
             self.freeze(now, slot, out);
@@ -33,13 +37,14 @@ impl Pool {
         let idle = self.slots.iter().filter(|sandbox| sandbox.is_free());
         let times = idle.flat_map(|sandbox| {
             let expires = sandbox.since + self.settings.idle;
-            [Some(expires), sandbox.freezes].into_iter().flatten()
+            let freezes = sandbox.freezes.filter(|_| is_there(sandbox));
+            [Some(expires), freezes].into_iter().flatten()
         });
         self.due = times.chain(self.next_retry(now)).min();
         self.dispatch(now, out);
     }
 
-    fn freeze(&mut self, now: Instant, slot: Slot, out: &mut Vec<Decision>) {
+    pub(super) fn freeze(&mut self, now: Instant, slot: Slot, out: &mut Vec<Decision>) {
         if let Some(sandbox) = self.slots.get_mut(slot) {
             sandbox.freezes = None;
             self.slots.set(now, slot, Phase::Freezing);

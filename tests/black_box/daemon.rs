@@ -23,6 +23,7 @@ pub struct Setup {
     env: Vec<(String, String)>,
     data_dir: Option<PathBuf>,
     network: Option<String>,
+    group: Option<PathBuf>,
 }
 
 impl Setup {
@@ -32,6 +33,7 @@ impl Setup {
             env: Vec::new(),
             data_dir: None,
             network: None,
+            group: None,
         }
         .env("DOCKER_HOST", "none")
         .env("OWL_INVOCATIONS_PER_MINUTE", "100000")
@@ -66,6 +68,12 @@ impl Setup {
     /// Runs it in a network namespace of this name.
     pub fn network(mut self, namespace: String) -> Self {
         self.network = Some(namespace);
+        self
+    }
+
+    /// Runs it in the control group of this folder.
+    pub fn group(mut self, folder: &Path) -> Self {
+        self.group = Some(folder.to_path_buf());
         self
     }
 
@@ -105,10 +113,16 @@ impl Setup {
         let own = tempfile::tempdir().expect("make a folder for the store");
         let data_dir = self.data_dir.as_deref().unwrap_or(own.path());
         let owl = env!("CARGO_BIN_EXE_owl");
-        let mut command = match &self.network {
-            None => Command::new(owl),
-            Some(namespace) => {
-                // It becomes the daemon, so that signals get there.
+        // What comes before it becomes the daemon, so that signals get there.
+        let mut command = match (&self.network, &self.group) {
+            (None, None) => Command::new(owl),
+            (None, Some(group)) => {
+                let mut enter = Command::new("sh");
+                enter.args(["-c", "echo $$ >\"$0/cgroup.procs\" && exec \"$@\""]);
+                enter.arg(group).arg(owl);
+                enter
+            }
+            (Some(namespace), _) => {
                 let mut enter = Command::new("nsenter");
                 enter.arg(format!("--net=/run/netns/{namespace}")).arg(owl);
                 enter

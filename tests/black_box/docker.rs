@@ -1,8 +1,12 @@
 //! The Docker Engine of the tests, and further ones that a test may stop.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 /// What `tests/run` has prepared.
@@ -23,14 +27,22 @@ pub fn manifest() -> String {
     std::env::var("OWL_TEST_RUNTIMES").unwrap_or_else(|_| manifest.to_string())
 }
 
+fn docker_output(host: &str, arguments: &[&str]) -> Output {
+    let mut docker = Command::new("docker");
+    let docker = docker.arg("--host").arg(host).args(arguments);
+    docker.output().expect("run the docker client")
+}
+
+/// The same as [`docker`], of an engine or a container that may be gone: none if it does not work.
+pub fn docker_if_it_can(host: &str, arguments: &[&str]) -> Option<String> {
+    let output = docker_output(host, arguments);
+    let text = String::from_utf8(output.stdout).expect("docker prints text");
+    output.status.success().then(|| text.trim_end().to_string())
+}
+
 /// What the docker client prints for these arguments, without the last line end.
 pub fn docker(host: &str, arguments: &[&str]) -> String {
-    let output = Command::new("docker")
-        .arg("--host")
-        .arg(host)
-        .args(arguments)
-        .output()
-        .expect("run the docker client");
+    let output = docker_output(host, arguments);
     assert!(
         output.status.success(),
         "docker {arguments:?}: {}",
@@ -40,6 +52,12 @@ pub fn docker(host: &str, arguments: &[&str]) -> String {
         .expect("docker prints text")
         .trim_end()
         .to_string()
+}
+
+/// Where the containers in a network of an engine reach this machine.
+pub fn gateway(host: &str, network: &str) -> String {
+    let format = "{{(index .IPAM.Config 0).Gateway}}";
+    docker(host, &["network", "inspect", "--format", format, network])
 }
 
 /// A network of a test's own on the shared engine, by which its containers are told from those of
@@ -106,6 +124,35 @@ impl PrivateEngine {
     /// `DOCKER_HOST` of it.
     pub fn host(&self) -> String {
         format!("unix://{}/docker.sock", self.folder.path().display())
+    }
+
+    /// Its socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("docker.sock")
+    }
+
+    /// Sends a signal to it alone, not to its containers.
+    pub fn send(&self, signal: Signal) {
+        kill(self.process(), signal).expect("send a signal to dockerd");
+    }
+
+    /// Ends it at once. Its containers go on, until it is started again.
+    pub fn kill(&self) {
+        let process = self.process();
+        self.send(Signal::SIGKILL);
+        // Until then its socket still answers. It stays as a zombie where nobody waits for it.
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let stat = format!("/proc/{process}/stat");
+        while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+            assert!(Instant::now() < deadline, "dockerd does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn process(&self) -> Pid {
+        let file = self.folder.path().join("docker.pid");
+        let process = std::fs::read_to_string(file).expect("dockerd runs");
+        Pid::from_raw(process.trim().parse().expect("a process id"))
     }
 
     /// Stops it and with it its containers.

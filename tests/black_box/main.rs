@@ -8,10 +8,12 @@ mod activations;
 mod adoption;
 mod bad_input;
 mod builtin;
+mod chaos;
 mod client;
 mod composites;
 mod concurrency;
 mod daemon;
+mod dice;
 mod docker;
 mod engine_faults;
 mod gateway;
@@ -30,6 +32,8 @@ mod operator;
 mod packages;
 #[path = "../registry/mod.rs"]
 mod registry;
+#[path = "../docker_engine/relay.rs"]
+mod relay;
 mod requests;
 mod rules;
 mod runtimes;

@@ -1,9 +1,15 @@
 //! What the engine tells by itself.
 
-use std::time::Duration;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use owl::engine::{Engine, Event, Listener};
 use owl::http::client::within;
+use serde_json::{Value, json};
 use smol::channel::{Receiver, unbounded};
 
 use super::relay::Relay;
@@ -87,5 +93,136 @@ fn an_engine_that_goes_and_comes_back_is_told() {
         assert_eq!(next(&events).await, Event::Up);
         assert!(!stays.sandbox.has_exited() && dies.has_exited());
         assert!(engine.remove_all().await.is_empty());
+    });
+}
+
+#[test]
+fn an_engine_that_takes_no_calls_is_away_though_its_events_go_on() {
+    with_engine("refuses", async |fixture| {
+        let (listener, events) = listener();
+        let relay = Relay::start(engine_socket());
+        let daemon = format!("{}_relayed", fixture.daemon);
+        let engine = connect_with(&fixture.executor, &daemon, &relay.host(), listener).await;
+        let mut frozen = fixture.runtime_of(&*engine).await;
+        frozen.proxy.disconnect();
+        frozen.sandbox.freeze().await.expect("freezes");
+        relay.refuse();
+        assert!(engine.start(&spec(IMAGE)).await.is_err());
+        assert_eq!(next(&events).await, Event::Down);
+        // It could not be ended otherwise.
+        assert!(frozen.run("ok").await.keep);
+        relay.listen(engine_socket());
+        assert_eq!(next(&events).await, Event::Up);
+        assert!(engine.remove_all().await.is_empty());
+    });
+}
+
+#[test]
+fn a_log_stream_that_breaks_off_costs_no_container() {
+    with_engine("cut", async |fixture| {
+        let relay = Relay::start(engine_socket());
+        let daemon = format!("{}_relayed", fixture.daemon);
+        let engine = connect(&fixture.executor, &daemon, &relay.host()).await;
+        let mut runtime = fixture.runtime_of(&*engine).await;
+        runtime.runs_well(1).await;
+        assert_eq!(relay.cut("/attach?"), 1);
+        runtime.begin().await;
+        assert!(runtime.run("ok").await.keep);
+        let (lines, incomplete) = runtime.logs(true).await;
+        assert!(incomplete, "{lines:?}");
+        assert!(!runtime.sandbox.has_exited());
+        assert!(runtime.run("ok").await.keep);
+        assert!(engine.remove_all().await.is_empty());
+    });
+}
+
+#[test]
+fn containers_that_nobody_waits_for_go_when_they_are_created() {
+    with_engine("orphans", async |fixture| {
+        // As an engine does that hung: what it was asked for, but nobody waits any more.
+        let labels = json!({ "owl.daemon": fixture.daemon });
+        let container = json!({ "Image": IMAGE, "Labels": labels });
+        let created = docker(&fixture.executor, "POST", "/containers/create", container);
+        assert!(created.await["Id"].is_string());
+        let gone = async || fixture.containers().await.is_empty();
+        wait_until("it is gone", gone).await;
+    });
+}
+
+#[test]
+fn a_container_that_somebody_else_removes_is_there_until_it_is_gone() {
+    with_engine("others", async |fixture| {
+        for _ in 0..5 {
+            let sandbox = fixture.start(&spec(IMAGE)).await.expect("starts");
+            let mut other = UnixStream::connect(engine_socket()).expect("connects");
+            let path = format!("/containers/{}?force=1", sandbox.id());
+            let request = format!("DELETE {path} HTTP/1.0\r\nHost: docker\r\n\r\n");
+            other.write_all(request.as_bytes()).expect("sends");
+            // Until the other one is at it.
+            smol::Timer::after(Duration::from_millis(20)).await;
+            sandbox.remove().await;
+            let client = fixture.engine.client();
+            let found = client.inspect_container(sandbox.id()).await;
+            assert!(found.is_err_and(|error| error.is_not_found()));
+        }
+    });
+}
+
+/// When the first process of a container ends.
+fn ends(process: i64) -> thread::JoinHandle<Instant> {
+    thread::spawn(move || {
+        let stat = format!("/proc/{process}/stat");
+        while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+            thread::sleep(Duration::from_micros(200));
+        }
+        Instant::now()
+    })
+}
+
+#[test]
+fn how_soon_it_is_known_what_has_happened() {
+    with_engine("soon", async |fixture| {
+        let (listener, events) = listener();
+        let relay = Relay::start(engine_socket());
+        let daemon = format!("{}_relayed", fixture.daemon);
+        let engine = connect_with(&fixture.executor, &daemon, &relay.host(), listener).await;
+        let mut exits = Vec::new();
+        let mut memory = Vec::new();
+        for round in 0..10 {
+            let mut runtime = fixture.runtime_of(&*engine).await;
+            let path = format!("/containers/{}/json", runtime.sandbox.id());
+            let container = docker(&fixture.executor, "GET", &path, Value::Null).await;
+            let process = container["State"]["Pid"].as_i64().expect("it runs");
+            let watch = ends(process);
+            let is_memory = round % 2 == 1;
+            if is_memory {
+                let run = runtime.run("allocate");
+                let heard = async { (next(&events).await, Instant::now()) };
+                let (_, (event, heard)) = futures_lite::future::zip(run, heard).await;
+                assert!(matches!(event, Event::Ended { id, .. } if id == runtime.sandbox.id()));
+                memory.push(heard - watch.join().expect("it has ended"));
+            } else {
+                kill(Pid::from_raw(process as i32), Signal::SIGKILL).expect("kills");
+                // Podman does not know why.
+                let event = next(&events).await;
+                assert!(matches!(event, Event::Ended { id, .. } if id == runtime.sandbox.id()));
+                let heard = Instant::now();
+                exits.push(heard - watch.join().expect("it has ended"));
+            }
+            runtime.sandbox.remove().await;
+        }
+        let went = Instant::now();
+        relay.stop();
+        assert_eq!(next(&events).await, Event::Down);
+        let down = went.elapsed();
+        let came = Instant::now();
+        relay.listen(engine_socket());
+        assert_eq!(next(&events).await, Event::Up);
+        let up = came.elapsed();
+        let told = format!(
+            "known of ends after {exits:.1?}, of those for memory after {memory:.1?}, of an engine \
+             that went after {down:.1?}, of one that came after {up:.1?}"
+        );
+        writeln!(std::io::stderr(), "{told}").ok();
     });
 }

@@ -8,11 +8,15 @@ with the connection, as custom images give them. What it does is told by a word:
 
 `MOODS` lists the words. "ok" answers how often /init and /run were called and what came in, so
 that a test can see which container served it and what exactly it was sent.
+
+Before that, a run with the argument "tell" (host:port) connects there, sends the argument "token"
+and a line end, and waits for a byte; and one with "pause" waits for so many seconds.
 """
 
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,6 +50,14 @@ def log(text, sentinels=True):
         if sentinels:
             stream.write(SENTINEL + "\n")
         stream.flush()
+
+
+def tell(address, token):
+    """Lets somebody count this run, before anything else of it is done."""
+    host, port = address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=10) as counter:
+        counter.sendall(b"%d\n" % token)
+        counter.recv(1)
 
 
 def flood():
@@ -108,7 +120,11 @@ class Handler(BaseHTTPRequestHandler):
     def run(self, body):
         state["runs"] += 1
         value = body.get("value")
-        mood = value.get("do") if isinstance(value, dict) else None
+        value = value if isinstance(value, dict) else {}
+        if "tell" in value:
+            tell(value["tell"], value["token"])
+        time.sleep(value.get("pause", 0))
+        mood = value.get("do")
         self.behave(mood or state["script"].get("run", "ok"), body)
 
     def behave(self, mood, body):

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use event_listener::Event;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
@@ -32,6 +33,8 @@ pub struct Client {
     executor: Executor,
     host: Arc<Host>,
     spoken: Arc<Mutex<Spoken>>,
+    /// Told when a call did not reach the engine, or its answer did not come.
+    failed: Arc<Event>,
 }
 
 /// How an engine is spoken to.
@@ -104,6 +107,7 @@ impl Client {
                 version: OLDEST,
                 flavour: Flavour::default(),
             })),
+            failed: Arc::default(),
         };
         client.negotiate().await?;
         Ok(client)
@@ -146,9 +150,17 @@ impl Client {
 
     /// Makes a call and reads its whole answer.
     pub(super) async fn call(&self, call: Call) -> Result<Bytes, DockerError> {
-        within(call.limit, self.read(&call, self.versioned(&call.path)))
-            .await
-            .map_err(|_| call.late())?
+        let read = within(call.limit, self.read(&call, self.versioned(&call.path)));
+        let result = read.await.map_err(|_| call.late())?;
+        if result.as_ref().is_err_and(DockerError::is_unavailable) {
+            self.failed.notify(usize::MAX);
+        }
+        result
+    }
+
+    /// Waits until a call fails because the engine cannot be spoken to.
+    pub(super) async fn has_failed(&self) {
+        self.failed.listen().await;
     }
 
     /// Makes a call whose answer has no end. The time limit is for its head.

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use futures_lite::future::try_zip;
+use futures_lite::future::{or, try_zip};
 use hyper::Method;
 use miniserde::{Deserialize, json};
 use smol::Timer;
@@ -19,6 +19,7 @@ use super::error::DockerError;
 use super::freezer::Ways;
 use super::json::Lines;
 use super::registry::{Fate, Registry};
+use super::sandbox::remove_later;
 use super::{DAEMON_LABEL, remove_unused};
 use crate::engine::{Event, Listener};
 use crate::http::percent::encode;
@@ -56,6 +57,7 @@ struct Actor {
 enum Change {
     /// It was sent a signal through the engine.
     Signalled,
+    Created,
     /// With this code.
     Ended(Option<i64>),
     OutOfMemory,
@@ -89,7 +91,7 @@ pub(super) async fn watch(
         };
         let follow = follow(&client, &registry, &daemon, &mut since, ended);
         let started = Instant::now();
-        let Err(error) = try_zip(sweep, follow).await;
+        let Err(error) = try_zip(sweep, or(follow, doubt(&client))).await;
         if is_up {
             is_up = false;
             for fate in registry.all() {
@@ -100,7 +102,7 @@ pub(super) async fn watch(
         if started.elapsed() > STABLE {
             pauses = PAUSES.iter();
         }
-        log::warn!("the events of the Docker Engine ended, trying again: {error}");
+        log::warn!("the Docker Engine went away, trying again: {error}");
         loop {
             let pause = pauses.next().unwrap_or(&PAUSES[PAUSES.len() - 1]);
             Timer::after(Duration::from_millis(*pause)).await;
@@ -110,6 +112,18 @@ pub(super) async fn watch(
             }
         }
         log::info!("the Docker Engine at {} answers again", client.host());
+    }
+}
+
+/// Ends when the engine cannot be spoken to though its events go on: one that is being stopped takes
+/// no calls any more, and has yet to end its containers.
+async fn doubt(client: &Client) -> Result<Infallible, DockerError> {
+    loop {
+        client.has_failed().await;
+        match client.negotiate().await {
+            Err(error) if error.is_unavailable() => return Err(error),
+            _ => {}
+        }
     }
 }
 
@@ -149,11 +163,13 @@ async fn follow(
         lines.push(&chunk, |line| {
             let Some(event) = read(line) else { return };
             *since = event.time_nano.unwrap_or(*since);
-            if let Some((name, change)) = meaning(&event, daemon)
-                && let Some(fate) = registry.get(name)
-            {
+            let Some((name, change)) = meaning(&event, daemon) else {
+                return;
+            };
+            if let Some(fate) = registry.get(name) {
                 log::debug!("container {name}: {change:?}");
                 match change {
+                    Change::Created => {}
                     Change::Signalled => fate.set_signalled(),
                     Change::Ended(code) => {
                         let by_kernel = client.flavour().is_memory_kill(code);
@@ -164,6 +180,10 @@ async fn follow(
                     }
                     Change::OutOfMemory => fate.set_out_of_memory(),
                 }
+            } else if change == Change::Created {
+                // An engine that hung does what it was asked for when nobody waits any more.
+                log::info!("removing container {name} that nobody uses");
+                remove_later(client, name.to_owned());
             }
         });
     }
@@ -183,6 +203,7 @@ fn meaning<'a>(event: &'a Line, daemon: &str) -> Option<(&'a str, Change)> {
         return None;
     }
     let change = match event.action.as_deref()? {
+        "create" => Change::Created,
         // `died` and `remove` are Podman's.
         "die" | "died" | "destroy" | "remove" => {
             let code = attributes.get("exitCode");
@@ -243,6 +264,7 @@ mod tests {
             of_docker("oom"),
             Some(("owl_1".into(), Change::OutOfMemory))
         );
+        assert_eq!(of_docker("create"), Some(("owl_1".into(), Change::Created)));
         assert_eq!(of_docker("exec_start: sh"), None);
         let of_podman = r#"{"Type":"container","Action":"died","Actor":{"ID":"c",
             "Attributes":{"owl.daemon":"d1","name":"owl_1"}}}"#;

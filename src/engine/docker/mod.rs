@@ -335,7 +335,10 @@ async fn remove(client: &Client, ways: &Arc<Ways>, ids: Vec<String>) -> Vec<Dock
             client.executor().spawn(async move {
                 let _permit = permits.acquire().await;
                 adopt::let_go(&remover, &ways, &id).await;
-                remover.remove_container(&id).await
+                match remover.remove_container(&id).await {
+                    Err(error) if error.is_conflict() => Ok(()),
+                    result => result,
+                }
             })
         })
         .collect();

@@ -12,7 +12,7 @@ use smol::{Task, Timer};
 use crate::BoxFuture;
 use crate::engine::logs::LogSink;
 use crate::engine::{FreezeError, Mismatch, Sandbox};
-use crate::http::client::{Endpoint, ResponseStream, Wire};
+use crate::http::client::{Endpoint, ResponseStream, Wire, within};
 
 use super::client::Client;
 use super::containers::CreateContainer;
@@ -26,6 +26,13 @@ const PORT: u16 = 8080;
 
 /// How long the engine may take to tell that a container was killed for memory.
 const MEMORY_WAIT: Duration = Duration::from_secs(2);
+
+/// Pauses before a container that could not be removed is tried again; the last one repeats.
+const REMOVALS: [u64; 7] = [20, 50, 100, 200, 500, 1000, 5000];
+
+/// How long a removal that somebody else has begun is waited for. Engines know of some that never
+/// end.
+const OTHERS: Duration = Duration::from_secs(30);
 
 /// Exit code of a process that was killed (128 + SIGKILL), as for memory.
 const KILLED: i64 = 137;
@@ -116,12 +123,12 @@ impl Container {
         }
     }
 
-    /// Kills and removes it. If that fails, it is tried again after the next restart of the
-    /// engine or of the daemon.
+    /// Kills and removes it: it is gone then, or its engine is. What an engine that is away has
+    /// of it is removed when that is back.
     pub(super) async fn remove(&self) {
         self.fate.set_leaving();
-        if let Err(error) = self.client.remove_container(&self.name).await {
-            log::warn!("{error}");
+        if !remove(&self.client, &self.name, false).await {
+            remove_later(&self.client, self.name.clone());
         }
         self.removed.store(true, Ordering::Release);
         self.fate.set_ended();
@@ -138,12 +145,52 @@ impl Drop for Container {
         let (client, registry) = (self.client.clone(), self.registry.clone());
         let name = std::mem::take(&mut self.name);
         let removal = async move {
-            if let Err(error) = client.remove_container(&name).await {
-                log::warn!("{error}");
-            }
+            let is_gone = remove(&client, &name, false).await;
             registry.release(&name);
+            if !is_gone {
+                remove_later(&client, name);
+            }
         };
         self.client.executor().spawn(removal).detach();
+    }
+}
+
+/// Removes a container that is nobody's any more, when the engine is there.
+pub(super) fn remove_later(client: &Client, name: String) {
+    let remover = client.clone();
+    let removal = async move { _ = remove(&remover, &name, true).await };
+    client.executor().spawn(removal).detach();
+}
+
+/// Removes a container, however often that has to be tried. Gives whether it is gone: if not, the
+/// engine is away, and it was not to be waited for.
+async fn remove(client: &Client, name: &str, while_away: bool) -> bool {
+    let began = Instant::now();
+    let mut pauses = REMOVALS.into_iter();
+    // Whoever waits for the engine has told of it.
+    let mut is_told = while_away;
+    loop {
+        match client.remove_container(name).await {
+            Ok(()) => return true,
+            // Somebody else is at it: until that is done, it takes its room.
+            Err(error) if error.is_conflict() => {
+                log::debug!("{error}");
+                if began.elapsed() >= OTHERS {
+                    return true;
+                }
+            }
+            Err(error) => {
+                if !is_told {
+                    log::warn!("{error}");
+                    is_told = true;
+                }
+                if error.is_unavailable() && !while_away {
+                    return false;
+                }
+            }
+        }
+        let pause = pauses.next().unwrap_or(REMOVALS[REMOVALS.len() - 1]);
+        Timer::after(Duration::from_millis(pause)).await;
     }
 }
 
@@ -185,6 +232,33 @@ impl DockerSandbox {
 }
 
 impl DockerSandbox {
+    /// Waits until it is known whether it was killed for memory.
+    async fn look_for_memory_kill(&self) -> bool {
+        let mut pause = Duration::from_millis(5);
+        loop {
+            if self.container.fate.is_out_of_memory() {
+                return true;
+            }
+            let client = &self.container.client;
+            match client.inspect_container(&self.container.name).await {
+                Ok(container) if container.state.oom_killed == Some(true) => return true,
+                // It ended by itself. (For one that was killed the flag may still come.)
+                Ok(container)
+                    if !container.state.running && container.state.exit_code != KILLED =>
+                {
+                    return false;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    log::debug!("{error}");
+                    return false;
+                }
+            }
+            Timer::after(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    }
+
     /// The container alone.
     pub(super) fn into_container(self) -> Container {
         self.container
@@ -250,37 +324,9 @@ impl Sandbox for DockerSandbox {
 
     fn killed_for_memory(&self) -> BoxFuture<'_, bool> {
         Box::pin(async {
-            let started = Instant::now();
-            let mut pause = Duration::from_millis(5);
-            loop {
-                if self.container.fate.is_out_of_memory() {
-                    return true;
-                }
-                match self
-                    .container
-                    .client
-                    .inspect_container(&self.container.name)
-                    .await
-                {
-                    Ok(container) if container.state.oom_killed == Some(true) => return true,
-                    // It ended by itself. (For one that was killed the flag may still come.)
-                    Ok(container)
-                        if !container.state.running && container.state.exit_code != KILLED =>
-                    {
-                        return false;
-                    }
-                    Ok(_) => {}
-                    Err(error) => {
-                        log::debug!("{error}");
-                        return false;
-                    }
-                }
-                if started.elapsed() >= MEMORY_WAIT {
-                    return false;
-                }
-                Timer::after(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(100));
-            }
+            // An engine that hangs is not waited for, either.
+            let known = within(MEMORY_WAIT, self.look_for_memory_kill()).await;
+            known.unwrap_or(false)
         })
     }
 

@@ -124,3 +124,20 @@ fn the_unfrozen_goes_first() {
     let (ticket, decisions) = bench.request("ns/a");
     assert_eq!(decisions.unwrap(), [run(ticket, b, false)]);
 }
+
+#[test]
+fn nothing_is_frozen_while_its_engine_is_away() {
+    let mut bench = freezing();
+    let frozen = bench.freezes("ns/frozen");
+    bench.frozen(frozen, true, true);
+    let idle = bench.warm_of("ns/idle", plain());
+    bench.pool.engine_down("docker");
+    bench.now += GRACE;
+    assert_eq!(bench.tick(), [], "an engine that ends could not end it");
+    let expires = bench.now - GRACE * 2 + Duration::from_secs(600);
+    assert_eq!(bench.pool.next_tick(), Some(expires), "it rests");
+    // The first one was let go when the engine went.
+    let decided = bench.tell(|pool, now, out| pool.engine_up(now, "docker", out));
+    assert_eq!(decided, [Decision::Freeze { slot: frozen }]);
+    assert_eq!(bench.tick(), [Decision::Freeze { slot: idle }]);
+}

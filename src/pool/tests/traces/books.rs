@@ -52,7 +52,10 @@ impl World {
                 Decision::Prepare { .. } => {}
                 Decision::Freeze { slot } => {
                     let held = self.held.get_mut(&slot).unwrap();
-                    assert_eq!(held.state, State::Idle, "seed {seed}");
+                    // What was frozen is frozen again when its engine is back.
+                    let free = matches!(held.state, State::Idle | State::Frozen);
+                    assert!(free, "seed {seed}: {slot} is {:?}", held.state);
+                    assert!(!self.down.contains(held.class.engine), "seed {seed}");
                     held.state = State::Freezing;
                 }
                 Decision::Remove { slot } => {

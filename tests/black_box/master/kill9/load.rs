@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 use surf::http::Method;
 
-use super::dice::Dice;
 use super::{Checked, account};
 use crate::client::{Answer, Client, as_json};
+use crate::dice::Dice;
 
 /// The annotation with the number of the change that made an entity.
 const TOKEN: &str = "token";

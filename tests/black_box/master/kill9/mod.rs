@@ -2,24 +2,22 @@
 //! what was answered with success is not lost, and what the master has done is not sent again.
 
 mod account;
-mod dice;
 mod load;
 mod patience;
 mod records;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::journal::owl_sync;
 use crate::client::Client;
 use crate::daemon::{Daemon, Setup};
+use crate::dice::{Dice, say, seed, setting};
 use crate::namespaces::owl_key;
 use account::Kept;
-use dice::Dice;
 use load::{Ledger, Outcome, SHARED, Worker};
 use patience::Patience;
 use records::Records;
@@ -37,21 +35,9 @@ const LOG_LINES: usize = 60;
 /// What has come of something; if it is not as it should be, what is wrong.
 type Checked<T = ()> = Result<T, String>;
 
-/// A number from the environment.
-fn setting(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name} is no number: {text}")),
-    )
-}
-
 #[test]
 fn nothing_is_lost_or_sent_twice_when_the_power_goes_again_and_again() {
-    let seed = setting("OWL_TEST_SEED").unwrap_or_else(|| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        now.expect("a time after 1970").as_millis() as u64
-    });
+    let seed = seed();
     let rounds = setting("OWL_TEST_ROUNDS").unwrap_or(ROUNDS);
     let run = format!("kill -9: seed {seed} (OWL_TEST_SEED), {rounds} rounds");
     say(&run);
@@ -65,11 +51,6 @@ fn nothing_is_lost_or_sent_twice_when_the_power_goes_again_and_again() {
         }
     }
     say(&plant.summary());
-}
-
-/// For the log of the run: of a test that passes, nothing else is shown.
-fn say(text: &str) {
-    writeln!(std::io::stderr(), "{text}").ok();
 }
 
 /// A master, a gateway that is killed, the way between them, and clients.

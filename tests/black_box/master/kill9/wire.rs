@@ -9,8 +9,8 @@ use std::thread;
 
 use serde_json::Value;
 
-use super::dice::Dice;
 use super::load::token_in;
+use crate::dice::Dice;
 use crate::master::{Seen, fake};
 
 /// In percent: how often the answer to a change does not come back, or not whole.
