@@ -17,8 +17,8 @@ use crate::daemon::{Daemon, Setup};
 const SITE: &str = "45efe85c-aa9e-4aa0-90ee-9d9f269871fe:\
                     XhztbXyHBo1K8mwdP5ulyxztehE9E07zw265vLYwMBMWhEGlCZSQUlEpIU950YP0";
 
-/// A hundred years: the activations of the store must not go by their age.
-const FOR_EVER: &str = "3153600000";
+/// Seconds of ten years, the longest there is: the activations must not go by their age.
+const TEN_YEARS: &str = "315360000";
 
 fn older_store() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
@@ -34,7 +34,7 @@ fn older_store() -> TempDir {
 
 fn start(folder: &TempDir) -> Daemon {
     Setup::new()
-        .env("OWL_ACTIVATIONS_AGE", FOR_EVER)
+        .env("OWL_ACTIVATIONS_AGE", TEN_YEARS)
         .data_dir(folder.path())
         .start()
 }
