@@ -26,6 +26,13 @@ use argh::FromArgs;
 use crate::config::default_data_dir;
 use output::say;
 
+/// What `--version` says; a build that is not for use tells so.
+const VERSION: &str = if cfg!(feature = "emulated") {
+    concat!("owl ", env!("CARGO_PKG_VERSION"), " for emulators only")
+} else {
+    concat!("owl ", env!("CARGO_PKG_VERSION"))
+};
+
 /// OpenWhisk-Light: the Apache OpenWhisk API for gateways. Without a command it serves.
 #[derive(FromArgs)]
 struct Owl {
@@ -78,7 +85,7 @@ pub fn main() -> ExitCode {
         }
     };
     if owl.version {
-        say(concat!("owl ", env!("CARGO_PKG_VERSION")));
+        say(VERSION);
         return ExitCode::SUCCESS;
     }
     match owl.command {

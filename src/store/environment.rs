@@ -13,6 +13,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::error::StoreError;
 use super::layout::FORMAT;
 use super::map::Map;
+use super::migration;
 
 /// A named database: bytes to bytes, in the order of the keys' bytes.
 pub(super) type Table = Database<'static, Bytes, Bytes>;
@@ -63,9 +64,12 @@ pub(super) struct Environment {
     pub(super) catalogue_changes: AtomicU64,
 }
 
+/// Name of [`Environment::meta`], in every format.
+pub(super) const META_TABLE: &str = "meta";
+
 /// Names of the databases, in the order of the fields.
 const TABLES: [&str; 11] = [
-    "meta",
+    META_TABLE,
     "entities",
     "code",
     "entity list",
@@ -78,7 +82,7 @@ const TABLES: [&str; 11] = [
     "notes",
 ];
 
-const META_FORMAT: &[u8] = b"format";
+pub(super) const META_FORMAT: &[u8] = b"format";
 const META_WORD: &[u8] = b"word size";
 const META_EVICTION: &[u8] = b"last eviction";
 const META_DAEMON: &[u8] = b"daemon id";
@@ -105,6 +109,7 @@ impl Environment {
         let env = open_environment(&options, dir).map_err(|error| explain(dir, error))?;
         // Slots of readers that were killed would keep old pages from being used again.
         env.clear_stale_readers()?;
+        migration::prepare(&env, dir)?;
         let tables = open_tables(&env, dir)?;
         let [
             meta,
@@ -255,13 +260,10 @@ fn open_tables(env: &Env<WithoutTls>, dir: &Path) -> Result<[Table; TABLES.len()
     let txn = env.write_txn()?;
     let tables = env.create_databases_and_commit(txn, |opener, txn| {
         let meta = opener.create_database::<Bytes, Bytes>(txn, Some(TABLES[0]))?;
-        match meta.get(txn, META_FORMAT)? {
-            None => {
-                meta.put(txn, META_FORMAT, &FORMAT.to_be_bytes())?;
-                meta.put(txn, META_WORD, &WORD_BITS.to_be_bytes())?;
-                meta.put(txn, META_DAEMON, random_daemon_id().as_bytes())?;
-            }
-            Some(format) => check_format(dir, format)?,
+        if meta.get(txn, META_FORMAT)?.is_none() {
+            meta.put(txn, META_FORMAT, &FORMAT.to_be_bytes())?;
+            meta.put(txn, META_WORD, &WORD_BITS.to_be_bytes())?;
+            meta.put(txn, META_DAEMON, random_daemon_id().as_bytes())?;
         }
         let mut tables = [meta; TABLES.len()];
         for (table, name) in tables.iter_mut().zip(TABLES).skip(1) {
@@ -272,21 +274,6 @@ fn open_tables(env: &Env<WithoutTls>, dir: &Path) -> Result<[Table; TABLES.len()
     tables
         .commit()
         .ok_or_else(|| StoreError::Failed(format!("cannot set up the store in {}", dir.display())))
-}
-
-fn check_format(dir: &Path, format: &[u8]) -> Result<(), StoreError> {
-    let format = format
-        .try_into()
-        .map(u32::from_be_bytes)
-        .map_err(|_| StoreError::Failed(format!("the store in {} is damaged", dir.display())))?;
-    if format > FORMAT {
-        return Err(StoreError::Failed(format!(
-            "the store in {} has format {format}, and this owl knows formats up to {FORMAT}: \
-             use a newer owl, or another data directory",
-            dir.display()
-        )));
-    }
-    Ok(())
 }
 
 fn random_daemon_id() -> String {
@@ -396,45 +383,6 @@ mod tests {
             .unwrap()
             .to_string();
         assert!(error.contains("is not a store of owl"), "{error}");
-    }
-
-    #[test]
-    fn a_newer_format_is_refused_and_left_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let environment = Environment::open(dir.path(), Some(1 << 20)).unwrap();
-        let mut txn = environment.write().unwrap();
-        let newer = (FORMAT + 1).to_be_bytes();
-        environment.meta.put(&mut txn, META_FORMAT, &newer).unwrap();
-        txn.commit().unwrap();
-        drop(environment);
-        let error = Environment::open(dir.path(), None)
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(
-            error.contains("has format 3") && error.contains("up to 2"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn an_older_format_becomes_this_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let open = || Environment::open(dir.path(), Some(1 << 20)).unwrap();
-        let environment = open();
-        let mut txn = environment.write().unwrap();
-        let older = 1_u32.to_be_bytes();
-        environment.meta.put(&mut txn, META_FORMAT, &older).unwrap();
-        txn.commit().unwrap();
-        drop(environment);
-        let environment = open();
-        let commits = environment.commits();
-        let txn = environment.read().unwrap();
-        let format = environment.meta.get(&txn, META_FORMAT).unwrap();
-        assert_eq!(format, Some(&FORMAT.to_be_bytes()[..]));
-        drop(txn);
-        drop(environment);
-        assert_eq!(open().commits(), commits, "once");
     }
 
     #[test]

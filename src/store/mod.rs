@@ -19,6 +19,7 @@ mod learned_keys_tests;
 mod learned_records;
 mod lock;
 mod map;
+mod migration;
 mod notes;
 mod operation;
 mod parts;

@@ -28,6 +28,7 @@ mod master;
 mod misbehaving_images;
 mod misbehaving_quickjs;
 mod namespaces;
+mod older_store;
 mod operator;
 mod packages;
 #[path = "../registry/mod.rs"]

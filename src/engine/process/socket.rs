@@ -4,16 +4,17 @@
 //! is a descriptor of it, through which this process alone connects. Nobody else on the machine
 //! can speak to an action, and nothing is left over, however the daemon ends.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::DirBuilder;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use nix::libc::{O_DIRECTORY, O_PATH};
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 use smol::Async;
 
 /// Makes a socket to listen on, and the way to it. `parent` is where a private directory can be
@@ -35,17 +36,17 @@ pub fn make(parent: &Path) -> io::Result<(UnixListener, Address)> {
 }
 
 fn make_in(path: &Path) -> io::Result<(UnixListener, Address)> {
-    let directory = open(path, O_DIRECTORY)?;
+    let directory = open(path, OFlag::O_DIRECTORY)?;
     // By descriptor, since paths of sockets are limited to 107 bytes.
     let name = descriptor_path(&directory).join("socket");
     let listener = UnixListener::bind(&name)?;
-    let node = open(&name, 0);
+    let node = open(&name, OFlag::empty());
     std::fs::remove_file(&name)?;
     Ok((listener, Address(node?)))
 }
 
 /// A socket without a name.
-pub struct Address(File);
+pub struct Address(OwnedFd);
 
 impl Address {
     /// Connects to what listens on it.
@@ -54,14 +55,14 @@ impl Address {
     }
 }
 
-fn open(path: &Path, flags: i32) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(O_PATH | flags)
-        .open(path)
+/// A descriptor that names a file without opening it. Not by `std`, which drops `O_PATH` where the
+/// C library is musl.
+fn open(path: &Path, flags: OFlag) -> io::Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_CLOEXEC | flags;
+    Ok(nix::fcntl::open(path, flags, Mode::empty())?)
 }
 
-fn descriptor_path(file: &File) -> PathBuf {
+fn descriptor_path(file: &OwnedFd) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
