@@ -131,7 +131,7 @@ fn nothing_is_frozen_while_its_engine_is_away() {
     let frozen = bench.freezes("ns/frozen");
     bench.frozen(frozen, true, true);
     let idle = bench.warm_of("ns/idle", plain());
-    bench.pool.engine_down("docker");
+    bench.tell(|pool, now, out| pool.engine_down(now, "docker", out));
     bench.now += GRACE;
     assert_eq!(bench.tick(), [], "an engine that ends could not end it");
     let expires = bench.now - GRACE * 2 + Duration::from_secs(600);
