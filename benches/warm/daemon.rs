@@ -28,11 +28,16 @@ impl Daemon {
     /// Starts `owl serve` with throttles that nothing here reaches; `docker` is the engine that
     /// it uses, or `none`.
     pub fn start(docker: &str, runtimes: Option<&Path>) -> io::Result<Self> {
+        Self::with(Self::settings(docker, runtimes))
+    }
+
+    /// The settings of [`Daemon::start`].
+    pub fn settings(docker: &str, runtimes: Option<&Path>) -> Vec<(&'static str, String)> {
         let mut settings = vec![("DOCKER_HOST", docker.to_owned())];
         if let Some(runtimes) = runtimes {
             settings.push(("OWL_RUNTIMES", runtimes.display().to_string()));
         }
-        Self::with(settings)
+        settings
     }
 
     /// The same with these settings besides.
@@ -82,7 +87,12 @@ impl Daemon {
 
     /// Creates an action.
     pub fn create(&self, name: &str, kind: &str, code: &str) -> io::Result<()> {
-        let body = serde_json::json!({"exec": {"kind": kind, "code": code}});
+        self.create_exec(name, &serde_json::json!({"kind": kind, "code": code}))
+    }
+
+    /// The same with all that it says of what runs it.
+    pub fn create_exec(&self, name: &str, exec: &serde_json::Value) -> io::Result<()> {
+        let body = serde_json::json!({"exec": exec});
         let path = format!("/api/v1/namespaces/_/actions/{name}?overwrite=true");
         let mut client = self.client();
         client.expect(200, "PUT", &path, body.to_string().as_bytes())?;
@@ -145,6 +155,7 @@ fn launch(
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("OWL_BIND", "127.0.0.1")
         .env("OWL_HOST_CAPACITY", "64")
+        .env("OWL_HOST_MEMORY", (64 * 256).to_string())
         .env("OWL_INVOCATIONS_PER_MINUTE", "100000000")
         .env("OWL_CONCURRENT_INVOCATIONS", "1000")
         .envs(settings.iter().map(|(name, value)| (name, value)))

@@ -117,7 +117,9 @@ impl Engine {
             "Env": model["Config"]["Env"],
             "HostConfig": model["HostConfig"],
         });
-        let clock = Instant::now();
+        let mut clock = Instant::now();
+        let mut step = || std::mem::replace(&mut clock, Instant::now()).elapsed();
+        let mut steps = Steps::default();
         let mut client = self.client();
         let body = body.to_string();
         let answer = client.expect(201, "POST", "/containers/create", body.as_bytes())?;
@@ -126,15 +128,20 @@ impl Engine {
             engine: self,
             id: created["Id"].as_str().unwrap_or_default().to_owned(),
             proxy: None,
-            began: clock,
+            steps,
         };
+        steps.create = step();
         let path = format!("/containers/{}/start", container.id);
         client.expect(204, "POST", &path, b"")?;
+        steps.start = step();
         let address = proxy_of(&self.inspect(&container.id)?)?;
         container.proxy = Some(Address::Tcp(address));
         let mut proxy = container.client()?;
         retry(|| proxy.connect())?;
+        steps.boot = step();
         proxy.expect(200, "POST", "/init", &init_body(code))?;
+        steps.init = step();
+        container.steps = steps;
         Ok(container)
     }
 }
@@ -144,8 +151,17 @@ pub struct Container<'a> {
     engine: &'a Engine,
     id: String,
     proxy: Option<Address>,
-    /// When its creation began.
-    pub began: Instant,
+    pub steps: Steps,
+}
+
+/// How long each step of a start took.
+#[derive(Clone, Copy, Default)]
+pub struct Steps {
+    pub create: Duration,
+    pub start: Duration,
+    /// Until a connection was accepted.
+    pub boot: Duration,
+    pub init: Duration,
 }
 
 impl Container<'_> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::daemon::Daemon;
-use super::figures::{self, Times};
+use super::figures::{Report, Times};
 use super::http::Client;
 use super::{ECHO, Extent, calls_of_one, invoke, parameters};
 
@@ -41,7 +41,7 @@ enum Link {
 }
 
 /// Compares warm calls of gateways that take turns, then the first call after a restart.
-pub fn compare(extent: Extent) -> io::Result<()> {
+pub fn compare(extent: Extent, report: &mut Report) -> io::Result<()> {
     let mut cases = [
         Case::new("never configured", Link::Never, None)?,
         Case::new("master up", Link::Up, None)?,
@@ -67,13 +67,11 @@ pub fn compare(extent: Extent) -> io::Result<()> {
     println!("\nfirst call after a restart");
     for case in &mut cases {
         case.first(extent.colds)?;
-        figures::once(case.what, &case.first);
+        report.once(case.what, &case.first);
     }
-    let all: serde_json::Map<String, Value> = cases
-        .iter()
-        .map(|case| (case.what.to_owned(), case.json()))
-        .collect();
-    println!("\n{}", Value::Object(all));
+    for case in &cases {
+        report.keep(case.what, case.json());
+    }
     Ok(())
 }
 
