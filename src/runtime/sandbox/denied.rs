@@ -84,6 +84,12 @@ const NAMESPACES: &[i32] = {
     ]
 };
 
+/// The libc crate does not have this one for each C library.
+#[cfg(target_arch = "x86_64")]
+const KEXEC_FILE_LOAD: nix::libc::c_long = 320;
+#[cfg(target_arch = "aarch64")]
+const KEXEC_FILE_LOAD: nix::libc::c_long = 294;
+
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const DENIED: &[nix::libc::c_long] = {
     use nix::libc::*;
@@ -116,7 +122,7 @@ const DENIED: &[nix::libc::c_long] = {
         SYS_io_uring_enter,
         SYS_io_uring_register,
         SYS_kexec_load,
-        SYS_kexec_file_load,
+        KEXEC_FILE_LOAD,
         SYS_init_module,
         SYS_finit_module,
         SYS_delete_module,
