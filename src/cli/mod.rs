@@ -102,6 +102,14 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// What `--help` prints for a command, such as `["key", "create"]`, or for `owl` itself; none if
+/// there is no such command. The manual pages and the completions of shells are made of it.
+pub fn help(command: &[&str]) -> Option<String> {
+    let words: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
+    let exit = Owl::from_args(&["owl"], &words).err()?;
+    exit.status.is_ok().then_some(exit.output)
+}
+
 /// The arguments, with `serve` put in front where there is no command: plain `owl` serves.
 fn arguments() -> Result<Vec<String>, OsString> {
     let mut arguments = std::env::args_os()

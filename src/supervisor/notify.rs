@@ -62,7 +62,7 @@ impl Supervisor {
     pub async fn reloading(&self) {
         // Tells the manager which of two readings a message is about.
         let now = clock_gettime(ClockId::Monotonic);
-        let micros = now.tv_sec * 1_000_000 + i64::from(now.tv_nsec) / 1_000;
+        let micros = Duration::try_from(now).map_or(0, |since| since.as_micros());
         let message = format!("RELOADING=1\nMONOTONIC_USEC={micros}\nSTATUS=reading the settings");
         self.tell(&message).await;
     }
