@@ -61,6 +61,10 @@ fn an_outage_is_told_once() {
     }
     both.link.restore();
     until(&gateway, "up");
+    // It is known before it is logged.
+    super::until("it is not told that the outage is over", || {
+        both.gateway.log().contains("can be reached again")
+    });
     let log = both.gateway.log();
     let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
     assert_eq!(warnings.len(), 1, "{log}");
