@@ -30,6 +30,7 @@ mod operator;
 mod packages;
 #[path = "../registry/mod.rs"]
 mod registry;
+mod reload;
 mod requests;
 mod rules;
 mod runtimes;
