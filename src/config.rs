@@ -1,8 +1,10 @@
-//! One `Config`: flags over environment over defaults.
+//! One `Config`: flags over environment over a file over defaults.
 //!
 //! The environment names are those of the 2017 prototype where it had them. Every value is
 //! checked when the daemon starts; a bad one is refused with the name it was given under.
 
+mod changes;
+mod file;
 mod images;
 mod openwhisk;
 mod pool;
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
+pub use changes::{Changes, LIVE};
 pub use pool::{Pool, Preemption};
 pub use settings::{SETTINGS, Setting};
 
@@ -30,6 +33,8 @@ pub enum Source {
     Flag,
     /// An environment variable.
     Environment,
+    /// A line of the file of settings.
+    File,
     /// Nobody set it.
     Default,
 }
@@ -99,6 +104,8 @@ pub struct Config {
     pub exit_after_idle: Option<Duration>,
     /// The values as they were given, for `--print-config`.
     given: Vec<(&'static str, String, Source)>,
+    /// What the file of settings has, whether it counts or not.
+    file: file::Values,
 }
 
 /// Where the Docker Engine is.
@@ -164,6 +171,7 @@ impl std::error::Error for ConfigError {}
 struct Reader<'a> {
     flags: &'a [(&'static str, String)],
     environment: &'a dyn Fn(&str) -> Option<String>,
+    file: file::Values,
     given: Vec<(&'static str, String, Source)>,
 }
 
@@ -179,7 +187,14 @@ impl Reader<'_> {
             Some((_, value)) => (value.clone(), Source::Flag),
             None => match (self.environment)(name).filter(|value| !value.trim().is_empty()) {
                 Some(value) => (value.trim().to_string(), Source::Environment),
-                None => (setting.default.to_string(), Source::Default),
+                None => match self
+                    .file
+                    .iter()
+                    .find(|(line, value)| *line == name && !value.is_empty())
+                {
+                    Some((_, value)) => (value.clone(), Source::File),
+                    None => (setting.default.to_string(), Source::Default),
+                },
             },
         };
         self.given.push((name, value.clone(), source));
@@ -199,6 +214,7 @@ impl Reader<'_> {
             let setting = SETTINGS.iter().find(|setting| setting.name == name);
             let given_as = match (source, setting) {
                 (Source::Flag, Some(setting)) => setting.flag(),
+                (Source::File, _) => format!("{name} (in the file of {})", file::NAME),
                 _ => name.to_string(),
             };
             let text = openwhisk::without_user(&text);
@@ -256,7 +272,8 @@ impl Reader<'_> {
 }
 
 impl Config {
-    /// Reads every setting from flags (by their environment name), then the environment.
+    /// Reads every setting from flags (by their environment name), then the environment, then the
+    /// file that `OWL_CONFIG` names.
     ///
     /// # Errors
     /// The first value that cannot be used, with the name it was given under.
@@ -267,12 +284,17 @@ impl Config {
         let mut reader = Reader {
             flags,
             environment,
+            file: Vec::new(),
             given: Vec::with_capacity(SETTINGS.len()),
         };
         let read = &mut reader;
         let url = |text: &str| {
             (text.starts_with("http://") || text.starts_with("https://")).then(|| text.to_string())
         };
+        let config = read.optional(file::NAME, "a file", |text| Some(PathBuf::from(text)))?;
+        if let Some(path) = config {
+            read.file = file::read(&path)?;
+        }
         let bind = read.required("OWL_BIND", "a list of IP addresses", |text| {
             text.split(',')
                 .map(|address| address.trim().parse().ok())
@@ -360,7 +382,9 @@ impl Config {
         let exit_after_idle = read.seconds("OWL_EXIT_AFTER_IDLE", 0)?;
 
         let data_dir = data_dir.unwrap_or_else(|| default_data_dir(environment));
-        let mut given = reader.given;
+        let Reader {
+            file, mut given, ..
+        } = reader;
         if let Some((_, value, _)) = given.iter_mut().find(|(name, ..)| *name == "OWL_DATA_DIR") {
             *value = data_dir.display().to_string();
         }
@@ -396,6 +420,7 @@ impl Config {
             drain_timeout,
             exit_after_idle: Some(exit_after_idle).filter(|idle| !idle.is_zero()),
             given,
+            file,
         })
     }
 }
@@ -407,6 +432,7 @@ impl fmt::Display for Config {
             let source = match source {
                 Source::Flag => "flag",
                 Source::Environment => "environment",
+                Source::File => "file",
                 Source::Default => "default",
             };
             writeln!(f, "{:<44} # {source}", format!("{name}={value}"))?;
@@ -422,6 +448,27 @@ const fn default_store_size() -> usize {
     } else {
         1024
     }
+}
+
+/// Where the store is, for commands that need no other setting.
+///
+/// # Errors
+/// The file of settings cannot be used.
+pub fn data_dir(environment: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError> {
+    let set = |name| environment(name).filter(|value| !value.trim().is_empty());
+    if let Some(folder) = set("OWL_DATA_DIR") {
+        return Ok(PathBuf::from(folder.trim()));
+    }
+    let values = match set(file::NAME) {
+        Some(path) => file::read(Path::new(path.trim()))?,
+        None => Vec::new(),
+    };
+    let mut values = values.into_iter();
+    let folder = values.find(|(name, value)| *name == "OWL_DATA_DIR" && !value.is_empty());
+    Ok(folder.map_or_else(
+        || default_data_dir(environment),
+        |(_, folder)| PathBuf::from(folder),
+    ))
 }
 
 /// Where the store is when nobody says: the service's state directory (`STATE_DIRECTORY`, set by

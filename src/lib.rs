@@ -24,7 +24,7 @@ pub mod pool;
 pub mod runtime;
 pub mod store;
 pub mod supervisor;
-mod sync;
+pub mod sync;
 pub mod upstream;
 
 /// The executor that every task of the daemon runs on: one thread unless set otherwise.

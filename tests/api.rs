@@ -17,6 +17,7 @@ use owl::entity::{
 use owl::http::server::{Server, ServerOptions};
 use owl::invoke::{Call, Figures, Fire, InvokeError, Outcome};
 use owl::store::{ActivationRow, Options, Store};
+use owl::sync::Current;
 use owl::{BoxFuture, Executor};
 use serde_json::{Value, json};
 
@@ -60,7 +61,7 @@ fn with_server(test: impl FnOnce(&Store, std::net::SocketAddr) + Send + 'static)
         catalog: Catalog::new(store.clone()),
         invoker: Arc::new(Accepting),
         throttles: Arc::default(),
-        manifest: Arc::new(Manifest::built_in()),
+        manifest: Current::new(Arc::new(Manifest::built_in())),
         docker: Arc::new(AtomicBool::new(false)),
         operations: Operations::default(),
         master: None,

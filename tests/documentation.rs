@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use owl::config::SETTINGS;
+use owl::config::{LIVE, SETTINGS};
 
 #[test]
 fn the_readme_lists_every_setting_as_it_is() {
@@ -25,6 +25,19 @@ fn the_readme_lists_every_setting_as_it_is() {
         known.count(),
         "a setting that is no more is listed"
     );
+}
+
+#[test]
+fn the_settings_that_change_without_a_restart_are_listed() {
+    let page = include_str!("../docs/operating.md");
+    let rows = page.lines().skip_while(|line| *line != "## Changing settings");
+    let rows = rows.filter(|line| line.starts_with("| `OWL_"));
+    let cells = rows.filter_map(|row| row.split('|').nth(1));
+    let listed: BTreeSet<&str> = cells
+        .flat_map(|cell| cell.split(','))
+        .map(|name| name.trim().trim_matches('`'))
+        .collect();
+    assert_eq!(listed, LIVE.iter().copied().collect());
 }
 
 #[test]

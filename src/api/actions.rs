@@ -180,7 +180,9 @@ pub(super) async fn put(mut request: Request, target: Target) -> Result<Response
     let package = target.check_writable(&request)?;
     let state = request.http.state().clone();
     let body = body::read_entity(&mut request.http, state.settings().max_body).await?;
-    let new = NewAction::parse(&body, &state.kinds())?.resolved(&request.identity.namespace);
+    let manifest = state.manifest();
+    let kinds = manifest.kinds(state.docker_answers());
+    let new = NewAction::parse(&body, &kinds)?.resolved(&request.identity.namespace);
     // Code can be large: from here on there is only what the body says.
     drop(body);
     let settings = state.settings();
@@ -241,7 +243,7 @@ async fn write(
         None => new.create(target.place(), &target.name, ranges, now())?,
         Some(old) => new.update(old, ranges, now())?,
     };
-    admission::supported(state.manifest(), &action.exec)?;
+    admission::supported(&state.manifest(), &action.exec)?;
     if let Some(components) = components {
         let limit = state.settings().sequence_length as usize;
         catalog.check_sequence(&target.path, &components, limit)?;

@@ -105,7 +105,7 @@ pub(super) async fn post(mut request: Request, target: Target) -> Result<Respons
     let resolved = target.find(request.catalog(), &access)?;
     admission::check(
         request.catalog(),
-        state.manifest(),
+        &state.manifest(),
         &identity,
         &resolved.action,
         payload.as_deref(),

@@ -45,12 +45,13 @@ pub use invoke::Invoke;
 pub use operator::{Credentials, Operations};
 pub use settings::Settings;
 
-use crate::catalog::{Catalog, Manifest, ManifestKinds};
+use crate::catalog::{Catalog, Manifest};
 use crate::clock::now;
 use crate::entity::Identity;
 use crate::invoke::{Throttled, Throttles};
 use crate::master::Master;
 use crate::store::Store;
+use crate::sync::Current;
 use crate::upstream::{Upstream, Via};
 
 /// What the API works with. Clones share it.
@@ -73,7 +74,7 @@ pub struct Services {
     /// Counts what namespaces do.
     pub throttles: Arc<Throttles>,
     /// The kinds that there are.
-    pub manifest: Arc<Manifest>,
+    pub manifest: Current<Arc<Manifest>>,
     /// Whether a Docker engine answers; whoever watches the engine keeps it up to date.
     pub docker: Arc<AtomicBool>,
     /// What the operator sees and does.
@@ -104,8 +105,9 @@ impl State {
         &*self.0.services.invoker
     }
 
-    fn manifest(&self) -> &Manifest {
-        &self.0.services.manifest
+    /// The kinds that there are now.
+    fn manifest(&self) -> Arc<Manifest> {
+        self.0.services.manifest.get()
     }
 
     pub(crate) fn master(&self) -> Option<&Arc<Master>> {
@@ -136,10 +138,6 @@ impl State {
 
     fn docker_answers(&self) -> bool {
         self.0.services.docker.load(Ordering::Relaxed)
-    }
-
-    fn kinds(&self) -> ManifestKinds<'_> {
-        self.manifest().kinds(self.docker_answers())
     }
 
     /// Counts a trigger that a caller fires.

@@ -7,6 +7,7 @@ use http_types::StatusCode;
 use super::error::ApiError;
 use crate::entity::{ActionRanges, Identity, SizeLimits};
 use crate::invoke::Rates;
+use crate::sync::Current;
 
 /// Limits of the API; the defaults are those of OpenWhisk's standalone server (reference sections
 /// 1.9, 1.13 and 2.2.2).
@@ -21,7 +22,7 @@ pub struct Settings {
     /// Bytes of any other body.
     pub max_body: u64,
     /// What a namespace may do in a minute and at once.
-    pub rates: Rates,
+    pub rates: Current<Rates>,
     /// Actions in a sequence.
     pub sequence_length: u32,
     /// Longest that a blocking caller waits, and how long one waits that does not say.
@@ -44,7 +45,7 @@ impl Default for Settings {
             },
             max_payload: 1 << 20,
             max_body: 50 << 20,
-            rates: Rates::default(),
+            rates: Current::default(),
             sequence_length: 50,
             longest_blocking: Duration::from_secs(60),
             allowed_kinds: None,
@@ -63,7 +64,7 @@ impl Settings {
                 instances: rates.concurrent_invocations,
                 ..ActionRanges::default()
             },
-            rates,
+            rates: Current::new(rates),
             ..Settings::default()
         }
     }
@@ -71,7 +72,7 @@ impl Settings {
     /// What a namespace may do in a minute and at once. What was set for it counts, be it more or
     /// less than for everybody.
     pub(super) fn rates_of(&self, identity: &Identity) -> Rates {
-        self.rates.of(&identity.limits)
+        self.rates.get().of(&identity.limits)
     }
 
     /// What the limits of a namespace's actions may be.

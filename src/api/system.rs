@@ -10,6 +10,7 @@ pub(super) fn info(state: &State) -> Response {
     const MB: u64 = 1 << 20;
     let settings = state.settings();
     let ranges = &settings.actions;
+    let rates = settings.rates.get();
     let bytes = |mb: u32| u64::from(mb) * MB;
     let mut info = json!({
         "description": "OpenWhisk",
@@ -19,9 +20,9 @@ pub(super) fn info(state: &State) -> Response {
         },
         "api_paths": ["/api/v1"],
         "limits": {
-            "actions_per_minute": settings.rates.invocations_per_minute,
-            "triggers_per_minute": settings.rates.fires_per_minute,
-            "concurrent_actions": settings.rates.concurrent_invocations,
+            "actions_per_minute": rates.invocations_per_minute,
+            "triggers_per_minute": rates.fires_per_minute,
+            "concurrent_actions": rates.concurrent_invocations,
             "sequence_length": settings.sequence_length,
             "default_min_action_duration": ranges.timeout.min,
             "default_max_action_duration": ranges.timeout.max,

@@ -24,7 +24,7 @@ pub enum EngineKind {
 }
 
 /// One kind of the manifest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kind {
     /// Its name, such as `nodejs:20`.
     pub kind: String,

@@ -1,6 +1,7 @@
 //! What entities exist: the local catalogue in LMDB, and the runtimes manifest.
 
 mod cache;
+mod changes;
 mod documents;
 mod lists;
 mod local;

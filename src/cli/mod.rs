@@ -10,6 +10,7 @@ mod node;
 mod operator;
 mod output;
 mod pool;
+mod reload;
 mod rest;
 mod runtime;
 mod serve;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
-use crate::config::default_data_dir;
+use crate::config;
 use output::say;
 
 /// What `--version` says; a build that is not for use tells so.
@@ -128,11 +129,14 @@ fn arguments() -> Result<Vec<String>, OsString> {
 }
 
 /// The folder of the store: as given, or as `owl serve` finds it.
-fn data_dir(given: Option<PathBuf>) -> PathBuf {
-    given.unwrap_or_else(|| {
-        let environment = |name: &str| environment(name).filter(|value| !value.is_empty());
-        environment("OWL_DATA_DIR").map_or_else(|| default_data_dir(&environment), PathBuf::from)
-    })
+///
+/// # Errors
+/// There is a file of settings that cannot be used.
+fn data_dir(given: Option<PathBuf>) -> Result<PathBuf, String> {
+    match given {
+        Some(folder) => Ok(folder),
+        None => config::data_dir(&environment).map_err(|error| error.to_string()),
+    }
 }
 
 /// A value of this process's environment, if it is valid UTF-8.
@@ -140,10 +144,10 @@ pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Logs to standard error. Journald stamps lines itself, so there are no timestamps of ours.
+/// Logs to standard error what [`log::max_level`] lets through, `level` at first. Journald stamps lines itself, so there are no timestamps of ours.
 pub(crate) fn log_to_stderr(level: log::LevelFilter) {
     let logger = simple_logger::SimpleLogger::new()
-        .with_level(level)
+        .with_level(log::LevelFilter::Trace)
         // Libraries speak of their own insides; at `debug` that drowns what OWL says.
         .with_module_level("polling", log::LevelFilter::Warn)
         .with_module_level("async_io", log::LevelFilter::Warn)
@@ -153,5 +157,7 @@ pub(crate) fn log_to_stderr(level: log::LevelFilter) {
         .with_module_level("ureq", log::LevelFilter::Warn)
         .with_module_level("ureq_proto", log::LevelFilter::Warn);
     // A second call in one process (tests) keeps the first logger.
-    let _ = logger.init();
+    if logger.init().is_ok() {
+        log::set_max_level(level);
+    }
 }

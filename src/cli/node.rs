@@ -1,5 +1,6 @@
 //! A running daemon: store, engines, pool, API and servers, put together and taken apart.
 
+mod apply;
 mod tell;
 
 use std::fmt;
@@ -25,8 +26,9 @@ use crate::engine::process::{ProcessEngine, ProcessOptions};
 use crate::http::client::within;
 use crate::http::server::{Server, ServerOptions};
 use crate::invoke::{self, Engines, Invoker, Rates, Rooms, Throttles};
-use crate::pool::Driver;
+use crate::pool::{self as sandboxes, Driver};
 use crate::store::{Options, Store};
+use crate::sync::Current;
 
 /// Largest result of an action in bytes (reference section 7.6).
 const MAX_RESPONSE: u64 = 1 << 20;
@@ -86,6 +88,11 @@ struct Shared {
     invoker: Invoker,
     /// The pool of the invoker.
     pool: Driver,
+    /// One of the engines.
+    process: Arc<ProcessEngine>,
+    /// The kinds, and the rates, that hold now.
+    manifest: Current<Arc<Manifest>>,
+    rates: Current<Rates>,
     state: api::State,
     started: Instant,
     config: Config,
@@ -114,11 +121,7 @@ impl Node {
         mut config: Config,
         sockets: Vec<TcpListener>,
     ) -> Result<Node, NodeError> {
-        let manifest = Arc::new(match &config.runtimes {
-            Some(file) => Manifest::load(file)
-                .map_err(|error| NodeError::new("cannot use the runtimes manifest", error))?,
-            None => Manifest::built_in(),
-        });
+        let manifest = Arc::new(manifest(&config)?);
         let upstreams = Upstreams::new(&config)?;
         let options = Options {
             max_age: config.activations_age,
@@ -144,7 +147,7 @@ impl Node {
         }
 
         let bounds = pool::settings(&config);
-        let pool_memory = u32::try_from(bounds.memory).unwrap_or(u32::MAX);
+        let live = live(&config, &bounds);
         let pool = Driver::watching(executor.clone(), bounds, Some(pool::watch(&config)));
         let options = ProcessOptions {
             interpreter_kinds: host_kinds::of(&manifest),
@@ -154,6 +157,7 @@ impl Node {
         let process = ProcessEngine::new(executor.clone(), options)
             .map_err(|error| NodeError::new("cannot run actions as processes", error))?;
         host_kinds::log(&manifest);
+        let manifest = Current::new(manifest);
         let port = addresses.first().map_or(config.port, SocketAddr::port);
         let host_api = config
             .api_host
@@ -182,15 +186,11 @@ impl Node {
         let replayer = master.as_ref().map(|master| master.replayer());
         let fires = master.as_ref().map(|master| master.fires.clone());
         let builtins = Arc::new(builtin::Services::new(store.clone(), keys, &host_api));
-        let engines = Arc::new(Engines::new(process, host_api));
-        let rates = Rates {
-            invocations_per_minute: config.invocations_per_minute,
-            concurrent_invocations: config.concurrent_invocations,
-            fires_per_minute: config.fires_per_minute,
-        };
-        let mut settings = api::Settings::with_rates(rates);
+        let engines = Arc::new(Engines::new(process.clone(), host_api));
+        let mut settings = api::Settings::with_rates(rates(&config));
         settings.actions.concurrency.max = config.action_concurrency;
-        let throttles = Arc::new(Throttles::new(rates));
+        let rates = settings.rates.clone();
+        let throttles = Arc::new(Throttles::new(rates.clone()));
         let invoker = Invoker::new(
             Rooms {
                 executor: executor.clone(),
@@ -203,12 +203,9 @@ impl Node {
                 tiers,
             },
             invoke::Settings {
-                longest_wait: config.longest_wait,
-                boot_timeout: config.boot_timeout,
+                live: Current::new(live),
                 max_response: MAX_RESPONSE,
                 actions: settings.actions,
-                pool_memory,
-                auto_pull: config.blackbox_auto_pull,
                 sequence_length: settings.sequence_length,
                 component_grace: COMPONENT_GRACE,
             },
@@ -219,7 +216,7 @@ impl Node {
                 catalog,
                 invoker: Arc::new(invoker.clone()),
                 throttles,
-                manifest,
+                manifest: manifest.clone(),
                 docker: engines.docker_flag(),
                 operations: api::Operations::new(invoker.metrics(), config.metrics, operator),
                 master,
@@ -234,6 +231,9 @@ impl Node {
             engines,
             invoker,
             pool,
+            process,
+            manifest,
+            rates,
             state,
             started: Instant::now(),
             port,
@@ -444,6 +444,37 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// The kinds that there are under these settings.
+///
+/// # Errors
+/// The file with them cannot be used.
+pub fn manifest(config: &Config) -> Result<Manifest, NodeError> {
+    match &config.runtimes {
+        Some(file) => Manifest::load(file)
+            .map_err(|error| NodeError::new("cannot use the runtimes manifest", error)),
+        None => Ok(Manifest::built_in()),
+    }
+}
+
+/// What namespaces may do under these settings.
+const fn rates(config: &Config) -> Rates {
+    Rates {
+        invocations_per_minute: config.invocations_per_minute,
+        concurrent_invocations: config.concurrent_invocations,
+        fires_per_minute: config.fires_per_minute,
+    }
+}
+
+/// What invocations go by under these settings.
+fn live(config: &Config, bounds: &sandboxes::Settings) -> invoke::Live {
+    invoke::Live {
+        longest_wait: config.longest_wait,
+        boot_timeout: config.boot_timeout,
+        pool_memory: u32::try_from(bounds.memory).unwrap_or(u32::MAX),
+        auto_pull: config.blackbox_auto_pull,
+    }
 }
 
 /// How the Docker Engine is used under these settings.

@@ -44,9 +44,13 @@ pub(super) fn settings(config: &Config) -> Settings {
 
 /// What watches the memory of this machine.
 pub(super) fn watch(config: &Config) -> Watch {
-    let gauge = Gauge::of_this_machine();
+    Watch::new(floor(config), Gauge::of_this_machine())
+}
+
+/// Bytes that are to stay available on this machine.
+pub(super) fn floor(config: &Config) -> u64 {
     let floor = config.pool.memory_floor.map(|megabytes| megabytes << 20);
-    Watch::new(floor.unwrap_or_else(|| gauge.usual_floor()), gauge)
+    floor.unwrap_or_else(|| Gauge::of_this_machine().usual_floor())
 }
 
 /// MB that are three quarters of the machine's memory. A limit of the daemon's own control group

@@ -157,6 +157,8 @@ impl Daemon {
         let clock = Instant::now();
         let mut child = Command::new(binary)
             .arg("serve")
+            // What a file sets is not for a daemon that is given its settings here.
+            .env_remove("OWL_CONFIG")
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())

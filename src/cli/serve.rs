@@ -1,5 +1,6 @@
 //! `owl serve`: the daemon.
 
+use std::io::{IsTerminal, stdin};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use smol::stream::StreamExt;
 use super::idle::idle;
 use super::node::{Node, NodeError};
 use super::output::say;
+use super::reload::Reloader;
 use crate::allocator::give_large_blocks_back;
 use crate::config::{self, Config};
 use crate::supervisor::{self, Supervisor};
@@ -21,7 +23,8 @@ const BAD_SETTINGS: u8 = 78;
 
 macro_rules! serve_command {
     ($($(#[doc = $help:literal])* $field:ident => $name:literal;)*) => {
-        /// Start the daemon. Settings come from flags, then the environment, then defaults.
+        /// Start the daemon. Settings come from flags, then the environment, then a file
+        /// (OWL_CONFIG), then defaults. On SIGHUP the file and the runtimes manifest are read again.
         #[derive(FromArgs)]
         #[argh(subcommand, name = "serve")]
         pub struct ServeCommand {
@@ -51,6 +54,8 @@ macro_rules! serve_command {
 }
 
 serve_command! {
+    /// file with settings (OWL_CONFIG)
+    config => "OWL_CONFIG";
     /// addresses to listen on, separated by commas (OWL_BIND, 127.0.0.1)
     bind => "OWL_BIND";
     /// port to listen on; 0 takes a free one (OWL_PORT, 3000)
@@ -162,7 +167,7 @@ serve_command! {
 }
 
 impl ServeCommand {
-    /// Runs the daemon until SIGTERM or SIGINT.
+    /// Runs the daemon until SIGTERM or SIGINT. SIGHUP lets it read its settings again.
     pub fn run(self) -> ExitCode {
         let config = match Config::read(&self.flags(), &super::environment) {
             Ok(config) => config,
@@ -181,7 +186,7 @@ impl ServeCommand {
         for name in config::unknown_names(names) {
             log::warn!("{name} is not a setting of OWL: see owl serve --print-config");
         }
-        match serve(config) {
+        match serve(config, self.flags()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 log::error!("{error}");
@@ -192,11 +197,11 @@ impl ServeCommand {
 }
 
 /// Runs the daemon: one thread for everything asynchronous.
-fn serve(config: Config) -> Result<(), NodeError> {
+fn serve(config: Config, flags: Vec<(&'static str, String)>) -> Result<(), NodeError> {
     let executor = Arc::new(smol::Executor::new());
     smol::block_on(executor.clone().run(async move {
         // From here on a signal is not lost, even if it comes while the node starts.
-        let mut signals = Signals::new([Signal::Term, Signal::Int])
+        let mut signals = Signals::new([Signal::Term, Signal::Int, Signal::Hup])
             .map_err(|error| NodeError::new("cannot listen to signals", error))?;
         let sockets =
             supervisor::inherited().map_err(|error| NodeError::new("cannot listen", error))?;
@@ -204,6 +209,8 @@ fn serve(config: Config) -> Result<(), NodeError> {
         let supervisor = Supervisor::from_environment(&super::environment);
         let master = config.next_openwhisk.clone();
         let (grace, after_idle) = (config.drain_timeout, config.exit_after_idle);
+        let had_terminal = stdin().is_terminal();
+        let mut reloader = Reloader::new(flags, config.clone());
         let node = Node::start(executor.clone(), config, sockets).await?;
         if let Some(url) = master {
             log::info!("the master is {url}");
@@ -223,9 +230,20 @@ fn serve(config: Config) -> Result<(), NodeError> {
         };
         let cause = smol::future::or(
             async {
-                match signals.next().await {
-                    Some(Ok(Signal::Int)) => "SIGINT",
-                    _ => "SIGTERM",
+                loop {
+                    match signals.next().await {
+                        // A terminal that was closed has told so by the same signal.
+                        Some(Ok(Signal::Hup)) if had_terminal && !stdin().is_terminal() => {
+                            break "SIGHUP: the terminal is gone";
+                        }
+                        Some(Ok(Signal::Hup)) => {
+                            supervisor.reloading().await;
+                            reloader.reload(&node).await;
+                            supervisor.ready(&serving(node.addresses())).await;
+                        }
+                        Some(Ok(Signal::Int)) => break "SIGINT",
+                        _ => break "SIGTERM",
+                    }
                 }
             },
             async {

@@ -26,6 +26,7 @@ macro_rules! settings {
 }
 
 settings! {
+    "OWL_CONFIG", "", "file with settings, a line NAME=value each, for those that neither a flag nor the environment sets; read again on SIGHUP";
     "OWL_BIND", "127.0.0.1", "addresses to listen on, separated by commas";
     "OWL_PORT", "3000", "port to listen on; 0 takes a free one";
     "OWL_DATA_DIR", "", "folder of the store; default: the service's state directory, else the user's data directory";

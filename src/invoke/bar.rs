@@ -46,7 +46,11 @@ impl Inner {
             Exec::Builtin => None,
             _ => Some(&call.action.limits),
         };
-        let bar = decide(blocked, &limits, &self.settings.actions, action)?;
+        let system = ActionRanges {
+            instances: self.throttles.rates().concurrent_invocations,
+            ..self.settings.actions
+        };
+        let bar = decide(blocked, &limits, &system, action)?;
         let (reached, text) = match bar {
             Bar::Blocked => (
                 Reached::Blocked,

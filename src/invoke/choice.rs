@@ -11,21 +11,21 @@ use crate::pool::{Class, Needs};
 use crate::runtime::kind::Language;
 
 /// What an action runs in.
-pub(super) enum Home<'a> {
+pub(super) enum Home {
     /// A process of this machine.
     Process(Language),
     /// A container.
     Image {
         /// Its image.
-        name: &'a str,
+        name: String,
         /// Whether that is a user's, rather than one of the runtimes manifest.
         blackbox: bool,
     },
 }
 
-impl<'a> Home<'a> {
+impl Home {
     /// The image that it needs.
-    pub(super) const fn image(&self) -> Option<&'a str> {
+    pub(super) fn image(&self) -> Option<&str> {
         match self {
             Home::Process(_) => None,
             Home::Image { name, .. } => Some(name),
@@ -35,12 +35,12 @@ impl<'a> Home<'a> {
 
 impl Inner {
     /// What an action runs in, if that is to be had on this gateway.
-    pub(super) fn home<'a>(&'a self, exec: &'a Exec) -> Result<Home<'a>, String> {
+    pub(super) fn home(&self, exec: &Exec) -> Result<Home, String> {
         let kind = exec.kind();
         let home = match exec {
             Exec::Blackbox { image, .. } => Home::Image {
-                name: image,
-                blackbox: !self.manifest.is_native_blackbox(image),
+                name: image.clone(),
+                blackbox: !self.manifest.get().is_native_blackbox(image),
             },
             Exec::Sequence { .. } | Exec::Builtin => {
                 return Err(format!("Actions of kind '{kind}' do not run in a sandbox."));
@@ -51,13 +51,14 @@ impl Inner {
     }
 
     /// What the actions of a kind of the manifest run in, if that is to be had.
-    pub(super) fn home_of<'a>(&'a self, kind: &str) -> Result<Home<'a>, String> {
-        let runtime = self.manifest.kind(kind).ok_or_else(|| {
+    pub(super) fn home_of(&self, kind: &str) -> Result<Home, String> {
+        let manifest = self.manifest.get();
+        let runtime = manifest.kind(kind).ok_or_else(|| {
             format!("The kind '{kind}' is not in this gateway's runtimes manifest.")
         })?;
         let home = match (runtime.engine, &runtime.image) {
             (EngineKind::Docker, Some(image)) => Home::Image {
-                name: image,
+                name: image.clone(),
                 blackbox: false,
             },
             (EngineKind::Process, _) | (EngineKind::Docker, None) => {
@@ -72,7 +73,7 @@ impl Inner {
         self.reachable(kind, home)
     }
 
-    fn reachable<'a>(&self, kind: &str, home: Home<'a>) -> Result<Home<'a>, String> {
+    fn reachable(&self, kind: &str, home: Home) -> Result<Home, String> {
         if home.image().is_some() && !self.engines.has_docker() {
             return Err(format!(
                 "The kind '{kind}' needs a Docker Engine, and none answers on this gateway."
@@ -106,7 +107,7 @@ impl Inner {
     pub(super) fn sandbox(
         &self,
         kind: &str,
-        home: &Home<'_>,
+        home: &Home,
         memory: u32,
         purpose: Option<Purpose>,
     ) -> Result<(Arc<dyn Engine>, SandboxSpec), String> {
@@ -118,7 +119,7 @@ impl Inner {
             blackbox,
             purpose,
             memory,
-            cpu_shares: (1024 / (self.settings.pool_memory / memory.max(1)).max(1)).max(2),
+            cpu_shares: (1024 / (self.live().pool_memory / memory.max(1)).max(1)).max(2),
             env: Vec::new(),
             image: home.image().map(ToOwned::to_owned),
         };
@@ -176,16 +177,20 @@ impl Inner {
 
     /// Whether the proxy of a kind takes a run while others are under way. Of a user's image its
     /// user knows that, and says so by the action's limit.
-    fn is_concurrent(&self, kind: &str, home: &Home<'_>) -> bool {
+    fn is_concurrent(&self, kind: &str, home: &Home) -> bool {
         match home {
             Home::Process(_) => false,
             Home::Image { blackbox: true, .. } => true,
-            Home::Image { .. } => self.manifest.kind(kind).is_some_and(|kind| kind.concurrent),
+            Home::Image { .. } => self
+                .manifest
+                .get()
+                .kind(kind)
+                .is_some_and(|kind| kind.concurrent),
         }
     }
 
     /// What sandboxes of a kind have in common.
-    pub(super) fn class(&self, kind: &str, home: &Home<'_>, memory: u32) -> Class {
+    pub(super) fn class(&self, kind: &str, home: &Home, memory: u32) -> Class {
         let engine = match home {
             Home::Process(_) => Some(self.engines.process_engine()),
             Home::Image { .. } => self.engines.docker_engine().map(|(engine, _)| engine),
@@ -201,10 +206,11 @@ impl Inner {
     /// Whether an action's proxy prints sentinels (reference section 7.7).
     pub(super) fn has_sentinels(&self, exec: &Exec) -> bool {
         match exec {
-            Exec::Blackbox { image, .. } => self.manifest.is_native_blackbox(image),
+            Exec::Blackbox { image, .. } => self.manifest.get().is_native_blackbox(image),
             Exec::Sequence { .. } | Exec::Builtin => false,
             Exec::Code { kind, .. } => self
                 .manifest
+                .get()
                 .kind(kind)
                 .is_none_or(|runtime| runtime.sentinelled),
         }

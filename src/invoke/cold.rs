@@ -56,7 +56,7 @@ impl Inner {
             ..run.body
         };
         let init = body.init_body(code.as_deref(), start + run.timeout.as_millis() as u64);
-        let boot = self.settings.boot_timeout;
+        let boot = self.live().boot_timeout;
         let init = warm.proxy.init(init.into(), boot, run.timeout).await;
         let timing = Started {
             start,

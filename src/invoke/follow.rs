@@ -105,7 +105,7 @@ impl Invoker {
         let payload = Some(rule.arguments);
         admission::check(
             &inner.catalog,
-            &inner.manifest,
+            &inner.manifest.get(),
             &identity,
             &resolved.action,
             payload.as_deref(),

@@ -16,6 +16,7 @@ use crate::engine::ImageNeed;
 use crate::engine::docker::{ImageBook, OwnImage};
 use crate::entity::{Action, Exec};
 use crate::store::{Change, NoteKey, NoteKind, Store};
+use crate::sync::Current;
 
 /// Images that are got in advance when the daemon starts.
 const MOST_AT_START: usize = 128;
@@ -64,7 +65,7 @@ impl Inner {
         }
         match self.home(&action.exec) {
             Ok(Home::Image { name, blackbox }) => Some(ImageNeed {
-                name: name.to_owned(),
+                name,
                 blackbox,
                 pull: self.may_pull(blackbox),
             }),
@@ -73,8 +74,8 @@ impl Inner {
     }
 
     /// Whether an image may be pulled (reference section 7.8).
-    pub(super) const fn may_pull(&self, blackbox: bool) -> bool {
-        !blackbox || self.settings.auto_pull
+    pub(super) fn may_pull(&self, blackbox: bool) -> bool {
+        !blackbox || self.live().auto_pull
     }
 
     /// What the actions of the catalogue need, each image once.
@@ -100,7 +101,7 @@ impl Inner {
 struct Book {
     store: Store,
     catalog: Catalog,
-    manifest: Arc<Manifest>,
+    manifest: Current<Arc<Manifest>>,
 }
 
 /// What is stored of an image, under its id.
@@ -121,8 +122,9 @@ impl Book {
 
 impl ImageBook for Book {
     fn named(&self) -> Option<Vec<String>> {
-        let manifest = self.manifest.all().filter_map(|kind| kind.image.clone());
-        let mut named: HashSet<String> = manifest.collect();
+        let manifest = self.manifest.get();
+        let images = manifest.all().filter_map(|kind| kind.image.clone());
+        let mut named: HashSet<String> = images.collect();
         let read = self.catalog.each_anywhere(|action: Action| {
             if let Exec::Blackbox { image, .. } = action.exec {
                 named.insert(image);
@@ -200,7 +202,7 @@ mod tests {
             Book {
                 catalog: Catalog::new(store.clone()),
                 store,
-                manifest: Arc::new(Manifest::built_in()),
+                manifest: Current::new(Arc::new(Manifest::built_in())),
             }
         };
         let first = book();

@@ -33,6 +33,7 @@ mod pending;
 mod prepare;
 mod record;
 mod recover;
+mod renew;
 mod rules;
 mod run;
 mod runnable;
@@ -55,7 +56,7 @@ pub use engines::Engines;
 pub use fired::Fire;
 pub use given::was_fired;
 pub use recover::Recovered;
-pub use settings::Settings;
+pub use settings::{Live, Settings};
 pub use throttle::{Rates, Throttled, Throttles};
 
 use crate::Executor;
@@ -67,6 +68,7 @@ use crate::entity::{ActivationId, Identity};
 use crate::metrics::Metrics;
 use crate::pool::{Driver, Refusal, Statistics};
 use crate::store::{Store, StoreError};
+use crate::sync::Current;
 use arguments::Arguments;
 use budget::{Budget, Room};
 use burst::{Burst, Place};
@@ -97,7 +99,7 @@ pub struct Rooms {
     /// What fills the pool.
     pub engines: Arc<Engines>,
     /// The kinds that there are.
-    pub manifest: Arc<Manifest>,
+    pub manifest: Current<Arc<Manifest>>,
     /// Counts what namespaces do; shared with the API.
     pub throttles: Arc<Throttles>,
     /// What is built in.
@@ -118,7 +120,7 @@ struct Inner {
     catalog: Catalog,
     pool: Driver,
     engines: Arc<Engines>,
-    manifest: Arc<Manifest>,
+    manifest: Current<Arc<Manifest>>,
     throttles: Arc<Throttles>,
     builtins: Arc<Services>,
     burst: Option<Burst>,

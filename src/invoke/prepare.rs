@@ -63,7 +63,7 @@ impl Inner {
         };
         let timeout = Duration::from_millis(action.limits.timeout);
         let body = run.init_body(code.as_deref(), now() + action.limits.timeout);
-        let boot = self.settings.boot_timeout;
+        let boot = self.live().boot_timeout;
         match warm.proxy.init(Bytes::from(body), boot, timeout).await {
             Ok(()) => {
                 lease.initialised(&warm);

@@ -134,7 +134,7 @@ impl Inner {
         let asked = Instant::now();
         loop {
             match self.request(call) {
-                Err(Refusal::QueueFull(_)) if asked.elapsed() < self.settings.longest_wait => {
+                Err(Refusal::QueueFull(_)) if asked.elapsed() < self.live().longest_wait => {
                     Timer::after(PAUSE).await;
                 }
                 answer => return answer,
@@ -236,7 +236,10 @@ impl Inner {
                 if self.stopping.load(Ordering::Relaxed) {
                     return Ran::Unable(Refusal::Stopping.into());
                 }
-                return Ran::Unable(self.waited_in_vain(call));
+                // The pool may have got smaller meanwhile.
+                let refusal = self.pool.refusal(&self.needs(call));
+                let unable = refusal.map(Unable::from);
+                return Ran::Unable(unable.unwrap_or_else(|| self.waited_in_vain(call)));
             };
             self.begin(errant).await;
             attempts += 1;
@@ -254,7 +257,7 @@ impl Inner {
                 Attempt::Later(unable) => {
                     let waited = received.elapsed();
                     let stopping = self.stopping.load(Ordering::Relaxed);
-                    if stopping || waited >= self.settings.longest_wait {
+                    if stopping || waited >= self.live().longest_wait {
                         return Ran::Unable(unable);
                     }
                     // The pool is told that the engine is down about now, and keeps it waiting.
@@ -271,7 +274,7 @@ impl Inner {
 
     /// What becomes of an activation that has waited for as long as it may.
     fn waited_in_vain(&self, call: &Call) -> Unable {
-        let seconds = self.settings.longest_wait.as_secs_f32();
+        let seconds = self.live().longest_wait.as_secs_f32();
         let waited = format!("{seconds} seconds (OWL_RETRIES_NUMBER × OWL_RETRIES_TIMEOUT)");
         let engine = self.needs(call).class.engine;
         if self.pool.is_down(engine) {
@@ -310,7 +313,7 @@ impl Inner {
             Wait::Queued(queued) => queued,
         };
         // Where nobody waits, only who gets the place of an idle sandbox is queued.
-        let longest = match self.settings.longest_wait {
+        let longest = match self.live().longest_wait {
             Duration::ZERO => MAKING_ROOM,
             longest => longest,
         };

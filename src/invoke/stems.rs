@@ -13,7 +13,8 @@ impl Invoker {
     pub fn keep_stems(&self) {
         let inner = &self.inner;
         let mut stems = Vec::new();
-        for kind in inner.manifest.all() {
+        let manifest = inner.manifest.get();
+        for kind in manifest.all() {
             let Ok(home) = inner.home_of(&kind.kind) else {
                 continue;
             };

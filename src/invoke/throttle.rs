@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use crate::clock::now;
 use crate::entity::{Identity, NamespaceLimits};
-use crate::sync::lock;
+use crate::sync::{Current, lock};
 
 /// Why a request has to come again later.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,18 +82,23 @@ impl Rates {
 /// Counts what each namespace does, for everything that lets something in.
 #[derive(Debug, Default)]
 pub struct Throttles {
-    rates: Rates,
+    rates: Current<Rates>,
     invocations: Mutex<RateThrottle>,
     fires: Mutex<RateThrottle>,
 }
 
 impl Throttles {
-    /// Throttles with these rates.
-    pub fn new(rates: Rates) -> Self {
+    /// Throttles with these rates, which may be changed.
+    pub fn new(rates: Current<Rates>) -> Self {
         Throttles {
             rates,
             ..Throttles::default()
         }
+    }
+
+    /// The rates that hold now.
+    pub fn rates(&self) -> Rates {
+        self.rates.get()
     }
 
     /// Counts an invocation of a caller that has `in_flight` activations queued or running.
@@ -101,7 +106,7 @@ impl Throttles {
     /// # Errors
     /// It has to come later; refused ones count, too.
     pub fn invocation(&self, identity: &Identity, in_flight: usize) -> Result<(), Throttled> {
-        let rates = self.rates.of(&identity.limits);
+        let rates = self.rates().of(&identity.limits);
         count(&self.invocations, identity, rates.invocations_per_minute)?;
         concurrent(in_flight, rates.concurrent_invocations)
     }
@@ -111,7 +116,7 @@ impl Throttles {
     /// # Errors
     /// As [`Throttles::invocation`].
     pub fn fire(&self, identity: &Identity) -> Result<(), Throttled> {
-        let rates = self.rates.of(&identity.limits);
+        let rates = self.rates().of(&identity.limits);
         count(&self.fires, identity, rates.fires_per_minute)
     }
 }

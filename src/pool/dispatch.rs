@@ -102,10 +102,13 @@ impl<'a> Walk<'a> {
         out: &'a mut Vec<Decision>,
     ) -> Self {
         let settings = bounds.settings;
+        let free = settings.room().minus(slots.used());
+        // What leaves makes no room where there are too many.
+        let staying = slots.used().minus(slots.leaving());
         Walk {
             bounds,
-            free: settings.room().minus(slots.used()),
-            coming: slots.leaving(),
+            free,
+            coming: settings.room().minus(staying).minus(free),
             now,
             settings,
             queue,
@@ -302,15 +305,7 @@ impl<'a> Walk<'a> {
     /// have requests of their own are spared, unless this one `pushes` and they have had their
     /// share; `all` spares none.
     fn make_room(&mut self, missing: Room, pushes: bool, all: bool) -> Result<(), Provision> {
-        let all_idle = self.slots.iter();
-        let mut idle: Vec<&Sandbox> = all_idle
-            .filter(|sandbox| sandbox.is_free() || sandbox.is_stem())
-            .collect();
-        preemption::sort(&mut idle, self.now);
-        // Where nothing is known of calls, that stays the order.
-        let worth = self.bounds.warmth.worths(self.now);
-        let worth = |sandbox: &Sandbox| worth.get(&sandbox.slot).copied().unwrap_or(0.0);
-        idle.sort_by(|one, other| worth(one).total_cmp(&worth(other)));
+        let idle = preemption::least_first(self.slots, self.bounds.warmth, self.now);
         let (wanted, mut spare): (Vec<&Sandbox>, Vec<&Sandbox>) =
             idle.iter().partition(|sandbox| self.is_wanted(sandbox));
         let had_share = |sandbox: &&&Sandbox| {

@@ -18,6 +18,7 @@ mod key;
 mod preemption;
 pub mod pressure;
 mod queue;
+mod reconfigure;
 mod room;
 mod settings;
 mod slots;

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::decision::Slot;
 use super::room::Room;
-use super::slots::Sandbox;
+use super::slots::{Sandbox, Slots};
+use super::warmth::Warmth;
 
 /// How long a sandbox counts as idle: divided by the factor of its kind, since those that are
 /// costly to start live longer.
@@ -20,6 +21,19 @@ pub(super) fn sort(sandboxes: &mut [&Sandbox], now: Instant) {
         let weights = weight(other, now).cmp(&weight(one, now));
         stems.then(weights).then(one.slot.cmp(&other.slot))
     });
+}
+
+/// All idle sandboxes and stem cells: what is worth least comes first.
+pub(super) fn least_first<'a>(slots: &'a Slots, warmth: &Warmth, now: Instant) -> Vec<&'a Sandbox> {
+    let all = slots.iter();
+    let idle = all.filter(|sandbox| sandbox.is_free() || sandbox.is_stem());
+    let mut idle: Vec<&Sandbox> = idle.collect();
+    sort(&mut idle, now);
+    // Where nothing is known of calls, that stays the order.
+    let worth = warmth.worths(now);
+    let worth = |sandbox: &Sandbox| worth.get(&sandbox.slot).copied().unwrap_or(0.0);
+    idle.sort_by(|one, other| worth(one).total_cmp(&worth(other)));
+    idle
 }
 
 /// The sandboxes that go so that as much room comes free as is missing: in the order that is

@@ -116,6 +116,13 @@ impl Queue {
         waiters.map(|waiter| waiter.ticket).collect()
     }
 
+    /// Shows what the requests of each line need, for it to be changed.
+    pub(super) fn each_needs(&mut self, mut change: impl FnMut(&mut Needs)) {
+        let namespaces = self.namespaces.iter_mut();
+        let lines = namespaces.flat_map(|namespace| &mut namespace.lines);
+        lines.for_each(|line| change(&mut line.needs));
+    }
+
     /// The namespaces, in the order of their turns.
     pub(super) fn namespaces(&self) -> &VecDeque<Namespace> {
         &self.namespaces

@@ -261,6 +261,11 @@ impl Slots {
         self.table.get_mut(&slot)
     }
 
+    /// Shows each sandbox, for what is said of it to be changed.
+    pub(super) fn each_mut(&mut self, change: impl FnMut(&mut Sandbox)) {
+        self.table.values_mut().for_each(change);
+    }
+
     /// All sandboxes, the oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Sandbox> {
         self.table.values()

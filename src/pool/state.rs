@@ -143,7 +143,7 @@ impl Pool {
     }
 
     /// Why a request cannot be served, now or later.
-    fn refusal(&self, needs: &Needs) -> Option<Refusal> {
+    pub(super) fn refusal(&self, needs: &Needs) -> Option<Refusal> {
         let (needed, budget) = (needs.class.memory.into(), self.settings.memory);
         if self.stopping {
             Some(Refusal::Stopping)
@@ -175,8 +175,8 @@ impl Pool {
         let idle = idle.fold(Room::default(), |room, sandbox| {
             room.plus(Room::of(&sandbox.class))
         });
-        let free = self.settings.room().minus(self.slots.used());
-        let mut room = free.plus(self.slots.leaving()).plus(idle);
+        let staying = self.slots.used().minus(self.slots.leaving());
+        let mut room = self.settings.room().minus(staying).plus(idle);
         room.places = room.places.saturating_sub(self.promised);
         if waiting == 0 && !self.held && !is_down && room.fits(Room::of(&needs.class)) {
             return Outlook::Place;

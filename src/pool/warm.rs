@@ -129,7 +129,7 @@ impl Pool {
         self.follow(now, advice, out);
     }
 
-    fn follow(&mut self, now: Instant, advice: Vec<Advice>, out: &mut Vec<Decision>) {
+    pub(super) fn follow(&mut self, now: Instant, advice: Vec<Advice>, out: &mut Vec<Decision>) {
         for advice in advice {
             match advice {
                 Advice::Release { slot } => self.release(now, slot, Cause::Idle, out),

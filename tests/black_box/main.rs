@@ -35,6 +35,7 @@ mod packages;
 mod registry;
 #[path = "../docker_engine/relay.rs"]
 mod relay;
+mod reload;
 mod requests;
 mod rules;
 mod runtimes;

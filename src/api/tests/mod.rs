@@ -35,6 +35,7 @@ use crate::http::server::Beyond;
 use crate::invoke::{Call, Figures, Fire, InvokeError, Outcome, Rates, Throttles};
 use crate::master::Master;
 use crate::store::{Options, Store};
+use crate::sync::Current;
 use crate::{BoxFuture, Executor};
 
 /// What a [`Script`] answers to each call.
@@ -168,8 +169,8 @@ impl Api {
             master,
             catalog,
             invoker: script.clone(),
-            throttles: Arc::new(Throttles::new(settings.rates)),
-            manifest: Arc::new(Manifest::load(&file).unwrap()),
+            throttles: Arc::new(Throttles::new(settings.rates.clone())),
+            manifest: Current::new(Arc::new(Manifest::load(&file).unwrap())),
             docker: docker.clone(),
             operations,
             tiers: Vec::new(),

@@ -4,6 +4,7 @@ use super::invoke::finish;
 use super::*;
 use crate::entity::Status;
 use crate::invoke::Rates;
+use crate::sync::Current;
 
 pub(super) const MISSING: &str = "The requested resource does not exist.";
 const NOT_ALLOWED: &str =
@@ -267,10 +268,10 @@ fn final_parameters() {
 fn bounds() {
     let api = Api::with(Settings {
         max_payload: 10,
-        rates: Rates {
+        rates: Current::new(Rates {
             invocations_per_minute: 3,
             ..Rates::default()
-        },
+        }),
         ..Settings::default()
     });
     export(&api, "a", json!({}));

@@ -173,7 +173,7 @@ async fn call(
     let elsewhere = || state.invoker().has_tiers();
     admission::check(
         state.catalog(),
-        state.manifest(),
+        &state.manifest(),
         &owner,
         action,
         None,

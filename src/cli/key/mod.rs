@@ -162,7 +162,7 @@ impl KeyCommand {
     }
 
     fn execute(self) -> Result<String, String> {
-        let folder = super::data_dir(self.data_dir);
+        let folder = super::data_dir(self.data_dir)?;
         let store = || Store::open_shared(&folder).map_err(|error| error.to_string());
         match self.action {
             Action::Create(create) => {

@@ -60,7 +60,7 @@ impl StatusCommand {
 
     fn execute(self) -> Result<(), String> {
         let interval = interval(self.interval)?;
-        let folder = super::data_dir(self.data_dir);
+        let folder = super::data_dir(self.data_dir)?;
         let screen = Screen::new();
         let mut text = look(&folder, self.json)?;
         if !self.watch {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::libc::{O_DIRECTORY, O_PATH};
+use nix::libc::O_DIRECTORY;
 use smol::Async;
 use smol::io::AsyncWriteExt;
 use smol::lock::Semaphore;
@@ -42,7 +42,7 @@ impl Way {
     fn to(folder: &Path) -> io::Result<Way> {
         let folder = OpenOptions::new()
             .read(true)
-            .custom_flags(O_PATH | O_DIRECTORY)
+            .custom_flags(O_DIRECTORY)
             .open(folder)?;
         Ok(Way { folder })
     }

@@ -90,7 +90,7 @@ impl SyncCommand {
 
     /// What was done is in `output` even if something else then failed.
     fn execute(self, output: &mut String) -> Result<(), String> {
-        let folder = super::data_dir(self.data_dir);
+        let folder = super::data_dir(self.data_dir)?;
         // Opening it would make one, in which nothing waits.
         if !Store::is_in(&folder) {
             let folder = folder.display();

@@ -23,6 +23,7 @@ use crate::engine::{Engine, Listener, Sandbox, SandboxSpec, StartError};
 use crate::runtime::kind::Language;
 use crate::runtime::listen::Listen;
 use crate::runtime::sandbox::{Profile, check_essential};
+use crate::sync::Current;
 use crate::{BoxFuture, Executor};
 
 pub use crate::runtime::sandbox::Feature;
@@ -60,7 +61,7 @@ pub struct ProcessEngine {
     executor: Executor,
     executable: PathBuf,
     directory: PathBuf,
-    interpreter_kinds: Vec<String>,
+    interpreter_kinds: Current<Arc<[String]>>,
     events: Listener,
     /// Dropping it ends every sandbox that is left.
     spawner: Spawner,
@@ -81,7 +82,7 @@ impl ProcessEngine {
             executor,
             executable: options.executable,
             directory: options.directory,
-            interpreter_kinds: options.interpreter_kinds,
+            interpreter_kinds: Current::new(options.interpreter_kinds.into()),
             events: options.events,
             spawner,
             quickjs: Probed::default(),
@@ -89,9 +90,14 @@ impl ProcessEngine {
         }))
     }
 
+    /// These kinds, and no others, run on interpreters of this machine from now on.
+    pub fn set_interpreter_kinds(&self, kinds: Vec<String>) {
+        self.interpreter_kinds.set(kinds.into());
+    }
+
     async fn start_sandbox(&self, spec: &SandboxSpec) -> Result<ProcessSandbox, StartError> {
         let language = interpreter::language(&spec.kind).map_err(StartError::Failed)?;
-        if language.interpreter().is_some() && !self.interpreter_kinds.contains(&spec.kind) {
+        if language.interpreter().is_some() && !self.interpreter_kinds.get().contains(&spec.kind) {
             return Err(StartError::Failed(format!(
                 "{} does not run on this host's interpreters: the runtimes manifest does not say so",
                 spec.kind

@@ -190,7 +190,7 @@ impl Inner {
             // It may have to wait there as long as here.
             limit: Duration::from_millis(limits.timeout)
                 + settings.component_grace
-                + settings.longest_wait,
+                + self.live().longest_wait,
             most: self.bounds(&call.identity).max + logs,
             answers: burst.answers(),
         }

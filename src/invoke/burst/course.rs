@@ -207,11 +207,11 @@ impl Inner {
     ///
     /// # Errors
     /// Its kind is not to be had here.
-    fn home_here<'a>(&'a self, call: &'a Call) -> Result<Home<'a>, Unable> {
+    fn home_here(&self, call: &Call) -> Result<Home, Unable> {
         let exec = &call.action.exec;
         let unable = |message| Unable::unprovided(Reason::Kind, message);
         let home = self.home(exec).map_err(unable)?;
-        match admission::supported(&self.manifest, exec) {
+        match admission::supported(&self.manifest.get(), exec) {
             Ok(()) => Ok(home),
             Err(refused) => Err(unable(refused.to_string())),
         }

@@ -249,12 +249,14 @@ impl Bench {
             },
         );
         let mut settings = Settings {
-            longest_wait: Duration::from_secs(10),
-            boot_timeout: Duration::from_secs(10),
+            live: Current::new(Live {
+                longest_wait: Duration::from_secs(10),
+                boot_timeout: Duration::from_secs(10),
+                pool_memory: 1024,
+                auto_pull: false,
+            }),
             max_response: 1 << 20,
             actions: crate::entity::ActionRanges::default(),
-            pool_memory: 1024,
-            auto_pull: false,
             sequence_length: 4,
             component_grace: Duration::from_secs(10),
         };
@@ -268,7 +270,7 @@ impl Bench {
                     engine.clone(),
                     "http://127.0.0.1:3000".to_owned(),
                 )),
-                manifest: Arc::new(Manifest::built_in()),
+                manifest: Current::new(Arc::new(Manifest::built_in())),
                 throttles: Arc::new(Throttles::default()),
                 builtins: Arc::new(Services::new(store.clone(), None, "http://127.0.0.1:3000")),
                 tiers,

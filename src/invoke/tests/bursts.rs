@@ -375,7 +375,10 @@ fn a_kind_that_is_not_here_and_may_not_leave() {
 #[test]
 fn a_wait_in_vain_is_told_as_what_it_is() {
     let bench = Bench::made(tempfile::tempdir().unwrap(), play, 1, |settings| {
-        settings.longest_wait = Duration::from_millis(50);
+        settings.live.set(Live {
+            longest_wait: Duration::from_millis(50),
+            ..settings.live.get()
+        });
     });
     bench.slow();
     bench.action("a");
@@ -396,7 +399,10 @@ fn a_wait_in_vain_is_told_as_what_it_is() {
 #[test]
 fn who_does_not_wait_gets_the_place_of_an_idle_sandbox_all_the_same() {
     let bench = Bench::made(tempfile::tempdir().unwrap(), play, 1, |settings| {
-        settings.longest_wait = Duration::ZERO;
+        settings.live.set(Live {
+            longest_wait: Duration::ZERO,
+            ..settings.live.get()
+        });
     });
     bench.action("late");
     bench.action("b");
@@ -419,7 +425,10 @@ fn a_full_gateway() {
     let cloud = Cloud::default().tier(runs(0));
     let folder = tempfile::tempdir().unwrap();
     let bench = cloud.gateway_in(folder, 1, true, |settings| {
-        settings.longest_wait = Duration::from_millis(50);
+        settings.live.set(Live {
+            longest_wait: Duration::from_millis(50),
+            ..settings.live.get()
+        });
     });
     bench.slow();
     bench.action("a");

@@ -6,6 +6,7 @@ mod alarm;
 mod crew;
 mod events;
 mod lease;
+mod reconfigure;
 mod tasks;
 #[cfg(test)]
 mod tests;

@@ -63,6 +63,16 @@ impl State {
         }
     }
 
+    /// So many bytes are to stay available from now on.
+    pub(super) fn set_floor(&mut self, now: Instant, floor: u64, out: &mut Vec<Decision>) {
+        if let Some(watch) = &mut self.watch
+            && watch.judge.floor() != floor
+        {
+            watch.judge.set_floor(floor);
+            watch.look(now, &mut self.pool, out);
+        }
+    }
+
     /// Time has passed, or tasks have `stalled`.
     pub(super) fn tick(&mut self, now: Instant, stalled: bool, out: &mut Vec<Decision>) {
         self.pool.tick(now, out);

@@ -5,6 +5,7 @@ mod freezing;
 mod health;
 mod memory;
 mod preemption;
+mod reconfigure;
 mod rules;
 mod sharing;
 mod snapshot;

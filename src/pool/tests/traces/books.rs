@@ -85,18 +85,27 @@ impl World {
     }
 
     fn check_room(&self) {
-        let memory: u64 = self
-            .held
-            .values()
-            .map(|held| u64::from(held.class.memory))
-            .sum();
-        let fits = self.held.len() <= self.settings.capacity && memory <= self.settings.memory;
-        assert!(
-            fits,
-            "seed {}: {} with {memory} MB",
-            self.seed,
-            self.held.len()
-        );
+        let (places, memory) = self.used();
+        let fits = places <= self.most.0 && memory <= self.most.1;
+        assert!(fits, "seed {}: {places} with {memory} MB", self.seed);
+    }
+
+    pub(super) fn used(&self) -> (usize, u64) {
+        let memory = self.held.values().map(|held| u64::from(held.class.memory));
+        (self.held.len(), memory.sum())
+    }
+
+    /// What is above the bounds must not come back when it has gone.
+    pub(super) fn tighten(&mut self) {
+        let (places, memory) = self.used();
+        let Settings {
+            capacity,
+            memory: budget,
+            ..
+        } = self.settings;
+        self.most.0 = self.most.0.min(places).max(capacity);
+        self.most.1 = self.most.1.min(memory).max(budget);
+        self.longest = self.longest.max(longest(&self.settings));
     }
 
     pub(super) fn count(&self, state: State) -> usize {
@@ -121,11 +130,8 @@ impl World {
         assert_eq!(counts, expected, "seed {seed}");
         let starting = counts.starting + self.count(State::Growing);
         assert!(starting <= self.settings.starts, "seed {seed}");
-        // Besides those, as many as sandboxes will take that are coming.
-        let coming = self.settings.capacity * MOST as usize;
-        let bound = self.settings.queue_length + coming;
         assert!(
-            counts.waiting <= bound,
+            counts.waiting <= self.longest,
             "seed {seed}: {} wait",
             counts.waiting
         );

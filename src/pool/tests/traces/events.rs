@@ -27,6 +27,9 @@ impl World {
                 let besides = std::mem::take(&mut self.bench.besides);
                 self.take(besides);
             }
+            Err(Refusal::TooLarge { needed, budget }) => {
+                assert!(needed > budget && budget == self.settings.memory);
+            }
             Err(refusal) => panic!("seed {}: {refusal}", self.seed),
         }
     }
@@ -211,6 +214,35 @@ impl World {
         stems.dedup_by(|one, other| one.0 == other.0);
         self.stems = stems.clone();
         self.tell(|pool, now, out| pool.set_stems(now, stems, out));
+    }
+
+    /// Other bounds hold. What is there above them may only get less.
+    pub(super) fn reconfigure(&mut self) {
+        let settings = Self::settings(&mut self.random);
+        let settings = Settings {
+            // Those that are being started go on.
+            starts: self.settings.starts,
+            ..settings
+        };
+        self.settings = settings.clone();
+        let (places, memory) = self.used();
+        self.most.0 = places.max(settings.capacity);
+        self.most.1 = memory.max(settings.memory);
+        let mut withdrawn = Vec::new();
+        let decisions = self
+            .bench
+            .tell(|pool, now, out| withdrawn = pool.reconfigure(now, settings, out));
+        for ticket in withdrawn {
+            let action = self.waiting.remove(&ticket);
+            let needed = action.map(|action| u64::from(Self::needs(action).class.memory));
+            assert!(needed > Some(self.settings.memory), "seed {}", self.seed);
+        }
+        self.take(decisions);
+        // Which busy ones go when they have finished is the pool's to choose.
+        for sandbox in self.bench.pool.snapshot(self.bench.now).sandboxes {
+            let held = self.held.get_mut(&sandbox.slot).unwrap();
+            held.retired |= sandbox.retired.is_some();
+        }
     }
 
     pub(super) fn adopt(&mut self) {

@@ -1,6 +1,7 @@
 //! Generated traces against a model that keeps its own books. Whatever happens: the capacity and
-//! the memory hold at every instant, each request is granted exactly once or refused, nothing is
-//! run in a sandbox that is not free and has no room for one more run, nor in a frozen one without a word, nor in one of an engine
+//! the memory hold at every instant, or what is above them since they were made smaller only gets
+//! less, each request is granted exactly once or refused, nothing is run in a sandbox that is not
+//! free and has no room for one more run, nor in a frozen one without a word, nor in one of an engine
 //! that is away, busy ones are never removed, and when everything has come to rest no request
 //! waits and no sandbox is forgotten.
 //!
@@ -42,6 +43,12 @@ enum State {
     Growing,
     Stem,
     Removing,
+}
+
+/// Requests that may wait: besides those of the queue, as many as sandboxes will take that are
+/// coming.
+fn longest(settings: &Settings) -> usize {
+    settings.queue_length + settings.capacity * MOST as usize
 }
 
 /// What the model knows of a sandbox.
@@ -91,6 +98,11 @@ struct World {
     random: Random,
     bench: Bench,
     settings: Settings,
+    /// Places and memory that may be taken: more than by the settings, as long as what was there
+    /// under others has not gone.
+    most: (usize, u64),
+    /// Requests that may wait: the most that ever could.
+    longest: usize,
     held: BTreeMap<Slot, Held>,
     /// The actions of those that wait.
     waiting: BTreeMap<Ticket, u64>,
@@ -104,9 +116,26 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let settings = Settings {
+        let settings = Self::settings(&mut random);
+        World {
+            seed,
+            random,
+            bench: Bench::new(settings.clone()),
+            most: (settings.capacity, settings.memory),
+            longest: longest(&settings),
+            settings,
+            held: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            granted: BTreeSet::new(),
+            down: BTreeSet::new(),
+            stems: Vec::new(),
+        }
+    }
+
+    fn settings(random: &mut Random) -> Settings {
+        Settings {
             capacity: 1 + random.below(6) as usize,
-            memory: 512 + 128 * random.below(8),
+            memory: 384 + 128 * random.below(9),
             queue_length: random.of(&[0, 3, 100]),
             starts: 1 + random.below(3) as usize,
             idle: Duration::from_secs(3),
@@ -117,17 +146,6 @@ impl World {
                 Some(Watermarks::new(Duration::from_secs(1), 0.7, 0.4)),
             ]),
             ..Settings::default()
-        };
-        World {
-            seed,
-            random,
-            bench: Bench::new(settings.clone()),
-            settings,
-            held: BTreeMap::new(),
-            waiting: BTreeMap::new(),
-            granted: BTreeSet::new(),
-            down: BTreeSet::new(),
-            stems: Vec::new(),
         }
     }
 
@@ -135,6 +153,7 @@ impl World {
         for step in 0..STEPS {
             self.bench.pass(self.random.below(200));
             self.step(step > STEPS / 2);
+            self.tighten();
             self.check();
         }
         self.come_to_rest();
@@ -154,6 +173,7 @@ impl World {
             12 => self.open_one(),
             13 => self.want_stems(),
             14 => self.adopt(),
+            15 if self.random.below(4) == 0 => self.reconfigure(),
             _ => self.ask(),
         }
     }
