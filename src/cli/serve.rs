@@ -9,7 +9,7 @@ use async_signal::{Signal, Signals};
 use smol::stream::StreamExt;
 
 use super::idle::idle;
-use super::node::{Node, NodeError};
+use super::node::{Ending, Node, NodeError};
 use super::output::say;
 use crate::allocator::give_large_blocks_back;
 use crate::config::{self, Config};
@@ -182,7 +182,7 @@ impl ServeCommand {
             log::warn!("{name} is not a setting of OWL: see owl serve --print-config");
         }
         match serve(config) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(code) => code,
             Err(error) => {
                 log::error!("{error}");
                 ExitCode::FAILURE
@@ -191,12 +191,16 @@ impl ServeCommand {
     }
 }
 
+/// The exit status of a daemon that has left its warm sandboxes to the next one: not success, so
+/// that a supervisor that restarts what has failed starts it (`EX_TEMPFAIL` of sysexits.h).
+const SUCCESSOR_WANTED: u8 = 75;
+
 /// Runs the daemon: one thread for everything asynchronous.
-fn serve(config: Config) -> Result<(), NodeError> {
+fn serve(config: Config) -> Result<ExitCode, NodeError> {
     let executor = Arc::new(smol::Executor::new());
     smol::block_on(executor.clone().run(async move {
         // From here on a signal is not lost, even if it comes while the node starts.
-        let mut signals = Signals::new([Signal::Term, Signal::Int])
+        let mut signals = Signals::new([Signal::Term, Signal::Int, Signal::Usr2])
             .map_err(|error| NodeError::new("cannot listen to signals", error))?;
         let sockets =
             supervisor::inherited().map_err(|error| NodeError::new("cannot listen", error))?;
@@ -221,11 +225,12 @@ fn serve(config: Config) -> Result<(), NodeError> {
             }
             None => None,
         };
-        let cause = smol::future::or(
+        let (cause, ending) = smol::future::or(
             async {
                 match signals.next().await {
-                    Some(Ok(Signal::Int)) => "SIGINT",
-                    _ => "SIGTERM",
+                    Some(Ok(Signal::Int)) => ("SIGINT", Ending::Remove),
+                    Some(Ok(Signal::Usr2)) => ("SIGUSR2", Ending::Leave),
+                    _ => ("SIGTERM", Ending::Remove),
                 }
             },
             async {
@@ -233,15 +238,18 @@ fn serve(config: Config) -> Result<(), NodeError> {
                     Some(time) => idle(time, || node.activity()).await,
                     None => smol::future::pending().await,
                 }
-                "having nothing to do"
+                ("having nothing to do", Ending::Remove)
             },
         )
         .await;
         log::info!("stopping on {cause}");
         supervisor.stopping(grace).await;
-        node.stop().await;
+        node.stop(ending).await;
         log::info!("stopped");
-        Ok(())
+        Ok(match ending {
+            Ending::Remove => ExitCode::SUCCESS,
+            Ending::Leave => ExitCode::from(SUCCESSOR_WANTED),
+        })
     }))
 }
 
