@@ -46,6 +46,8 @@ pub struct Kind {
     pub concurrent: bool,
     /// Sandboxes to keep ready.
     pub stem_cells: Vec<StemCell>,
+    /// Whether it is of the built-in manifest, rather than of the operator's.
+    pub built_in: bool,
     /// Families whose `:default` means this kind while no Docker engine answers.
     pub stands_in_for: Vec<String>,
 }
@@ -113,7 +115,11 @@ impl std::error::Error for ManifestError {}
 impl Manifest {
     /// The built-in manifest.
     pub fn built_in() -> Self {
-        manifest_file::parse(BUILT_IN, None).expect("the built-in manifest is tested")
+        let parsed = manifest_file::parse(BUILT_IN, None);
+        let mut manifest = parsed.expect("the built-in manifest is tested");
+        let kinds = manifest.families.values_mut().flatten();
+        kinds.for_each(|kind| kind.built_in = true);
+        manifest
     }
 
     /// The built-in manifest with a user's file over it: families of the file replace ours of the

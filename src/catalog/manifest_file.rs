@@ -152,6 +152,7 @@ impl KindFile {
             stem_cells: stem_cells.collect::<Result<_, _>>()?,
             engine,
             image,
+            built_in: false,
             default: self.default,
             deprecated: self.deprecated,
             attached: self.attached.is_some(),

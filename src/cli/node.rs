@@ -112,6 +112,15 @@ struct Servers {
     ended: Receiver<()>,
 }
 
+/// What becomes of warm containers when the daemon ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// They are removed.
+    Remove,
+    /// They are left to the next run.
+    Leave,
+}
+
 impl Node {
     /// Starts a daemon: opens the store, listens, finds the engines, and settles what an earlier
     /// run has left. It serves on `sockets`, which listen already; without any it makes those that
@@ -311,7 +320,7 @@ impl Node {
 
     /// Takes no new work, lets running activations finish within the grace time, removes every
     /// sandbox and closes the store.
-    pub async fn stop(self) {
+    pub async fn stop(self, ending: Ending) {
         // What is being replayed or delivered now is found again.
         drop((self.replay, self.deliver, self.ahead));
         let running = {
@@ -324,9 +333,16 @@ impl Node {
                 server.await;
             }
         };
-        smol::future::zip(self.shared.invoker.drain(self.drain), servers).await;
+        let invoker = &self.shared.invoker;
+        let drained = async {
+            match ending {
+                Ending::Remove => invoker.drain(self.drain).await,
+                Ending::Leave => invoker.give_way(self.drain).await,
+            }
+        };
+        smol::future::zip(drained, servers).await;
         let docker = lock(&self.shared.docker).take();
-        if let Some(docker) = docker {
+        if let Some(docker) = docker.filter(|_| ending == Ending::Remove) {
             for error in docker.remove_all().await {
                 log::warn!("{error}");
             }

@@ -10,7 +10,7 @@ use async_signal::{Signal, Signals};
 use smol::stream::StreamExt;
 
 use super::idle::idle;
-use super::node::{Node, NodeError};
+use super::node::{Ending, Node, NodeError};
 use super::output::say;
 use super::reload::Reloader;
 use crate::allocator::give_large_blocks_back;
@@ -187,7 +187,7 @@ impl ServeCommand {
             log::warn!("{name} is not a setting of OWL: see owl serve --print-config");
         }
         match serve(config, self.flags()) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(code) => code,
             Err(error) => {
                 log::error!("{error}");
                 ExitCode::FAILURE
@@ -196,12 +196,16 @@ impl ServeCommand {
     }
 }
 
+/// The exit status of a daemon that has left its warm sandboxes to the next one: not success, so
+/// that a supervisor that restarts what has failed starts it (`EX_TEMPFAIL` of sysexits.h).
+const SUCCESSOR_WANTED: u8 = 75;
+
 /// Runs the daemon: one thread for everything asynchronous.
-fn serve(config: Config, flags: Vec<(&'static str, String)>) -> Result<(), NodeError> {
+fn serve(config: Config, flags: Vec<(&'static str, String)>) -> Result<ExitCode, NodeError> {
     let executor = Arc::new(smol::Executor::new());
     smol::block_on(executor.clone().run(async move {
         // From here on a signal is not lost, even if it comes while the node starts.
-        let mut signals = Signals::new([Signal::Term, Signal::Int, Signal::Hup])
+        let mut signals = Signals::new([Signal::Term, Signal::Int, Signal::Hup, Signal::Usr2])
             .map_err(|error| NodeError::new("cannot listen to signals", error))?;
         let sockets =
             supervisor::inherited().map_err(|error| NodeError::new("cannot listen", error))?;
@@ -228,21 +232,22 @@ fn serve(config: Config, flags: Vec<(&'static str, String)>) -> Result<(), NodeE
             }
             None => None,
         };
-        let cause = smol::future::or(
+        let (cause, ending) = smol::future::or(
             async {
                 loop {
                     match signals.next().await {
                         // A terminal that was closed has told so by the same signal.
                         Some(Ok(Signal::Hup)) if had_terminal && !stdin().is_terminal() => {
-                            break "SIGHUP: the terminal is gone";
+                            break ("SIGHUP: the terminal is gone", Ending::Remove);
                         }
                         Some(Ok(Signal::Hup)) => {
                             supervisor.reloading().await;
                             reloader.reload(&node).await;
                             supervisor.ready(&serving(node.addresses())).await;
                         }
-                        Some(Ok(Signal::Int)) => break "SIGINT",
-                        _ => break "SIGTERM",
+                        Some(Ok(Signal::Int)) => break ("SIGINT", Ending::Remove),
+                        Some(Ok(Signal::Usr2)) => break ("SIGUSR2", Ending::Leave),
+                        _ => break ("SIGTERM", Ending::Remove),
                     }
                 }
             },
@@ -251,15 +256,18 @@ fn serve(config: Config, flags: Vec<(&'static str, String)>) -> Result<(), NodeE
                     Some(time) => idle(time, || node.activity()).await,
                     None => smol::future::pending().await,
                 }
-                "having nothing to do"
+                ("having nothing to do", Ending::Remove)
             },
         )
         .await;
         log::info!("stopping on {cause}");
         supervisor.stopping(grace).await;
-        node.stop().await;
+        node.stop(ending).await;
         log::info!("stopped");
-        Ok(())
+        Ok(match ending {
+            Ending::Remove => ExitCode::SUCCESS,
+            Ending::Leave => ExitCode::from(SUCCESSOR_WANTED),
+        })
     }))
 }
 

@@ -81,6 +81,11 @@ pub trait Sandbox: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
+    /// Whether it goes on without this process of the daemon, so that a later one can use it again.
+    fn outlives(&self) -> bool {
+        false
+    }
+
     /// Kills and removes it, frozen or not. Errors are logged, never returned: there is nothing left to do.
     fn remove(&self) -> BoxFuture<'_, ()>;
 }

@@ -78,8 +78,8 @@ impl SandboxSpec {
 pub struct Found {
     /// The sandbox, ready to be used: thawed, if it was frozen.
     pub sandbox: Box<dyn Sandbox>,
-    /// What it was started for; none for a stem cell, of which is not known whether it was
-    /// initialised.
+    /// What it was started for; none for one that was started as a stem cell, whose labels do not
+    /// tell what it was initialised with.
     pub purpose: Option<Purpose>,
     /// The [`SandboxSpec::digest`] of what it was made of.
     pub digest: String,

@@ -1,7 +1,9 @@
 //! Warm sandboxes that an earlier process of the daemon has left.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::stem_notes::StemNotes;
 use super::{Inner, Invoker};
 use crate::engine::proxy::Proxy;
 use crate::engine::{Engine, Found, Purpose};
@@ -12,12 +14,27 @@ impl Invoker {
     /// are now and there is room; the rest is removed. To be called once for each engine, before
     /// anything is started on it.
     pub async fn adopt(&self, engine: &dyn Engine) {
+        let inner = &self.inner;
+        let notes = StemNotes::read(&inner.store).unwrap_or_else(|error| {
+            log::warn!("cannot read what stem cells were initialised with: {error}");
+            HashMap::new()
+        });
         let found = engine.adopt().await;
         let all = found.len();
-        let adopted = found
-            .into_iter()
-            .filter_map(|found| self.inner.take_in(found));
-        let adopted = adopted.count();
+        let (mut adopted, mut stems) = (0, Vec::new());
+        for mut found in found {
+            let sandbox = found.sandbox.id().to_owned();
+            // One that was idle and frozen is no stem cell any more.
+            let noted = notes.get(&sandbox).filter(|_| found.purpose.is_none());
+            found.purpose = found.purpose.or_else(|| noted.cloned());
+            if inner.take_in(found).is_some() {
+                adopted += 1;
+                stems.extend(noted.map(|purpose| (sandbox, purpose.clone())));
+            }
+        }
+        if !notes.is_empty() {
+            inner.stem_notes.keep_only(&inner.store, &stems);
+        }
         if all > 0 {
             log::info!("{adopted} of {all} sandboxes of an earlier run are used further");
         }
@@ -47,10 +64,8 @@ impl Inner {
         } = purpose;
         let key = Key::new(namespace, action, version, *revision);
         let sandbox = Arc::from(found.sandbox);
-        let warm = Warm {
-            proxy: Proxy::of_warm(self.executor.clone(), Arc::clone(&sandbox)),
-            sandbox,
-        };
+        let proxy = Proxy::of_warm(self.executor.clone(), Arc::clone(&sandbox));
+        let warm = Warm::new(sandbox, proxy);
         self.pool.adopt(key, &needs, warm).ok()
     }
 }

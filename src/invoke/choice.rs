@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Call, Inner};
 use crate::catalog::EngineKind;
 use crate::engine::process::interpreter;
-use crate::engine::{Engine, Purpose, SandboxSpec};
+use crate::engine::{Engine, Purpose, Sandbox, SandboxSpec};
 use crate::entity::{Action, Exec};
 use crate::pool::{Class, Needs};
 use crate::runtime::kind::Language;
@@ -89,15 +89,26 @@ impl Inner {
         call: &Call,
         action: &Action,
     ) -> Result<(Arc<dyn Engine>, SandboxSpec), String> {
-        let purpose = Purpose {
+        let home = self.home(&action.exec)?;
+        let memory = call.action.limits.memory;
+        let purpose = Self::purpose(call, action);
+        self.sandbox(action.exec.kind(), &home, memory, Some(purpose))
+    }
+
+    /// What a sandbox is for that runs a call's action.
+    pub(super) fn purpose(call: &Call, action: &Action) -> Purpose {
+        Purpose {
             namespace: call.identity.namespace.clone(),
             action: action.path(),
             version: action.version.clone(),
             revision: action.revision,
-        };
-        let home = self.home(&action.exec)?;
-        let memory = call.action.limits.memory;
-        self.sandbox(action.exec.kind(), &home, memory, Some(purpose))
+        }
+    }
+
+    /// A stem cell has been initialised for a call: that is noted for a later process.
+    pub(super) fn note_stem(&self, call: &Call, action: &Action, sandbox: &dyn Sandbox) {
+        let purpose = Self::purpose(call, action);
+        self.stem_notes.note(&self.store, sandbox, &purpose);
     }
 
     /// Which engine runs actions of a kind, and what a sandbox for them has to be.

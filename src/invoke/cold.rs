@@ -29,12 +29,16 @@ impl Inner {
                 return attempt;
             }
         };
+        let mut was_stem = false;
         let mut warm = match stem {
             Some(warm) if warm.sandbox.has_exited() => {
                 lease.discard(Some(warm));
                 return Attempt::Again;
             }
-            Some(warm) if action.exec.kind() == call.action.exec.kind() => warm,
+            Some(warm) if action.exec.kind() == call.action.exec.kind() => {
+                was_stem = true;
+                warm
+            }
             other => {
                 // A stem cell of the kind that the action had makes way for one of its new kind.
                 if let Some(warm) = other {
@@ -47,7 +51,7 @@ impl Inner {
             }
         };
         lease.started();
-        let logs = run.begin_logs(&warm);
+        let logs = run.begin_logs(&mut warm);
         let wait = run.received.elapsed();
         let start = now();
         let clock = Instant::now();
@@ -78,6 +82,9 @@ impl Inner {
             return self.ran(&run, result, timing, logs, lease, warm);
         }
         lease.initialised(&warm);
+        if was_stem {
+            self.note_stem(call, &action, &*warm.sandbox);
+        }
         let body = body.run_body(now() + run.timeout.as_millis() as u64);
         let result = warm.proxy.run(body.into(), run.timeout, run.bounds).await;
         self.ran(&run, result, timing, logs, lease, warm)
@@ -91,10 +98,8 @@ impl Inner {
         let started = engine.start(&spec).await;
         let sandbox = started.map_err(|error| start_failed(&call.action.path(), error))?;
         let sandbox = Arc::from(sandbox);
-        Ok(Warm {
-            proxy: Proxy::new(self.executor.clone(), Arc::clone(&sandbox)),
-            sandbox,
-        })
+        let proxy = Proxy::new(self.executor.clone(), Arc::clone(&sandbox));
+        Ok(Warm::new(sandbox, proxy))
     }
 
     /// The action with its code, which only a cold start needs. One that was changed after it was

@@ -127,7 +127,7 @@ impl Inner {
         let wait = run.received.elapsed();
         let start = now();
         let clock = Instant::now();
-        let logs = run.begin_logs(&warm);
+        let logs = run.begin_logs(&mut warm);
         let body = run.body.run_body(start + run.timeout.as_millis() as u64);
         let answer = warm.proxy.run(body.into(), run.timeout, run.bounds);
         let result = answer.await;
@@ -297,12 +297,20 @@ pub(super) struct Run<'a> {
 
 impl Run<'_> {
     /// What a sandbox prints from now on is this run's, or also this run's.
-    pub(super) fn begin_logs(&self, warm: &Warm) -> Section {
-        let sink = warm.sandbox.logs();
-        match self.concurrency > 1 {
-            true => sink.begin_shared(self.log_limit),
-            false => sink.begin(self.log_limit),
+    pub(super) fn begin_logs(&self, warm: &mut Warm) -> Section {
+        match warm.printed.take() {
+            Some(printed) => printed,
+            None => begin_logs(warm, self.log_limit, self.concurrency),
         }
+    }
+}
+
+/// What a sandbox prints from now on, up to so many bytes.
+pub(super) fn begin_logs(warm: &Warm, limit: u64, concurrency: u32) -> Section {
+    let sink = warm.sandbox.logs();
+    match concurrency > 1 {
+        true => sink.begin_shared(limit),
+        false => sink.begin(limit),
     }
 }
 

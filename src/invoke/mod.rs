@@ -39,6 +39,7 @@ mod run;
 mod runnable;
 mod sequence;
 mod settings;
+mod stem_notes;
 mod stems;
 mod throttle;
 mod within;
@@ -74,6 +75,7 @@ use budget::{Budget, Room};
 use burst::{Burst, Place};
 use flights::{Flight, Flights};
 use run::{Flown, Landed, Runner};
+use stem_notes::StemNotes;
 use within::Within;
 
 /// How things stand with the invoker.
@@ -128,6 +130,8 @@ struct Inner {
     settings: Settings,
     metrics: Arc<Metrics>,
     stopping: AtomicBool,
+    /// What stem cells were initialised with.
+    stem_notes: StemNotes,
     /// Bytes of finished records that are not durable yet.
     unstored: AtomicU64,
     /// What fired triggers may hold.
@@ -175,6 +179,7 @@ impl Invoker {
                 settings,
                 metrics: Arc::default(),
                 stopping: AtomicBool::new(false),
+                stem_notes: StemNotes::default(),
                 unstored: AtomicU64::new(0),
                 fired: Budget::new(rules::MOST_HELD),
                 payloads: Budget::new(MOST_PAYLOADS),
@@ -352,6 +357,23 @@ impl Invoker {
     /// Stops: takes no more calls, gives running activations `grace` to finish and be stored,
     /// and removes every sandbox. What has not finished by then is closed at the next start.
     pub async fn drain(&self, grace: Duration) {
+        let finished = self.landed(grace).await;
+        // Busy sandboxes that do not finish are removed by their engine.
+        end_of_pool(finished, self.inner.pool.stop()).await;
+    }
+
+    /// As [`Invoker::drain`], but leaves what is warm to the next run of the daemon.
+    pub async fn give_way(&self, grace: Duration) {
+        let finished = self.landed(grace).await;
+        let giving_way = async {
+            let left = self.inner.pool.give_way().await;
+            log::info!("{left} warm sandboxes are left to the next run");
+        };
+        end_of_pool(finished, giving_way).await;
+    }
+
+    /// Takes no more invocations, and waits for those that run. Tells whether all have ended.
+    async fn landed(&self, grace: Duration) -> bool {
         let inner = &self.inner;
         inner.stopping.store(true, Ordering::Relaxed);
         let running = inner.flights.total();
@@ -378,14 +400,18 @@ impl Invoker {
                 inner.flights.total()
             );
         }
-        // Busy sandboxes that do not finish are removed by their engine.
-        smol::future::or(inner.pool.stop(), async {
-            if finished {
-                Timer::after(Duration::from_secs(10)).await;
-            }
-        })
-        .await;
+        finished
     }
+}
+
+/// Waits until the pool is empty, as long as that may take.
+async fn end_of_pool(finished: bool, ends: impl Future<Output = ()>) {
+    smol::future::or(ends, async {
+        if finished {
+            Timer::after(Duration::from_secs(10)).await;
+        }
+    })
+    .await;
 }
 
 /// What is told when the store did not take what was to be promised.

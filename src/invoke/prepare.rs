@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::execute::begin_logs;
 use super::run::Runner;
 use super::{Arguments, Call, Inner, Invoker, arguments};
 use crate::clock::now;
@@ -39,20 +40,30 @@ impl Inner {
         let Some(call) = self.expected_call(whose)? else {
             return Ok(());
         };
-        let Some(lease) = self.pool.reserve(&Self::key(&call), &self.needs(&call)) else {
+        let reserved = self.pool.reserve(&Self::key(&call), &self.needs(&call));
+        let Some((lease, stem)) = reserved else {
             return Err("there is no room for it".into());
         };
-        let Ok((action, code)) = self.with_code(&call.action) else {
+        let found = self.with_code(&call.action).ok();
+        let found = found.filter(|(action, _)| action.exec.kind() == call.action.exec.kind());
+        let Some((action, code)) = found else {
+            lease.discard(stem);
             return Err("its code cannot be read".into());
         };
-        let (engine, spec) = self.choose(&call, &action)?;
-        let sandbox = engine.start(&spec).await;
-        let sandbox = Arc::from(sandbox.map_err(|error| error.to_string())?);
-        lease.started();
-        let mut warm = Warm {
-            proxy: Proxy::new(self.executor.clone(), Arc::clone(&sandbox)),
-            sandbox,
+        let was_stem = stem.is_some();
+        let mut warm = match stem {
+            Some(stem) => stem,
+            None => {
+                let (engine, spec) = self.choose(&call, &action)?;
+                let sandbox = engine.start(&spec).await;
+                let sandbox = Arc::from(sandbox.map_err(|error| error.to_string())?);
+                let proxy = Proxy::new(self.executor.clone(), Arc::clone(&sandbox));
+                Warm::new(sandbox, proxy)
+            }
         };
+        lease.started();
+        let concurrency = self.concurrency(&call.action);
+        let printed = begin_logs(&warm, u64::from(action.limits.logs) << 20, concurrency);
         let arguments = Arguments::merge(&call.action.parameters, None);
         let run = arguments::Run {
             action: &action,
@@ -67,6 +78,10 @@ impl Inner {
         match warm.proxy.init(Bytes::from(body), boot, timeout).await {
             Ok(()) => {
                 lease.initialised(&warm);
+                if was_stem {
+                    self.note_stem(&call, &action, &*warm.sandbox);
+                }
+                warm.printed = Some(printed);
                 lease.keep(warm);
                 Ok(())
             }

@@ -77,6 +77,12 @@ impl Pool {
         Some(slot)
     }
 
+    /// The sandboxes that are warm and free, frozen or not.
+    pub fn idle(&self) -> Vec<Slot> {
+        let idle = self.slots.iter().filter(|sandbox| sandbox.is_free());
+        idle.map(|sandbox| sandbox.slot).collect()
+    }
+
     /// A sandbox was frozen, or runs on. `again` tells whether it may be tried again.
     pub fn frozen(
         &mut self,

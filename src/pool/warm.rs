@@ -11,8 +11,9 @@ use super::state::Pool;
 use super::warmth::{Advice, Cost, Warmth};
 
 impl Pool {
-    /// A place for a sandbox that is started ahead of a call: only where one is free that nobody
-    /// waits for. It is like the place of a request from then on.
+    /// A place for a sandbox that is made ready ahead of a call: a stem cell, if there is one that
+    /// fits, else only a place that is free and that nobody waits for. It is like the place of a
+    /// request from then on.
     pub fn reserve(&mut self, now: Instant, key: &Key, needs: &Needs) -> Option<Slot> {
         let free = self.settings.room().minus(self.slots.used());
         let starting = self.slots.being_started();
@@ -20,18 +21,26 @@ impl Pool {
             || self.held
             || self.down.contains(&needs.class.engine)
             || self.queue.waiting() > 0
-            || starting >= self.settings.starts
             || self.slots.ready(key).is_some()
             || self.slots.opening(key) > 0
-            || !free.fits(Room::of(&needs.class))
         {
             return None;
         }
-        let slot = self
-            .slots
-            .add(now, Some(key.clone()), needs, Phase::Starting);
+        let stem = self.slots.stem(&needs.class).map(|stem| stem.slot);
+        let has_room = starting < self.settings.starts && free.fits(Room::of(&needs.class));
+        if stem.is_none() && !has_room {
+            return None;
+        }
+        let slot = stem.unwrap_or_else(|| {
+            let key = Some(key.clone());
+            self.slots.add(now, key, needs, Phase::Starting)
+        });
         if let Some(sandbox) = self.slots.get_mut(slot) {
             sandbox.ahead = true;
+        }
+        if stem.is_some() {
+            self.slots.name(now, slot, key, needs.concurrency);
+            self.stem_used(&needs.class);
         }
         self.tally.prepared += 1;
         Some(slot)

@@ -196,6 +196,8 @@ pub enum NoteKind {
     Arrivals = 7,
     /// An image that OWL has pulled.
     Image = 8,
+    /// What a stem cell was initialised with.
+    Stem = 9,
 }
 
 /// The key of a note: notes of a kind are in the order of the rest.

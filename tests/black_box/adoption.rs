@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::daemon::Setup;
@@ -142,6 +143,63 @@ fn what_was_idle_when_a_daemon_was_killed_is_used_further() {
     // The busy one runs again, in a container of its own.
     let answer = client.invoke("busy", &json!({})).json();
     assert_eq!(answer["response"]["result"]["inits"], 1);
+    let (status, log) = owl.terminate();
+    assert!(status.success(), "{log}");
+    wait_until("nothing is left", || network.containers().is_empty());
+}
+
+#[test]
+fn what_is_idle_when_a_daemon_gives_way_is_used_further() {
+    let network = Network::create("succession");
+    let folder = tempfile::tempdir().expect("make a folder");
+    let setup = Setup::with_docker()
+        .data_dir(&folder.path().join("data"))
+        .env("OWL_NET_NAME", network.name())
+        .env("OWL_RUNTIMES", with_a_stem_cell(folder.path()))
+        .env("OWL_API_HOST", "http://192.0.2.1:3233");
+    let owl = setup.clone().start();
+    let client = owl.client();
+    wait_until("the stem cell is there", || {
+        container_of(&network, None).is_some()
+    });
+    client.action("warm", "fake:1", "{}", json!({"memory": 256}));
+    let code = "function main() { return new Promise(done => setTimeout(done, 3000, {})) }";
+    client.action("busy", "nodejs:node-proxy", code, json!({}));
+    client.invoke("warm", &json!({})).expect_success();
+    let warm = container_of(&network, Some("warm")).expect("it has one");
+    let stem = container_of(&network, None).expect("it is there");
+    client.action("stemmed", "fake:1", "{}", json!({"memory": 128}));
+    client.invoke("stemmed", &json!({})).expect_success();
+    assert_eq!(container_of(&network, Some("stemmed")), None);
+    let running = client.fire("busy", &json!({}));
+    wait_until("the run has a container", || {
+        container_of(&network, Some("busy")).is_some()
+    });
+    let busy = container_of(&network, Some("busy")).expect("it has one");
+    let (status, log) = owl.end(Signal::SIGUSR2);
+    assert_eq!(status.code(), Some(75), "{log}");
+    // It was not idle for long enough to be frozen before, and the run has ended meanwhile.
+    let mut left = network.containers();
+    left.sort();
+    let mut expected = vec![warm.clone(), busy, stem];
+    expected.sort();
+    assert_eq!(left, expected, "{log}");
+    assert!(left.iter().all(|container| is_frozen(container)));
+
+    let owl = setup.start();
+    let client = owl.client();
+    wait_until("all are taken over", || {
+        owl.log().contains("3 of 3 sandboxes")
+    });
+    for name in ["warm", "stemmed"] {
+        let answer = client.invoke(name, &json!({})).json();
+        let result = &answer["response"]["result"];
+        let counts = (&result["inits"], &result["runs"]);
+        assert_eq!(counts, (&json!(1), &json!(2)), "{name}");
+        assert!(!has_init_time(&answer), "{name}: {answer}");
+    }
+    let ended = client.activation(&running);
+    assert_eq!(ended["response"]["status"], "success", "{ended}");
     let (status, log) = owl.terminate();
     assert!(status.success(), "{log}");
     wait_until("nothing is left", || network.containers().is_empty());

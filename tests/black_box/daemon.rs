@@ -213,8 +213,13 @@ impl Daemon {
     }
 
     /// Asks it to stop and waits for its end.
-    pub fn terminate(mut self) -> (ExitStatus, String) {
-        self.send(Signal::SIGTERM);
+    pub fn terminate(self) -> (ExitStatus, String) {
+        self.end(Signal::SIGTERM)
+    }
+
+    /// Ends it by a signal, and waits for that.
+    pub fn end(mut self, signal: Signal) -> (ExitStatus, String) {
+        self.send(signal);
         let status = self
             .wait(PATIENCE)
             .unwrap_or_else(|| panic!("owl does not stop:\n{}", self.log()));

@@ -343,6 +343,10 @@ impl Sandbox for DockerSandbox {
         Box::pin(self.container.thaw())
     }
 
+    fn outlives(&self) -> bool {
+        true
+    }
+
     fn remove(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.container.remove())
     }

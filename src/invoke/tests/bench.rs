@@ -28,6 +28,8 @@ pub(super) struct Scripted {
     pub(super) started: AtomicUsize,
     pub(super) removed: Arc<AtomicUsize>,
     pub(super) specs: Mutex<Vec<SandboxSpec>>,
+    /// Where what they print goes.
+    pub(super) sinks: Mutex<Vec<LogSink>>,
 }
 
 pub(super) struct ScriptedSandbox {
@@ -60,6 +62,7 @@ impl Engine for Scripted {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();
             let (logs, script) = (LogSink::new(), self.script);
+            self.sinks.lock().unwrap().push(logs.clone());
             let foreign = action.ends_with("/foreign");
             let goes_late = action.ends_with("/late");
             if foreign {
@@ -233,6 +236,7 @@ impl Bench {
             started: AtomicUsize::new(0),
             removed: Arc::default(),
             specs: Mutex::default(),
+            sinks: Mutex::default(),
         });
         let options = Options {
             map_size: 16 << 20,

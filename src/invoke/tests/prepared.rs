@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 
 use super::bench::{Bench, action};
 use super::*;
+use crate::engine::logs::Stream;
 use crate::entity::Parameters;
 
 fn quick(_: &str) -> (u16, String, Duration) {
@@ -28,6 +29,13 @@ fn a_call_that_was_expected_starts_nothing() {
     announce(&bench, "a");
     assert_eq!(bench.engine.started.load(Ordering::SeqCst), 1);
     let revision = bench.store.entity("guest/a").unwrap().unwrap().revision;
+    // What its initialisation has printed belongs to the first run.
+    let sink = bench.engine.sinks.lock().unwrap()[0].clone();
+    sink.push(
+        Stream::Stdout,
+        b"made ready\n",
+        std::time::SystemTime::now(),
+    );
     let mut call = bench.call("a", Some(Duration::from_secs(10)));
     call.action = Arc::new(Action {
         revision,
@@ -41,6 +49,9 @@ fn a_call_that_was_expected_starts_nothing() {
         .map(|(name, _)| *name)
         .collect();
     assert!(!names.contains(&"initTime"), "{names:?}");
+    let record = bench.record(activation.id);
+    let logs = record["logs"].to_string();
+    assert!(logs.contains("stdout: made ready"), "{logs}");
 }
 
 #[test]

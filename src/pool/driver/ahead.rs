@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use smol::channel::Receiver;
 
-use super::{Driver, Inner, Lease, State};
+use super::{Driver, Inner, Lease, State, Warm};
 use crate::pool::warmth::Warmth;
 use crate::pool::{Key, Needs};
 
@@ -39,16 +39,17 @@ impl Driver {
         self.inner.expected.1.clone()
     }
 
-    /// A place for a sandbox that is started ahead of a call, if there is one that nobody else
-    /// needs.
-    pub fn reserve(&self, key: &Key, needs: &Needs) -> Option<Lease> {
+    /// A place for a sandbox that is made ready ahead of a call, if there is one that nobody else
+    /// needs, and the stem cell in it, if there is one.
+    pub fn reserve(&self, key: &Key, needs: &Needs) -> Option<(Lease, Option<Warm>)> {
         let mut state = self.inner.lock();
         let mut decisions = Vec::new();
         let now = Instant::now();
         state.look_again(now, &mut decisions);
         let slot = state.pool.reserve(now, key, needs);
+        let stem = slot.and_then(|slot| state.warm.remove(&slot));
         self.inner.carry_out(state, decisions);
-        Some(Lease::new(self.inner.clone(), slot?))
+        Some((Lease::new(self.inner.clone(), slot?), stem))
     }
 
     /// Whether requests wait because the machine is short of memory.

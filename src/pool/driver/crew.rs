@@ -27,11 +27,9 @@ impl Crew {
     pub(super) fn join(&mut self, executor: &Executor) -> Warm {
         let sandbox = self.sandbox.clone();
         let proxy = self.spare.pop();
-        Warm {
-            // If it cannot be reached, then that is not for what this run does.
-            proxy: proxy.unwrap_or_else(|| Proxy::of_warm(executor.clone(), sandbox.clone())),
-            sandbox,
-        }
+        // If it cannot be reached, then that is not for what this run does.
+        let proxy = proxy.unwrap_or_else(|| Proxy::of_warm(executor.clone(), sandbox.clone()));
+        Warm::new(sandbox, proxy)
     }
 
     /// Closes all connections that no run uses.

@@ -8,6 +8,7 @@ use smol::channel::Receiver;
 
 use super::Inner;
 use crate::engine::Sandbox;
+use crate::engine::logs::Section;
 use crate::engine::proxy::Proxy;
 use crate::pool::{Slot, Ticket};
 
@@ -17,6 +18,20 @@ pub struct Warm {
     pub sandbox: Arc<dyn Sandbox>,
     /// Speaks `/init` and `/run` to it.
     pub proxy: Proxy,
+    /// What it has printed when it was initialised ahead of its first run, whose log begins with
+    /// that.
+    pub printed: Option<Section>,
+}
+
+impl Warm {
+    /// A sandbox and what speaks to it.
+    pub const fn new(sandbox: Arc<dyn Sandbox>, proxy: Proxy) -> Self {
+        Warm {
+            sandbox,
+            proxy,
+            printed: None,
+        }
+    }
 }
 
 /// What a request got.

@@ -7,6 +7,7 @@ mod crew;
 mod events;
 mod lease;
 mod reconfigure;
+mod succession;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -211,6 +212,11 @@ impl Driver {
     /// Takes no more requests and withdraws those that wait: their [`Queued::granted`] gives
     /// `None`. Waits until every sandbox is gone; the caller sets the limit.
     pub async fn stop(&self) {
+        let _ = self.close().recv().await;
+    }
+
+    /// Begins to stop. What is given ends when every sandbox is gone.
+    fn close(&self) -> Receiver<()> {
         let (sender, receiver) = bounded(1);
         {
             let mut state = self.inner.lock();
@@ -222,7 +228,7 @@ impl Driver {
             state.emptied.push(sender);
             self.inner.carry_out(state, decisions);
         }
-        let _ = receiver.recv().await;
+        receiver
     }
 
     /// What the pool holds and has done.

@@ -15,7 +15,7 @@ impl Inner {
     pub(super) fn remove(self: &Arc<Self>, slot: Slot, warm: Warm) {
         let inner = self.clone();
         let removal = async move {
-            let Warm { sandbox, proxy } = warm;
+            let Warm { sandbox, proxy, .. } = warm;
             drop(proxy);
             sandbox.remove().await;
             inner.lock().removed += 1;

@@ -123,10 +123,8 @@ impl Bench {
             removed: self.removed.clone(),
             ..counted
         });
-        let warm = Warm {
-            sandbox: sandbox.clone(),
-            proxy: Proxy::new(self.executor.clone(), sandbox.clone()),
-        };
+        let proxy = Proxy::new(self.executor.clone(), sandbox.clone());
+        let warm = Warm::new(sandbox.clone(), proxy);
         (warm, sandbox)
     }
 

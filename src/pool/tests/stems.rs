@@ -2,6 +2,27 @@
 
 use super::*;
 
+#[test]
+fn what_is_made_ready_ahead_of_a_call_takes_one_even_where_there_is_no_room() {
+    let mut bench = Bench::new(settings(1));
+    let class = Class::clone(&plain().class);
+    let grown = bench.tell(|pool, now, out| pool.set_stems(now, vec![(class, 1)], out));
+    let [Decision::Grow { slot, .. }] = grown[..] else {
+        panic!("{grown:?}")
+    };
+    bench.tell(|pool, now, out| pool.grown(now, slot, true, out));
+    let other = bench
+        .pool
+        .reserve(bench.now, &key("ns/b"), &needs("nodejs:20", 128));
+    assert_eq!(other, None, "it does not fit, and there is no room");
+    let reserved = bench.pool.reserve(bench.now, &key("ns/a"), &plain());
+    assert_eq!(reserved, Some(slot));
+    bench.tell(|pool, now, out| pool.initialised(now, slot, out));
+    bench.done(slot, true);
+    let (ticket, decisions) = bench.request("ns/a");
+    assert_eq!(decisions.unwrap(), [run(ticket, slot, false)]);
+}
+
 fn class(kind: &str, memory: u32) -> Class {
     let needs = needs(kind, memory);
     Class::clone(&needs.class)

@@ -112,7 +112,8 @@ fn a_call_that_is_announced_finds_what_was_made_ready() {
     });
     let whose = bench.run(expected.recv()).unwrap();
     assert_eq!(&*whose, key("ns/a").whose());
-    let lease = bench.driver.reserve(&key("ns/a"), &needs()).unwrap();
+    let (lease, stem) = bench.driver.reserve(&key("ns/a"), &needs()).unwrap();
+    assert!(stem.is_none());
     lease.started();
     let (warm, _) = bench.warm();
     lease.initialised(&warm);
