@@ -19,7 +19,7 @@ impl Invoker {
         let inner = &self.inner;
         let mut stems = Vec::new();
         let manifest = inner.manifest.get();
-        let mut left = inner.settings.pool_memory / SHARE;
+        let mut left = inner.live().pool_memory / SHARE;
         for kind in manifest.all() {
             let Ok(home) = inner.home_of(&kind.kind) else {
                 continue;
