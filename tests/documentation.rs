@@ -30,7 +30,9 @@ fn the_readme_lists_every_setting_as_it_is() {
 #[test]
 fn the_settings_that_change_without_a_restart_are_listed() {
     let page = include_str!("../docs/operating.md");
-    let rows = page.lines().skip_while(|line| *line != "## Changing settings");
+    let rows = page
+        .lines()
+        .skip_while(|line| *line != "## Changing settings");
     let rows = rows.filter(|line| line.starts_with("| `OWL_"));
     let cells = rows.filter_map(|row| row.split('|').nth(1));
     let listed: BTreeSet<&str> = cells

@@ -83,8 +83,9 @@ pub fn settings() -> String {
     let mut page = title("OWL.CONF", 5);
     page += ".SH NAME\nowl.conf \\- settings of OpenWhisk\\-Light\n.SH SYNOPSIS\n/etc/owl/owl.conf\n.SH DESCRIPTION\n";
     page += &paragraphs(&[
-        "The settings of owl.service, NAME=value, one a line. Lines that begin with # are comments. What is not set has its default.",
-        "The same names are those of environment variables, and each is an option of owl serve, which wins over both: OWL_HOST_CAPACITY is --host-capacity. owl serve --print-config shows what is in force, and where it came from. A value that cannot be used is refused by name.",
+        "The settings of owl.service, NAME=value, one a line. Lines that begin with # or ; are comments, and a value may stand in quotes. What is not set has its default. A name that is no setting, and a value that cannot be used, are refused by name.",
+        "systemctl reload owl reads the file again. What cannot change while calls run holds from the next start on; the journal tells which.",
+        "The same names are those of environment variables, which win over the file, and each is an option of owl serve, which wins over both: OWL_HOST_CAPACITY is --host-capacity. OWL_CONFIG=/etc/owl/owl.conf owl serve --print-config shows what is in force, and where it came from.",
     ]);
     page += ".SH SETTINGS\n";
     for setting in SETTINGS {
