@@ -15,6 +15,7 @@ mod keys;
 mod kill9;
 mod large;
 mod link;
+mod many_bursts;
 mod network;
 mod outage;
 mod outages;
