@@ -32,6 +32,11 @@ const FASTER: [f64; 2] = [0.8, 0.95];
 /// What becomes of the pause when a request had to wait there.
 const SLOWER: f64 = 1.25;
 
+/// How many times as long as such a request took the pause may become for that. Where answers take
+/// longer for good, as over another line, that is not the master's load, and it is not known at
+/// once.
+const WAITED: u32 = 32;
+
 /// Time that a request has to wait there in any case, for all that is known.
 const UNSURE: Duration = Duration::from_millis(50);
 
@@ -71,8 +76,8 @@ pub struct Pacing {
     gap: Duration,
     /// When the next may be sent; none: at once.
     next: Option<Instant>,
-    /// Whether a request had to wait there since the last turn.
-    hindered: bool,
+    /// Time that a request took which had to wait there since the last turn.
+    hindered: Option<Duration>,
     /// Whether one ever had to since this began.
     careful: bool,
     /// Time that an answer takes when nothing is in its way.
@@ -91,7 +96,7 @@ impl Pacing {
         Pacing {
             gap: FIRST_GAP,
             next: None,
-            hindered: false,
+            hindered: None,
             careful: false,
             least: None,
         }
@@ -112,11 +117,14 @@ impl Pacing {
     pub fn turn(&mut self, now: Instant, chance: f64) -> Instant {
         let turn = self.next.map_or(now, |next| next.max(now));
         self.next = Some(turn + self.gap.mul_f64(0.5 + chance));
-        let factor = match std::mem::take(&mut self.hindered) {
-            true => SLOWER,
-            false => FASTER[usize::from(self.careful)],
+        let gap = match self.hindered.take() {
+            Some(took) => {
+                let most = took.saturating_mul(WAITED).max(self.gap);
+                self.gap.mul_f64(SLOWER).min(most)
+            }
+            None => self.gap.mul_f64(FASTER[usize::from(self.careful)]),
         };
-        self.gap = self.gap.mul_f64(factor).clamp(LEAST_GAP, LONGEST_GAP);
+        self.gap = gap.clamp(LEAST_GAP, LONGEST_GAP);
         turn
     }
 
@@ -128,7 +136,7 @@ impl Pacing {
                 let least = usual.map_or(took, |usual| usual.min(took));
                 self.least = Some(least);
                 if took - least > UNSURE.max(least / 2) {
-                    (self.hindered, self.careful) = (true, true);
+                    (self.hindered, self.careful) = (Some(took), true);
                 }
             }
             Load::TooMuch(asked) => {
@@ -221,6 +229,23 @@ mod tests {
         pacing.heard(Load::Borne(second * 2), now);
         let gap = pacing.gap;
         assert!(gap_after_turn(&mut pacing) < gap);
+    }
+
+    #[test]
+    fn a_line_that_is_slower_for_good_does_not_stop_it() {
+        let (mut pacing, now) = (Pacing::new(), Instant::now());
+        let soon = Duration::from_millis(3);
+        pacing.heard(Load::Borne(soon), now);
+        let took = Duration::from_millis(200);
+        let mut longest = Duration::ZERO;
+        for _ in 0..1000 {
+            pacing.turn(now, 0.5);
+            longest = longest.max(pacing.gap);
+            pacing.heard(Load::Borne(took), now);
+        }
+        assert_eq!(longest, took * WAITED);
+        // And in the end it is usual.
+        assert_eq!(pacing.gap, LEAST_GAP);
     }
 
     #[test]

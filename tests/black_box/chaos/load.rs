@@ -200,23 +200,24 @@ impl Accounts {
         };
         self.answered += 1;
         self.accepted += u64::from(status == 202);
-        let ran = runs.of(sent.token);
-        if ran > 1 {
-            self.wrong.push(format!("run {ran} times: {sent:?}"));
-        }
         let outcome = match (status, &sent.id) {
             (200 | 202 | 500 | 502, Some(id)) => match record(client, id, deadline) {
-                Some(record) => self.recorded(sent, ran, &record),
+                // What was accepted may have begun only while its record was waited for.
+                Some(record) => self.recorded(sent, runs.of(sent.token), &record),
                 None => return self.lost.push(format!("no record: {sent:?}")),
             },
             (429 | 503, _) => {
-                if ran > 0 {
+                if runs.of(sent.token) > 0 {
                     self.wrong.push(format!("refused, and run: {sent:?}"));
                 }
                 status.to_string()
             }
             _ => return self.wrong.push(format!("not an answer to this: {sent:?}")),
         };
+        let ran = runs.of(sent.token);
+        if ran > 1 {
+            self.wrong.push(format!("run {ran} times: {sent:?}"));
+        }
         *self.outcomes.entry(outcome).or_default() += 1;
     }
 
