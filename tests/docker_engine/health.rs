@@ -137,15 +137,40 @@ fn a_log_stream_that_breaks_off_costs_no_container() {
 }
 
 #[test]
-fn containers_that_nobody_waits_for_go_when_they_are_created() {
+fn containers_whose_creation_was_not_answered_go() {
     with_engine("orphans", async |fixture| {
-        // As an engine does that hung: what it was asked for, but nobody waits any more.
+        let relay = Relay::start(engine_socket());
+        let daemon = format!("{}_relayed", fixture.daemon);
+        let engine = connect(&fixture.executor, &daemon, &relay.host()).await;
+        for _ in 0..5 {
+            let spec = spec(IMAGE);
+            let cut = async {
+                while relay.cut("/containers/create?") == 0 {
+                    smol::Timer::after(Duration::from_millis(1)).await;
+                }
+            };
+            let (started, ()) = futures_lite::future::zip(engine.start(&spec), cut).await;
+            assert!(started.is_err());
+        }
+        // Those that the engine has created all the same.
+        let gone = async || engine.own_containers().await.expect("lists").is_empty();
+        wait_until("they are gone", gone).await;
+        smol::Timer::after(Duration::from_millis(500)).await;
+        assert!(gone().await);
+    });
+}
+
+#[test]
+fn containers_of_others_are_left_alone() {
+    with_engine("others_made", async |fixture| {
+        // Whose label it has does not matter: this process has not asked for it.
         let labels = json!({ "owl.daemon": fixture.daemon });
         let container = json!({ "Image": IMAGE, "Labels": labels });
         let created = docker(&fixture.executor, "POST", "/containers/create", container);
         assert!(created.await["Id"].is_string());
-        let gone = async || fixture.containers().await.is_empty();
-        wait_until("it is gone", gone).await;
+        let mut runtime = fixture.runtime().await;
+        runtime.runs_well(1).await;
+        assert_eq!(fixture.containers().await.len(), 2);
     });
 }
 

@@ -166,24 +166,24 @@ async fn follow(
             let Some((name, change)) = meaning(&event, daemon) else {
                 return;
             };
-            if let Some(fate) = registry.get(name) {
-                log::debug!("container {name}: {change:?}");
-                match change {
-                    Change::Created => {}
-                    Change::Signalled => fate.set_signalled(),
-                    Change::Ended(code) => {
-                        let by_kernel = client.flavour().is_memory_kill(code);
-                        if by_kernel && !fate.is_signalled() {
-                            fate.set_out_of_memory();
-                        }
-                        ended(name, &fate);
+            log::debug!("container {name}: {change:?}");
+            match (change, registry.get(name)) {
+                (Change::Created, _) => {
+                    if registry.was_doubtful(name) {
+                        log::info!("removing container {name}, for which nobody waits any more");
+                        remove_later(client, name.to_owned());
                     }
-                    Change::OutOfMemory => fate.set_out_of_memory(),
                 }
-            } else if change == Change::Created {
-                // An engine that hung does what it was asked for when nobody waits any more.
-                log::info!("removing container {name} that nobody uses");
-                remove_later(client, name.to_owned());
+                (_, None) => {}
+                (Change::Signalled, Some(fate)) => fate.set_signalled(),
+                (Change::Ended(code), Some(fate)) => {
+                    let by_kernel = client.flavour().is_memory_kill(code);
+                    if by_kernel && !fate.is_signalled() {
+                        fate.set_out_of_memory();
+                    }
+                    ended(name, &fate);
+                }
+                (Change::OutOfMemory, Some(fate)) => fate.set_out_of_memory(),
             }
         });
     }

@@ -1,6 +1,6 @@
 //! Which containers are in use, and what became of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
@@ -85,11 +85,15 @@ impl Fate {
     }
 }
 
+/// Names that are remembered of containers that may yet be created.
+const DOUBTFUL: usize = 1024;
+
 /// The containers in use by name. A name is taken before its container is created, so that no
 /// sweep takes a container that is being made for one left over.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     fates: Mutex<HashMap<String, Arc<Fate>>>,
+    doubtful: Mutex<VecDeque<String>>,
 }
 
 impl Registry {
@@ -105,6 +109,23 @@ impl Registry {
 
     pub(super) fn get(&self, name: &str) -> Option<Arc<Fate>> {
         self.lock().get(name).cloned()
+    }
+
+    /// The engine has been asked to create a container, and nobody knows whether it will: one that
+    /// hangs does what it was asked for when nobody waits any more.
+    pub(super) fn doubt(&self, name: &str) {
+        let mut doubtful = lock(&self.doubtful);
+        if doubtful.len() == DOUBTFUL {
+            doubtful.pop_front();
+        }
+        doubtful.push_back(name.to_owned());
+    }
+
+    /// Whether a container that was created is one of those, which it is no more.
+    pub(super) fn was_doubtful(&self, name: &str) -> bool {
+        let mut doubtful = lock(&self.doubtful);
+        let at = doubtful.iter().position(|doubted| doubted == name);
+        at.and_then(|at| doubtful.remove(at)).is_some()
     }
 
     /// All names that are taken.

@@ -80,6 +80,9 @@ impl Container {
                     // there may be.
                     let refused = matches!(error, DockerError::Refused { .. });
                     container.removed.store(refused, Ordering::Release);
+                    if !refused {
+                        container.registry.doubt(&container.name);
+                    }
                     Err(error)
                 }
             };
