@@ -152,11 +152,10 @@ fn containers_whose_creation_was_not_answered_go() {
             let (started, ()) = futures_lite::future::zip(engine.start(&spec), cut).await;
             assert!(started.is_err());
         }
-        // Those that the engine has created all the same.
+        // Until the engine has created what it was asked for all the same.
+        smol::Timer::after(Duration::from_secs(3)).await;
         let gone = async || engine.own_containers().await.expect("lists").is_empty();
         wait_until("they are gone", gone).await;
-        smol::Timer::after(Duration::from_millis(500)).await;
-        assert!(gone().await);
     });
 }
 

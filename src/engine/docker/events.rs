@@ -19,7 +19,7 @@ use super::error::DockerError;
 use super::freezer::Ways;
 use super::json::Lines;
 use super::registry::{Fate, Registry};
-use super::sandbox::remove_later;
+use super::sandbox::remove_orphan;
 use super::{DAEMON_LABEL, remove_unused};
 use crate::engine::{Event, Listener};
 use crate::http::percent::encode;
@@ -171,7 +171,7 @@ async fn follow(
                 (Change::Created, _) => {
                     if registry.was_doubtful(name) {
                         log::info!("removing container {name}, for which nobody waits any more");
-                        remove_later(client, name.to_owned());
+                        remove_orphan(client, name.to_owned());
                     }
                 }
                 (_, None) => {}

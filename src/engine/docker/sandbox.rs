@@ -34,6 +34,10 @@ const REMOVALS: [u64; 7] = [20, 50, 100, 200, 500, 1000, 5000];
 /// end.
 const OTHERS: Duration = Duration::from_secs(30);
 
+/// Pauses before each look for a container that may be created though nobody waits for it: engines
+/// tell of a creation before it can be removed, too.
+const ORPHANS: [u64; 3] = [0, 1000, 5000];
+
 /// Exit code of a process that was killed (128 + SIGKILL), as for memory.
 const KILLED: i64 = 137;
 
@@ -82,6 +86,7 @@ impl Container {
                     container.removed.store(refused, Ordering::Release);
                     if !refused {
                         container.registry.doubt(&container.name);
+                        remove_orphan(&container.client, container.name.clone());
                     }
                     Err(error)
                 }
@@ -159,9 +164,21 @@ impl Drop for Container {
 }
 
 /// Removes a container that is nobody's any more, when the engine is there.
-pub(super) fn remove_later(client: &Client, name: String) {
+fn remove_later(client: &Client, name: String) {
     let remover = client.clone();
     let removal = async move { _ = remove(&remover, &name, true).await };
+    client.executor().spawn(removal).detach();
+}
+
+/// Removes a container that nobody waits for any more, if it was created or is just being created.
+pub(super) fn remove_orphan(client: &Client, name: String) {
+    let remover = client.clone();
+    let removal = async move {
+        for pause in ORPHANS {
+            Timer::after(Duration::from_millis(pause)).await;
+            remove(&remover, &name, true).await;
+        }
+    };
     client.executor().spawn(removal).detach();
 }
 
