@@ -203,6 +203,13 @@ fn ends(process: i64) -> thread::JoinHandle<Instant> {
     })
 }
 
+/// Expects the end of a sandbox. Podman does not always know why it came.
+#[track_caller]
+fn is_end(event: &Event, sandbox: &str) {
+    let is_its = matches!(event, Event::Ended { id, .. } if id == sandbox);
+    assert!(is_its, "{event:?} in the place of the end of {sandbox}");
+}
+
 #[test]
 fn how_soon_it_is_known_what_has_happened() {
     with_engine("soon", async |fixture| {
@@ -223,13 +230,12 @@ fn how_soon_it_is_known_what_has_happened() {
                 let run = runtime.run("allocate");
                 let heard = async { (next(&events).await, Instant::now()) };
                 let (_, (event, heard)) = futures_lite::future::zip(run, heard).await;
-                assert!(matches!(event, Event::Ended { id, .. } if id == runtime.sandbox.id()));
+                is_end(&event, runtime.sandbox.id());
                 memory.push(heard - watch.join().expect("it has ended"));
             } else {
                 kill(Pid::from_raw(process as i32), Signal::SIGKILL).expect("kills");
-                // Podman does not know why.
                 let event = next(&events).await;
-                assert!(matches!(event, Event::Ended { id, .. } if id == runtime.sandbox.id()));
+                is_end(&event, runtime.sandbox.id());
                 let heard = Instant::now();
                 exits.push(heard - watch.join().expect("it has ended"));
             }
