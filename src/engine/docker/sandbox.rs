@@ -80,11 +80,10 @@ impl Container {
                     Ok((container, id))
                 }
                 Err(error) => {
+                    container.removed.store(true, Ordering::Release);
                     // After a refusal there is nothing to remove; after a broken connection
                     // there may be.
-                    let refused = matches!(error, DockerError::Refused { .. });
-                    container.removed.store(refused, Ordering::Release);
-                    if !refused {
+                    if !matches!(error, DockerError::Refused { .. }) {
                         container.registry.doubt(&container.name);
                         remove_orphan(&container.client, container.name.clone());
                     }
