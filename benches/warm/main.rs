@@ -29,6 +29,7 @@ mod sandboxes;
 mod warm;
 
 use std::io;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use direct::Engine;
@@ -107,19 +108,46 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
+/// Connections at a time, in the parts that have several.
+const AT_A_TIME: [usize; 3] = [1, 4, 16];
+
 fn calls_of_one(
     client: &mut Client,
     calls: usize,
+    status: u16,
     path: &str,
     body: &[u8],
 ) -> io::Result<Vec<Duration>> {
     (0..calls)
         .map(|_| {
             let clock = Instant::now();
-            client.expect(200, "POST", path, body)?;
+            client.expect(status, "POST", path, body)?;
             Ok(clock.elapsed())
         })
         .collect()
+}
+
+/// Makes calls over all connections at the same time: each one's time, and that of all.
+fn calls_of_all(
+    clients: &mut [Client],
+    calls: usize,
+    status: u16,
+    path: &str,
+    body: &[u8],
+) -> io::Result<(Vec<Duration>, Duration)> {
+    let clock = Instant::now();
+    let times = thread::scope(|scope| {
+        let threads: Vec<_> = clients
+            .iter_mut()
+            .map(|client| scope.spawn(move || calls_of_one(client, calls, status, path, body)))
+            .collect();
+        let results = threads.into_iter().map(|thread| {
+            let result = thread.join();
+            result.unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))
+        });
+        results.collect::<io::Result<Vec<_>>>()
+    })?;
+    Ok((times.concat(), clock.elapsed()))
 }
 
 /// Parameters of about this many bytes.

@@ -86,7 +86,13 @@ fn warm(cases: &mut [Case], extent: Extent) -> io::Result<()> {
             // For the disk, as elsewhere; and copies become older.
             thread::sleep(extent.settle / 120);
             let clock = Instant::now();
-            let times = calls_of_one(&mut clients[at], calls, &invoke("warm"), body.as_bytes())?;
+            let times = calls_of_one(
+                &mut clients[at],
+                calls,
+                200,
+                &invoke("warm"),
+                body.as_bytes(),
+            )?;
             // The first round warms up.
             if round > 0 {
                 cases[at].add(times, clock.elapsed());

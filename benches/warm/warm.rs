@@ -2,7 +2,6 @@
 
 use std::io;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -10,7 +9,7 @@ use super::daemon::Daemon;
 use super::direct::{Engine, Runtime, run_body};
 use super::figures::{Report, Times};
 use super::http::Client;
-use super::{ECHO, Extent, calls_of_one, invoke, parameters, sandboxes};
+use super::{AT_A_TIME, ECHO, Extent, calls_of_all, invoke, parameters, sandboxes};
 
 /// Bytes of parameters, and how many calls are made in a round.
 const PAYLOADS: [(&str, usize, usize); 3] = [
@@ -18,9 +17,6 @@ const PAYLOADS: [(&str, usize, usize); 3] = [
     ("100 KB", 100_000, 64),
     ("1 MB", 1_000_000, 16),
 ];
-
-/// Calls at a time.
-const AT_A_TIME: [usize; 3] = [1, 4, 16];
 
 /// Compares what there is: QuickJS as a process, and in a container, and the kind that was chosen.
 pub fn compare(
@@ -124,8 +120,9 @@ impl Side<'_> {
                     // For the disk: OWL keeps a record of each result, and refuses calls when
                     // their writing falls behind.
                     thread::sleep(extent.pause);
-                    let (times, wall) = run(&mut clients, calls, &path, parameters.as_bytes())?;
-                    let (others, others_wall) = run(direct, calls, "/run", &body)?;
+                    let (times, wall) =
+                        calls_of_all(&mut clients, calls, 200, &path, parameters.as_bytes())?;
+                    let (others, others_wall) = calls_of_all(direct, calls, 200, "/run", &body)?;
                     if round > 0 {
                         // The first one warms up, and starts the sandboxes that are missing.
                         owl.add(times, wall);
@@ -138,26 +135,4 @@ impl Side<'_> {
         }
         Ok(())
     }
-}
-
-/// Makes calls over all connections at the same time: each one's time, and that of all.
-fn run(
-    clients: &mut [Client],
-    calls: usize,
-    path: &str,
-    body: &[u8],
-) -> io::Result<(Vec<Duration>, Duration)> {
-    let clock = Instant::now();
-    let times = thread::scope(|scope| {
-        let threads: Vec<_> = clients
-            .iter_mut()
-            .map(|client| scope.spawn(move || calls_of_one(client, calls, path, body)))
-            .collect();
-        let results = threads.into_iter().map(|thread| {
-            let result = thread.join();
-            result.unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))
-        });
-        results.collect::<io::Result<Vec<_>>>()
-    })?;
-    Ok((times.concat(), clock.elapsed()))
 }
