@@ -46,8 +46,7 @@ const SELDOM: &[&str] = &[
     "tar",
     "typed_path",
     "zip",
-    // Names of hosts in other scripts than Latin.
-    "icu_normalizer",
+    // Names of hosts.
     "idna",
     "smallvec",
     // The other end of the protocol, which sandboxes run.

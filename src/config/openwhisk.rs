@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{ConfigError, Master, Reader, Source, Upstream};
 
 /// What is told of a value that is no URL.
-const URL: &str = "an http:// or https:// URL without a user";
+const URL: &str = "an http:// or https:// URL without a user, in ASCII (any other host by its name with xn--)";
 
 /// Names that the 2017 prototype's users had for the master before `OWL_NEXT_OPENWHISK`.
 pub(super) const EARLIER_NAMES: [&str; 2] = ["OPENWHISK_API", "OPENWHISK_HOST"];
@@ -23,7 +23,7 @@ pub(super) fn url(text: &str) -> Option<String> {
     let url = with_scheme.trim_end_matches('/');
     let url = url.strip_suffix("/api/v1").unwrap_or(url);
     let host = url.split_once("://")?.1;
-    let plain = !host.is_empty() && !host.contains(['?', '#', '@', ' ']);
+    let plain = !host.is_empty() && host.is_ascii() && !host.contains(['?', '#', '@', ' ']);
     plain.then(|| url.trim_end_matches('/').to_owned())
 }
 
@@ -106,6 +106,11 @@ mod tests {
             ("http://", None),
             ("https://a:b@h", None),
             ("h?x", None),
+            ("https://b\u{fc}cher.example", None),
+            (
+                "https://xn--bcher-kva.example",
+                Some("https://xn--bcher-kva.example"),
+            ),
             ("", None),
         ] {
             assert_eq!(url(text).as_deref(), expected, "{text}");

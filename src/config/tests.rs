@@ -62,7 +62,12 @@ fn bad_values_are_refused_by_name() {
         (
             "OWL_NEXT_OPENWHISK",
             "ftp://cloud.example",
-            "an http:// or https:// URL without a user",
+            "an http:// or https:// URL without a user, in ASCII (any other host by its name with xn--)",
+        ),
+        (
+            "OWL_NEXT_OPENWHISK",
+            "https://b\u{fc}cher.example",
+            "an http:// or https:// URL without a user, in ASCII (any other host by its name with xn--)",
         ),
         (
             "DOCKER_HOST",
