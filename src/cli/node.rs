@@ -20,9 +20,9 @@ use crate::blocking::unblock;
 use crate::builtin;
 use crate::catalog::{Catalog, Manifest};
 use crate::config::{Config, DockerHost};
-use crate::engine::Listener;
 use crate::engine::docker::{DockerEngine, DockerOptions};
 use crate::engine::process::{ProcessEngine, ProcessOptions};
+use crate::engine::{Engine, Listener};
 use crate::http::client::within;
 use crate::http::server::{Server, ServerOptions};
 use crate::invoke::{self, Engines, Invoker, Rates, Rooms, Throttles};
@@ -38,6 +38,9 @@ const COMPONENT_GRACE: Duration = Duration::from_secs(60);
 
 /// How long a start waits for the Docker Engine's answer before it goes on without.
 const DOCKER_ANSWERS: Duration = Duration::from_secs(3);
+
+/// How long calls wait at most for it to be known what an earlier run has left.
+const LONGEST_ADOPTION: Duration = Duration::from_secs(30);
 
 /// Longest pause between two attempts to find a Docker Engine that was not there at the start.
 const LONGEST_SEARCH_PAUSE: Duration = Duration::from_secs(60);
@@ -418,10 +421,16 @@ impl Shared {
             format!("http://{}", SocketAddr::new(address, self.port))
         });
         docker.keep_images(self.invoker.image_book());
+        // What comes now waits for what there is: it may be warm, and takes room in any case.
+        let settling = self.pool.settle(docker.name());
         self.engines.set_docker(docker.clone(), api_host);
         let (invoker, adopting) = (self.invoker.clone(), docker.clone());
         let adoption = async move {
-            invoker.adopt(&*adopting).await;
+            let adopted = within(LONGEST_ADOPTION, invoker.adopt(&*adopting)).await;
+            if adopted.is_err() {
+                log::warn!("what an earlier run has left is still being removed");
+            }
+            drop(settling);
             invoker.keep_stems();
         };
         self.executor.spawn(adoption).detach();

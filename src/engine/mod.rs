@@ -3,6 +3,7 @@
 pub mod docker;
 mod error;
 mod event;
+mod hold;
 mod image;
 pub mod logs;
 pub mod process;
@@ -15,6 +16,7 @@ use crate::BoxFuture;
 use crate::http::client::Wire;
 pub use error::{FreezeError, StartError};
 pub use event::{Event, Listener};
+pub use hold::{Held, Hold};
 pub use image::{ImageNeed, Mismatch};
 use logs::LogSink;
 pub use spec::{Found, Purpose, SandboxSpec};
@@ -24,11 +26,22 @@ pub trait Engine: Send + Sync {
     /// `docker` or `process`, for logs and metrics.
     fn name(&self) -> &'static str;
 
-    /// Starts a sandbox. It may still be booting when this returns: `/init` is retried.
+    /// Starts a sandbox in a place of the pool, which is held until nothing of it is there any
+    /// more, nor can come: also when this fails, or is given up. It may still be booting when this
+    /// returns: `/init` is retried.
+    fn start_in<'a>(
+        &'a self,
+        spec: &'a SandboxSpec,
+        hold: Hold,
+    ) -> BoxFuture<'a, Result<Box<dyn Sandbox>, StartError>>;
+
+    /// [`Engine::start_in`] no place of a pool.
     fn start<'a>(
         &'a self,
         spec: &'a SandboxSpec,
-    ) -> BoxFuture<'a, Result<Box<dyn Sandbox>, StartError>>;
+    ) -> BoxFuture<'a, Result<Box<dyn Sandbox>, StartError>> {
+        self.start_in(spec, Hold::default())
+    }
 
     /// The sandboxes that an earlier process of this daemon has left, as far as they are fit to be
     /// used again: idle, and answering. What is not fit is removed. To be called once, before the first start.
@@ -86,6 +99,7 @@ pub trait Sandbox: Send + Sync {
         false
     }
 
-    /// Kills and removes it, frozen or not. Errors are logged, never returned: there is nothing left to do.
+    /// Kills and removes it, frozen or not. When this returns it is gone, or its engine does not
+    /// answer: then its place stays held until it is gone.
     fn remove(&self) -> BoxFuture<'_, ()>;
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use ring::digest::{Context, SHA256};
 
-use super::Sandbox;
+use super::{Held, Sandbox};
 
 /// What a sandbox is to be.
 #[derive(Clone, Debug)]
@@ -83,6 +83,8 @@ pub struct Found {
     pub purpose: Option<Purpose>,
     /// The [`SandboxSpec::digest`] of what it was made of.
     pub digest: String,
+    /// Tells when nothing of it is there any more, once it is removed or dropped.
+    pub held: Held,
 }
 
 #[cfg(test)]

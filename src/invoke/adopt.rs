@@ -11,8 +11,8 @@ use crate::pool::{Key, Needs, Warm};
 
 impl Invoker {
     /// Takes in what an engine still has of an earlier process, as far as it runs actions as they
-    /// are now and there is room; the rest is removed. To be called once for each engine, before
-    /// anything is started on it.
+    /// are now and there is room; the rest is removed, and gone when this ends. To be called once
+    /// for each engine, before anything is started on it.
     pub async fn adopt(&self, engine: &dyn Engine) {
         let inner = &self.inner;
         let notes = StemNotes::read(&inner.store).unwrap_or_else(|error| {
@@ -21,15 +21,19 @@ impl Invoker {
         });
         let found = engine.adopt().await;
         let all = found.len();
-        let (mut adopted, mut stems) = (0, Vec::new());
+        let (mut adopted, mut stems, mut unwanted) = (0, Vec::new(), Vec::new());
         for mut found in found {
             let sandbox = found.sandbox.id().to_owned();
             // One that was idle and frozen is no stem cell any more.
             let noted = notes.get(&sandbox).filter(|_| found.purpose.is_none());
             found.purpose = found.purpose.or_else(|| noted.cloned());
-            if inner.take_in(found).is_some() {
-                adopted += 1;
-                stems.extend(noted.map(|purpose| (sandbox, purpose.clone())));
+            let held = found.held.clone();
+            match inner.take_in(found) {
+                Some(()) => {
+                    adopted += 1;
+                    stems.extend(noted.map(|purpose| (sandbox, purpose.clone())));
+                }
+                None => unwanted.push(held),
             }
         }
         if !notes.is_empty() {
@@ -37,6 +41,9 @@ impl Invoker {
         }
         if all > 0 {
             log::info!("{adopted} of {all} sandboxes of an earlier run are used further");
+        }
+        for held in unwanted {
+            held.freed().await;
         }
     }
 }
@@ -66,6 +73,6 @@ impl Inner {
         let sandbox = Arc::from(found.sandbox);
         let proxy = Proxy::of_warm(self.executor.clone(), Arc::clone(&sandbox));
         let warm = Warm::new(sandbox, proxy);
-        self.pool.adopt(key, &needs, warm).ok()
+        self.pool.adopt(key, &needs, warm, found.held).ok()
     }
 }

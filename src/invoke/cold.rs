@@ -43,8 +43,10 @@ impl Inner {
                 // A stem cell of the kind that the action had makes way for one of its new kind.
                 if let Some(warm) = other {
                     warm.sandbox.remove().await;
+                    drop(warm);
+                    lease.emptied().await;
                 }
-                match self.start_for(run.call, &action).await {
+                match self.start_for(run.call, &action, &lease).await {
                     Ok(warm) => warm,
                     Err(attempt) => return attempt,
                 }
@@ -90,12 +92,17 @@ impl Inner {
         self.ran(&run, result, timing, logs, lease, warm)
     }
 
-    /// Starts a sandbox for an action.
-    async fn start_for(&self, call: &super::Call, action: &Action) -> Result<Warm, Attempt> {
+    /// Starts a sandbox for an action in a place of the pool.
+    async fn start_for(
+        &self,
+        call: &super::Call,
+        action: &Action,
+        lease: &Lease,
+    ) -> Result<Warm, Attempt> {
         let chosen = self.choose(call, action);
         let (engine, spec) =
             chosen.map_err(|message| Attempt::Unable(Unable::unprovided(Reason::Kind, message)))?;
-        let started = engine.start(&spec).await;
+        let started = engine.start_in(&spec, lease.hold()).await;
         let sandbox = started.map_err(|error| start_failed(&call.action.path(), error))?;
         let sandbox = Arc::from(sandbox);
         let proxy = Proxy::new(self.executor.clone(), Arc::clone(&sandbox));

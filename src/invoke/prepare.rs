@@ -55,7 +55,7 @@ impl Inner {
             Some(stem) => stem,
             None => {
                 let (engine, spec) = self.choose(&call, &action)?;
-                let sandbox = engine.start(&spec).await;
+                let sandbox = engine.start_in(&spec, lease.hold()).await;
                 let sandbox = Arc::from(sandbox.map_err(|error| error.to_string())?);
                 let proxy = Proxy::new(self.executor.clone(), Arc::clone(&sandbox));
                 Warm::new(sandbox, proxy)

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Weak};
 
 use super::{Inner, Invoker};
-use crate::engine::StartError;
 use crate::engine::proxy::Proxy;
+use crate::engine::{Hold, StartError};
 use crate::pool::{Class, Nursery, Warm};
 
 /// The part of the memory for sandboxes that stem cells of the built-in manifest may take: one in
@@ -46,21 +46,21 @@ const fn afford(left: &mut u32, count: u32, memory: u32) -> u32 {
 }
 
 fn nursery(inner: Weak<Inner>) -> Nursery {
-    Arc::new(move |class| {
+    Arc::new(move |class, hold| {
         let inner = inner.upgrade();
         Box::pin(async move {
             let stopped = || StartError::Failed("the daemon stops".into());
-            inner.ok_or_else(stopped)?.stem(&class).await
+            inner.ok_or_else(stopped)?.stem(&class, hold).await
         })
     })
 }
 
 impl Inner {
-    async fn stem(&self, class: &Class) -> Result<Warm, StartError> {
+    async fn stem(&self, class: &Class, hold: Hold) -> Result<Warm, StartError> {
         let home = self.home_of(&class.kind).map_err(StartError::Failed)?;
         let chosen = self.sandbox(&class.kind, &home, class.memory, None);
         let (engine, spec) = chosen.map_err(StartError::Failed)?;
-        let sandbox = Arc::from(engine.start(&spec).await?);
+        let sandbox = Arc::from(engine.start_in(&spec, hold).await?);
         let proxy = Proxy::new(self.executor.clone(), Arc::clone(&sandbox));
         Ok(Warm::new(sandbox, proxy))
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::decision::{Cause, Decision, Ticket};
+use super::down::Down;
 use super::key::{Class, Key};
 use super::preemption;
 use super::queue::{Line, Queue};
@@ -35,7 +36,7 @@ pub(super) struct Walk<'a> {
     pub(super) bounds: Bounds<'a>,
     pub(super) settings: &'a Settings,
     pub(super) queue: &'a Queue,
-    pub(super) down: &'a [&'static str],
+    pub(super) down: &'a Down,
     pub(super) slots: &'a mut Slots,
     pub(super) tally: &'a mut Tally,
     pub(super) out: &'a mut Vec<Decision>,
@@ -43,6 +44,8 @@ pub(super) struct Walk<'a> {
     free: Room,
     /// What will be there for them.
     coming: Room,
+    /// What has to go before anything comes: what stays is more than there may be.
+    excess: Room,
     walked: Walked,
     /// Lines that need more than there is, and have not been passed over in this walk.
     short: Vec<(usize, usize)>,
@@ -59,6 +62,8 @@ pub(super) struct Walked {
     pub(super) promised: usize,
     /// The lines that were passed over.
     pub(super) passed_over: Vec<(usize, usize)>,
+    /// Whether sandboxes had to go: others may be promised what is left of their room.
+    pub(super) made_room: bool,
 }
 
 /// What a request gets.
@@ -96,7 +101,7 @@ impl<'a> Walk<'a> {
         now: Instant,
         bounds: Bounds<'a>,
         queue: &'a Queue,
-        down: &'a [&'static str],
+        down: &'a Down,
         slots: &'a mut Slots,
         tally: &'a mut Tally,
         out: &'a mut Vec<Decision>,
@@ -104,11 +109,12 @@ impl<'a> Walk<'a> {
         let settings = bounds.settings;
         let free = settings.room().minus(slots.used());
         // What leaves makes no room where there are too many.
-        let staying = slots.used().minus(slots.leaving());
+        let staying = slots.used().minus(down.going(slots));
         Walk {
             bounds,
             free,
             coming: settings.room().minus(staying).minus(free),
+            excess: staying.minus(settings.room()),
             now,
             settings,
             queue,
@@ -143,7 +149,7 @@ impl<'a> Walk<'a> {
         let mut aged: Vec<(Instant, usize, usize)> = Vec::new();
         for (n, namespace) in self.queue.namespaces().iter().enumerate() {
             for (l, line) in namespace.lines.iter().enumerate() {
-                if self.down.contains(&line.needs.class.engine) {
+                if self.down.contains(line.needs.class.engine) {
                     continue;
                 }
                 let passed = line.passed_over.filter(|since| {
@@ -201,7 +207,7 @@ impl<'a> Walk<'a> {
     /// may go on with what it could have.
     fn provide(&mut self, line: &Line, place: Place, patient: bool) -> Provision {
         let waiter = line.waiters[place.granted];
-        if self.down.contains(&line.needs.class.engine) {
+        if self.down.contains(line.needs.class.engine) {
             return Provision::Later;
         }
         if self.give_what_is_there(line, waiter.ticket) {
@@ -225,6 +231,7 @@ impl<'a> Walk<'a> {
         }
         let missing = need.minus(self.free.plus(self.coming));
         if missing != Room::default() {
+            let missing = missing.plus(self.excess);
             let waited = self.now.saturating_duration_since(waiter.since);
             let pushes = !patient || waited > self.settings.patience;
             if let Err(nothing) = self.make_room(missing, pushes, !patient) {
@@ -290,14 +297,14 @@ impl<'a> Walk<'a> {
         others.any(|other| {
             other.key != line.key
                 && other.passed_over.is_some_and(long_ago)
-                && !self.down.contains(&other.needs.class.engine)
+                && !self.down.contains(other.needs.class.engine)
         })
     }
 
     /// Whether somebody waits for just this sandbox.
     fn is_wanted(&self, sandbox: &Sandbox) -> bool {
         let key = sandbox.key.as_ref();
-        !self.down.contains(&sandbox.class.engine)
+        !self.down.contains(sandbox.class.engine)
             && key.is_some_and(|key| self.queue.waiting_for(key) > 0)
     }
 
@@ -305,7 +312,9 @@ impl<'a> Walk<'a> {
     /// have requests of their own are spared, unless this one `pushes` and they have had their
     /// share; `all` spares none.
     fn make_room(&mut self, missing: Room, pushes: bool, all: bool) -> Result<(), Provision> {
-        let idle = preemption::least_first(self.slots, self.bounds.warmth, self.now);
+        let mut idle = preemption::least_first(self.slots, self.bounds.warmth, self.now);
+        // What an engine has that does not answer cannot be removed.
+        idle.retain(|sandbox| !self.down.contains(sandbox.class.engine));
         let (wanted, mut spare): (Vec<&Sandbox>, Vec<&Sandbox>) =
             idle.iter().partition(|sandbox| self.is_wanted(sandbox));
         let had_share = |sandbox: &&&Sandbox| {
@@ -326,6 +335,9 @@ impl<'a> Walk<'a> {
             self.tally.count(Cause::Room);
             self.out.push(Decision::Remove { slot });
         }
+        self.coming = self.coming.minus(self.excess);
+        self.excess = Room::default();
+        self.walked.made_room = true;
         Ok(())
     }
 }

@@ -18,8 +18,7 @@ impl Pool {
     /// An engine does not answer: nothing is started on it, and nothing of it is handed out.
     /// What is kept for those that wait for it is there for others meanwhile.
     pub fn engine_down(&mut self, now: Instant, engine: &'static str, out: &mut Vec<Decision>) {
-        if !self.down.contains(&engine) {
-            self.down.push(engine);
+        if self.down.goes(engine) {
             self.dispatch(now, out);
         }
     }
@@ -27,7 +26,15 @@ impl Pool {
     /// An engine answers again. Those of its sandboxes that are no more were reported before; those
     /// that were frozen were let go when it went.
     pub fn engine_up(&mut self, now: Instant, engine: &str, out: &mut Vec<Decision>) {
-        self.down.retain(|down| *down != engine);
+        self.down.comes(engine);
+        self.resume(now, engine, out);
+    }
+
+    /// What an engine has is there again, unless there is another reason why it is not.
+    fn resume(&mut self, now: Instant, engine: &str, out: &mut Vec<Decision>) {
+        if self.down.contains(engine) {
+            return;
+        }
         self.dispatch(now, out);
         let of_engine = self.slots.iter();
         let of_engine = of_engine.filter(|sandbox| sandbox.class.engine == engine);
@@ -49,16 +56,29 @@ impl Pool {
 
     /// Whether an engine does not answer.
     pub fn is_down(&self, engine: &str) -> bool {
-        self.down.contains(&engine)
+        self.down.is_away(engine)
     }
 
     /// How many engines do not answer.
     pub const fn down(&self) -> usize {
-        self.down.len()
+        self.down.away().len()
+    }
+
+    /// It is being looked for what an engine has of an earlier process: until that has ended nothing
+    /// is started on it.
+    pub fn settle(&mut self, engine: &'static str) {
+        self.down.settle(engine, true);
+    }
+
+    /// All that an engine has of an earlier process is known, or gone.
+    pub fn settled(&mut self, now: Instant, engine: &'static str, out: &mut Vec<Decision>) {
+        self.down.settle(engine, false);
+        self.resume(now, engine, out);
     }
 
     /// A warm sandbox of an earlier process is there. It becomes one of the pool, idle, if there is
-    /// room that nobody waits for; none: there is not.
+    /// room that nobody waits for; none: there is not. While its engine is settling nobody waits for
+    /// room that could be had without it.
     pub fn adopt(
         &mut self,
         now: Instant,
@@ -67,7 +87,9 @@ impl Pool {
         out: &mut Vec<Decision>,
     ) -> Option<Slot> {
         let free = self.settings.room().minus(self.slots.used());
-        let has_room = free.fits(Room::of(&needs.class)) && self.queue.waiting() == 0;
+        let is_settling = self.down.contains(needs.class.engine);
+        let is_free = is_settling || self.queue.waiting() == 0;
+        let has_room = free.fits(Room::of(&needs.class)) && is_free;
         if self.stopping || !has_room {
             return None;
         }

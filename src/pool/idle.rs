@@ -26,14 +26,14 @@ impl Pool {
         }
         self.look_ahead(now, out);
         // While an engine is away it may be ending its sandboxes, which takes none that is frozen.
-        let down = self.down.clone();
-        let is_there = |sandbox: &Sandbox| !down.contains(&sandbox.class.engine);
+        let is_there = |sandbox: &Sandbox| !self.down.contains(sandbox.class.engine);
         let idle = self.slots.iter();
         let idle = idle.filter(|sandbox| sandbox.freezes(now) && is_there(sandbox));
         let freeze: Vec<Slot> = idle.map(|sandbox| sandbox.slot).collect();
         for slot in freeze {
             self.freeze(now, slot, out);
         }
+        let is_there = |sandbox: &Sandbox| !self.down.contains(sandbox.class.engine);
         let idle = self.slots.iter().filter(|sandbox| sandbox.is_free());
         let times = idle.flat_map(|sandbox| {
             let expires = sandbox.since + self.settings.idle;

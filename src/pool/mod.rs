@@ -11,6 +11,7 @@
 
 mod decision;
 mod dispatch;
+mod down;
 pub mod driver;
 mod health;
 mod idle;
@@ -32,7 +33,9 @@ mod warm;
 pub mod warmth;
 
 pub use decision::{Cause, Decision, Outlook, Refusal, Slot, Ticket};
-pub use driver::{Driver, Grant, Lease, MemoryView, Nursery, Queued, Statistics, Wait, Warm};
+pub use driver::{
+    Driver, Grant, Lease, MemoryView, Nursery, Queued, Settling, Statistics, Wait, Warm,
+};
 pub use key::{Class, Key, Needs};
 pub use settings::{Settings, Watermarks};
 pub use snapshot::{Doing, LineView, SandboxView, Snapshot};

@@ -130,7 +130,7 @@ impl Pool {
                 .collect(),
             lines,
             more_lines,
-            down: self.down.clone(),
+            down: self.down.away().clone(),
             held: self.held,
         }
     }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::decision::{Cause, Decision, Outlook, Refusal, Slot, Ticket};
 use super::dispatch::{Bounds, Walk};
+use super::down::Down;
 use super::key::{Key, Needs};
 use super::queue::Queue;
 use super::room::Room;
@@ -55,8 +56,8 @@ pub struct Pool {
     promised: usize,
     /// The stem cells that are to be there.
     pub(super) stems: Vec<Stems>,
-    /// The engines that do not answer.
-    pub(super) down: Vec<&'static str>,
+    /// The engines on which nothing is started now.
+    pub(super) down: Down,
     pub(super) stopping: bool,
     /// When it was made: checks of the watermarks are whole periods after that.
     pub(super) epoch: Instant,
@@ -78,7 +79,7 @@ impl Pool {
             tally: Tally::default(),
             promised: 0,
             stems: Vec::new(),
-            down: Vec::new(),
+            down: Down::default(),
             stopping: false,
             epoch: now,
             check: None,
@@ -93,7 +94,7 @@ impl Pool {
             return None;
         }
         let sandbox = self.slots.ready(key)?;
-        if self.down.contains(&sandbox.class.engine) {
+        if self.down.contains(sandbox.class.engine) {
             return None;
         }
         let (slot, frozen) = (sandbox.slot, sandbox.phase() == Phase::Frozen);
@@ -161,7 +162,7 @@ impl Pool {
         if self.refusal(needs).is_some() {
             return Outlook::Refused;
         }
-        let is_down = self.down.contains(&needs.class.engine);
+        let is_down = self.down.contains(needs.class.engine);
         if !is_down && self.slots.ready(key).is_some() {
             return Outlook::Warm;
         }
@@ -171,11 +172,15 @@ impl Pool {
         // Those that were promised something need no more than what they were promised.
         let waiting = self.queue.waiting() - self.promised;
         let idle = self.slots.iter();
-        let idle = idle.filter(|sandbox| sandbox.is_free() || sandbox.is_stem());
+        let idle = idle.filter(|sandbox| {
+            let is_idle = sandbox.is_free() || sandbox.is_stem();
+            is_idle && !self.down.contains(sandbox.class.engine)
+        });
         let idle = idle.fold(Room::default(), |room, sandbox| {
             room.plus(Room::of(&sandbox.class))
         });
-        let staying = self.slots.used().minus(self.slots.leaving());
+        let leaving = self.down.going(&self.slots);
+        let staying = self.slots.used().minus(leaving);
         let mut room = self.settings.room().minus(staying).plus(idle);
         room.places = room.places.saturating_sub(self.promised);
         if waiting == 0 && !self.held && !is_down && room.fits(Room::of(&needs.class)) {
@@ -337,7 +342,8 @@ impl Pool {
         out.push(Decision::Remove { slot });
     }
 
-    /// Hands out what is free, for as long as somebody gets something.
+    /// Hands out what is free, for as long as somebody gets something, or something goes: a walk
+    /// that is repeated decides nothing.
     pub(super) fn dispatch(&mut self, now: Instant, out: &mut Vec<Decision>) {
         self.promised = 0;
         while self.queue.waiting() > 0 && self.has_something() {
@@ -370,7 +376,7 @@ impl Pool {
             for class in &walked.stems {
                 self.stem_used(class);
             }
-            if walked.granted.is_empty() {
+            if walked.granted.is_empty() && !walked.made_room {
                 break;
             }
         }

@@ -120,7 +120,7 @@ impl Pool {
             let of_class = |sandbox: &&Sandbox| is_stem(sandbox) && sandbox.class == stems.class;
             let there = self.slots.iter().filter(of_class).count();
             let need = Room::of(&stems.class);
-            if self.down.contains(&stems.class.engine)
+            if self.down.contains(stems.class.engine)
                 || stems.retry.is_some_and(|retry| now < retry)
             {
                 continue;

@@ -19,7 +19,7 @@ impl Pool {
         let starting = self.slots.being_started();
         if self.stopping
             || self.held
-            || self.down.contains(&needs.class.engine)
+            || self.down.contains(needs.class.engine)
             || self.queue.waiting() > 0
             || self.slots.ready(key).is_some()
             || self.slots.opening(key) > 0

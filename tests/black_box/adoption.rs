@@ -113,6 +113,12 @@ fn what_was_idle_when_a_daemon_was_killed_is_used_further() {
     // Meanwhile nobody has changed an action; afterwards somebody has.
     let owl = setup.start();
     let client = owl.client();
+    // A call that comes at once waits until it is known what is there.
+    let answer = client.invoke("warm", &json!({})).json();
+    let result = &answer["response"]["result"];
+    assert_eq!((&result["inits"], &result["runs"]), (&json!(1), &json!(3)));
+    assert!(!has_init_time(&answer), "{answer}");
+    assert_eq!(container_of(&network, Some("warm")), Some(warm));
     wait_until(
         "what may be busy is gone, and so is the old stem cell",
         || {
@@ -122,11 +128,6 @@ fn what_was_idle_when_a_daemon_was_killed_is_used_further() {
     );
     let closed = client.activation(&running);
     assert_eq!(closed["response"]["status"], "whisk internal error");
-    let answer = client.invoke("warm", &json!({})).json();
-    let result = &answer["response"]["result"];
-    assert_eq!((&result["inits"], &result["runs"]), (&json!(1), &json!(3)));
-    assert!(!has_init_time(&answer), "{answer}");
-    assert_eq!(container_of(&network, Some("warm")), Some(warm));
     client.put(
         "actions/changed?overwrite=true",
         &json!({"exec": {"kind": "fake:1", "code": "{}"}}),
@@ -188,9 +189,6 @@ fn what_is_idle_when_a_daemon_gives_way_is_used_further() {
 
     let owl = setup.start();
     let client = owl.client();
-    wait_until("all are taken over", || {
-        owl.log().contains("3 of 3 sandboxes")
-    });
     for name in ["warm", "stemmed"] {
         let answer = client.invoke(name, &json!({})).json();
         let result = &answer["response"]["result"];
@@ -198,6 +196,8 @@ fn what_is_idle_when_a_daemon_gives_way_is_used_further() {
         assert_eq!(counts, (&json!(1), &json!(2)), "{name}");
         assert!(!has_init_time(&answer), "{name}: {answer}");
     }
+    let log = owl.log();
+    assert!(log.contains("3 of 3 sandboxes"), "{log}");
     let ended = client.activation(&running);
     assert_eq!(ended["response"]["status"], "success", "{ended}");
     let (status, log) = owl.terminate();

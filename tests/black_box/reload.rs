@@ -1,5 +1,7 @@
 //! SIGHUP: settings and kinds that change while calls are under way.
 
+mod images;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;

@@ -1,11 +1,14 @@
 //! Containers that an earlier process of the daemon has left.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use owl::Executor;
 use owl::engine::proxy::Proxy;
 use owl::engine::{Engine, Found, SandboxSpec};
 use serde_json::{Value, json};
 
+use super::relay::Relay;
 use super::support::*;
 
 /// The same daemon after a crash: what its engine finds.
@@ -115,12 +118,12 @@ fn a_stem_cell_says_that_it_is_one() {
         let sandbox = fixture.start(&stem).await.expect("starts");
         wait_until("it answers", async || sandbox.connect().await.is_ok()).await;
         sandbox.freeze().await.expect("freezes");
-        let (_engine, found) = after_a_crash(fixture).await;
+        let (engine, found) = after_a_crash(fixture).await;
         assert_eq!(ids(&found), [sandbox.id()]);
         assert_eq!(found[0].purpose, None);
         assert_eq!(found[0].digest, stem.digest());
         // A new one beside it gets another name.
-        let beside = fixture.start(&spec(IMAGE)).await.expect("starts");
+        let beside = engine.start(&stem).await.expect("starts");
         assert_ne!(beside.id(), sandbox.id());
     });
 }
@@ -137,5 +140,38 @@ fn containers_of_other_daemons_stay() {
         assert_eq!(other.own_containers().await.expect("lists").len(), 1);
         assert!(!sandbox.has_exited());
         sandbox.remove().await;
+    });
+}
+
+#[test]
+fn what_an_earlier_process_has_asked_for_goes_when_it_comes_late() {
+    with_engine("late", async |fixture| {
+        let relay = Relay::start(engine_socket());
+        let late = Duration::from_secs(2);
+        relay.lose(Some(("/containers/create?", late)));
+        // An earlier process, which is killed while the engine is being asked.
+        let earlier: Executor = Arc::new(smol::Executor::new());
+        let asked = async {
+            let engine = connect(&earlier, &fixture.daemon, &relay.host()).await;
+            // Its name is that of no other one.
+            let mut spec = spec(IMAGE);
+            spec.purpose = None;
+            assert!(engine.start(&spec).await.is_err(), "it is not answered");
+        };
+        earlier.run(asked).await;
+        drop(earlier);
+        let (engine, found) = after_a_crash(fixture).await;
+        assert!(found.is_empty());
+        // What this one makes is not taken for it.
+        let own = engine.start(&spec(IMAGE)).await.expect("starts");
+        let left = async || {
+            let left = fixture.containers().await;
+            assert!(left.iter().any(|id| id == own.id()), "{left:?}");
+            left.len()
+        };
+        wait_until("it has come", async || !relay.lost().is_empty()).await;
+        assert_eq!(relay.lost(), ["HTTP/1.1 201 Created"]);
+        wait_until("it is gone", async || left().await == 1).await;
+        own.remove().await;
     });
 }

@@ -59,7 +59,12 @@ fn ends_are_told_unless_they_were_asked_for() {
 
         let mut greedy = fixture.runtime_of(&*engine).await;
         greedy.run("allocate").await;
-        assert_eq!(next(&events).await, ended(greedy.sandbox.id(), true));
+        // Whether it was for its memory is known soon, but not always at once.
+        let Event::Ended { id, .. } = next(&events).await else {
+            panic!("it has ended");
+        };
+        assert_eq!(id, greedy.sandbox.id());
+        assert!(greedy.sandbox.killed_for_memory().await);
         greedy.sandbox.remove().await;
         assert!(events.is_empty(), "{:?}", events.try_recv());
     });
@@ -133,29 +138,6 @@ fn a_log_stream_that_breaks_off_costs_no_container() {
         assert!(!runtime.sandbox.has_exited());
         assert!(runtime.run("ok").await.keep);
         assert!(engine.remove_all().await.is_empty());
-    });
-}
-
-#[test]
-fn containers_whose_creation_was_not_answered_go() {
-    with_engine("orphans", async |fixture| {
-        let relay = Relay::start(engine_socket());
-        let daemon = format!("{}_relayed", fixture.daemon);
-        let engine = connect(&fixture.executor, &daemon, &relay.host()).await;
-        for _ in 0..5 {
-            let spec = spec(IMAGE);
-            let cut = async {
-                while relay.cut("/containers/create?") == 0 {
-                    smol::Timer::after(Duration::from_millis(1)).await;
-                }
-            };
-            let (started, ()) = futures_lite::future::zip(engine.start(&spec), cut).await;
-            assert!(started.is_err());
-        }
-        // Until the engine has created what it was asked for all the same.
-        smol::Timer::after(Duration::from_secs(3)).await;
-        let gone = async || engine.own_containers().await.expect("lists").is_empty();
-        wait_until("they are gone", gone).await;
     });
 }
 

@@ -4,6 +4,7 @@ mod adoption;
 mod freezing;
 mod health;
 mod images;
+mod places;
 #[path = "../registry/mod.rs"]
 mod registry;
 mod relay;

@@ -12,17 +12,18 @@ use std::time::Duration;
 use smol::Task;
 use smol::lock::Semaphore;
 
-use crate::engine::{Found, Sandbox};
+use crate::engine::{Found, Held, Hold, Listener, Sandbox};
 use crate::http::client::within;
 
 use super::AT_A_TIME;
 use super::client::Client;
+use super::container::Container;
 use super::containers::ContainerSummary;
 use super::error::DockerError;
 use super::freezer::{Freezer, Left, Ways};
 use super::labels;
 use super::registry::Registry;
-use super::sandbox::{Container, DockerSandbox};
+use super::sandbox::DockerSandbox;
 
 /// How long the proxy of a container that was initialised may take to accept a connection.
 const ANSWERS: Duration = Duration::from_secs(2);
@@ -35,6 +36,8 @@ pub(super) struct Adoption {
     pub(super) ways: Arc<Ways>,
     /// The network that they have to be in.
     pub(super) network: String,
+    /// Who is told of their ends.
+    pub(super) events: Listener,
 }
 
 /// Why a container is not used again.
@@ -79,8 +82,9 @@ impl Adoption {
         let name = summary.name().to_owned();
         let (client, registry) = (self.client.clone(), self.registry.clone());
         // Removed from here on, unless it becomes part of a sandbox.
-        let container = Container::existing(client, registry, name.clone(), &summary.id);
-        match self.examine(container, summary).await {
+        let (hold, held) = Hold::new();
+        let container = Container::existing(client, registry, name.clone(), &summary.id, hold);
+        match self.examine(container, summary, held.clone()).await {
             Ok(found) => {
                 log::info!("container {name} of an earlier run is used again");
                 Some(found)
@@ -95,6 +99,8 @@ impl Adoption {
                     }
                 }
                 container.remove().await;
+                // Longer, if the engine is away.
+                held.freed().await;
                 None
             }
         }
@@ -105,6 +111,7 @@ impl Adoption {
         &self,
         container: Container,
         summary: ContainerSummary,
+        held: Held,
     ) -> Result<Found, (Container, Unfit)> {
         let client = &self.client;
         let prepared = async {
@@ -125,6 +132,7 @@ impl Adoption {
             let made = made.ok_or(Unfit::Because("its labels do not say what it runs"))?;
             let address = inspected.address_in(&self.network);
             let address = address.ok_or(Unfit::Because("it is not in the network"))?;
+            container.watch(&summary.id, process, &self.events);
             Ok((made, address))
         };
         let (made, address) = match prepared.await {
@@ -149,6 +157,7 @@ impl Adoption {
             sandbox: Box::new(sandbox),
             purpose: made.purpose,
             digest: made.digest,
+            held,
         })
     }
 }

@@ -1,10 +1,11 @@
 //! One call of the Engine API: address, version, time limit, errors.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use event_listener::Event;
+use event_listener::{Event, EventListener};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
@@ -35,6 +36,10 @@ pub struct Client {
     spoken: Arc<Mutex<Spoken>>,
     /// Told when a call did not reach the engine, or its answer did not come.
     failed: Arc<Event>,
+    /// Whether what the engine has is swept before anything is started on it again.
+    away: Arc<AtomicBool>,
+    /// Told when an engine that was away answers again.
+    back: Arc<Event>,
 }
 
 /// How an engine is spoken to.
@@ -108,6 +113,8 @@ impl Client {
                 flavour: Flavour::default(),
             })),
             failed: Arc::default(),
+            away: Arc::default(),
+            back: Arc::default(),
         };
         client.negotiate().await?;
         Ok(client)
@@ -161,6 +168,24 @@ impl Client {
     /// Waits until a call fails because the engine cannot be spoken to.
     pub(super) async fn has_failed(&self) {
         self.failed.listen().await;
+    }
+
+    /// What ends when the engine answers again, having been away.
+    pub(super) fn return_of_engine(&self) -> EventListener {
+        self.back.listen()
+    }
+
+    /// Whether the engine is away, and what it has is swept before anything is started on it again.
+    pub(super) fn is_away(&self) -> bool {
+        self.away.load(Ordering::Acquire)
+    }
+
+    /// The engine is away, or answers again.
+    pub(super) fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::Release);
+        if !away {
+            self.back.notify(usize::MAX);
+        }
     }
 
     /// Makes a call whose answer has no end. The time limit is for its head.

@@ -224,14 +224,14 @@ impl Client {
         Ok(())
     }
 
-    /// Kills a container, if it runs, and removes it with its volumes. One that is gone is no
-    /// error; one that is being removed already is a conflict.
-    pub(super) async fn remove_container(&self, name: &str) -> Result<(), DockerError> {
+    /// Kills a container, if it runs, and removes it with its volumes. Tells whether it was there;
+    /// one that is being removed already is a conflict.
+    pub(super) async fn remove_container(&self, name: &str) -> Result<bool, DockerError> {
         let path = format!("/containers/{}?force=1&v=1", encode(name));
         let what = format!("remove container {name}");
         match self.call(Call::new(Method::DELETE, path, what)).await {
-            Err(error) if error.is_not_found() => Ok(()),
-            result => result.map(drop),
+            Err(error) if error.is_not_found() => Ok(false),
+            result => result.map(|_| true),
         }
     }
 

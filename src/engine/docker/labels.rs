@@ -7,6 +7,10 @@ use crate::engine::{Purpose, SandboxSpec};
 /// Label that names the daemon which a container belongs to.
 pub const DAEMON_LABEL: &str = "owl.daemon";
 
+/// Label that tells the processes of a daemon apart: when each began, in nanoseconds since the machine
+/// was started.
+pub(super) const PROCESS_LABEL: &str = "owl.process";
+
 const NAMESPACE: &str = "owl.namespace";
 const ACTION: &str = "owl.action";
 const VERSION: &str = "owl.version";
@@ -24,10 +28,11 @@ pub(super) struct Made {
     pub(super) digest: String,
 }
 
-/// The labels of a container for a sandbox.
-pub(super) fn of(daemon: &str, spec: &SandboxSpec) -> BTreeMap<&'static str, String> {
+/// The labels of a container for a sandbox of a daemon, whose process began then.
+pub(super) fn of(daemon: &str, process: u64, spec: &SandboxSpec) -> BTreeMap<&'static str, String> {
     let mut labels = BTreeMap::from([
         (DAEMON_LABEL, daemon.to_owned()),
+        (PROCESS_LABEL, process.to_string()),
         (KIND, spec.kind.clone()),
         (IMAGE, spec.image.clone().unwrap_or_default()),
         (MEMORY, spec.memory.to_string()),
@@ -80,7 +85,7 @@ mod tests {
     }
 
     fn written(spec: &SandboxSpec) -> HashMap<String, String> {
-        let labels = of("d1", spec).into_iter();
+        let labels = of("d1", 7, spec).into_iter();
         labels
             .map(|(name, value)| (name.to_owned(), value))
             .collect()
@@ -99,6 +104,7 @@ mod tests {
             let labels = written(&spec);
             assert_eq!(labels["owl.daemon"], "d1");
             assert_eq!(labels["owl.memory"], "256");
+            assert_eq!(labels["owl.process"], "7");
             let made = Made {
                 purpose,
                 image: "me/image".into(),

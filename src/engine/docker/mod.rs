@@ -2,9 +2,11 @@
 
 mod adopt;
 mod client;
+mod container;
 mod containers;
 mod error;
 mod events;
+mod first_process;
 mod flavour;
 mod frames;
 mod freezer;
@@ -16,10 +18,14 @@ mod json;
 mod labels;
 mod network;
 mod networks;
+mod patience;
 mod registry;
+mod removal;
 mod sandbox;
 mod start;
 mod supply;
+mod told;
+mod unused;
 mod version;
 
 use std::net::IpAddr;
@@ -29,7 +35,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smol::Task;
 use smol::lock::Semaphore;
 
-use crate::engine::{Engine, Found, ImageNeed, Listener, Sandbox, SandboxSpec, StartError};
+use crate::engine::{Engine, Found, Hold, ImageNeed, Listener, Sandbox, SandboxSpec, StartError};
 use crate::{BoxFuture, Executor};
 
 pub use client::Client;
@@ -50,11 +56,14 @@ pub use supply::{
 pub use version::Version;
 
 use adopt::Adoption;
+use container::Container;
+use events::Watch;
 use freezer::{Freezer, Ways};
 use network::Place;
 use registry::Registry;
-use sandbox::{Container, DockerSandbox};
+use sandbox::DockerSandbox;
 use supply::{Choice, Supply, Trial};
+use unused::{remove, remove_unused};
 
 /// Containers that are started, or removed, at a time (reference section 7.8).
 const AT_A_TIME: usize = 10;
@@ -84,12 +93,15 @@ pub struct DockerEngine {
     client: Client,
     place: Place,
     daemon: String,
+    /// When this process began to use the engine, in nanoseconds since the machine was started.
+    process: u64,
+    events: Listener,
     counter: AtomicU64,
     registry: Arc<Registry>,
     ways: Arc<Ways>,
     starts: Semaphore,
     supply: Arc<Supply>,
-    _events: Task<()>,
+    _watch: Task<()>,
 }
 
 impl DockerEngine {
@@ -104,13 +116,15 @@ impl DockerEngine {
         let registry = Arc::new(Registry::default());
         let ways = Arc::new(Ways::default());
         let daemon = options.daemon_id;
-        let events = events::watch(
-            client.clone(),
-            registry.clone(),
-            ways.clone(),
-            daemon.clone(),
-            options.events,
-        );
+        let process = since_boot();
+        let watch = Watch {
+            client: client.clone(),
+            registry: registry.clone(),
+            ways: ways.clone(),
+            daemon: daemon.clone(),
+            process,
+            listener: options.events.clone(),
+        };
         log::info!(
             "using the Docker Engine at {}, API {}, network {}",
             client.host(),
@@ -122,11 +136,13 @@ impl DockerEngine {
             client,
             place,
             daemon,
+            process,
+            events: options.events,
             counter: AtomicU64::new(0),
             registry,
             ways,
             starts: Semaphore::new(AT_A_TIME),
-            _events: executor.spawn(events),
+            _watch: executor.spawn(watch.run()),
         }))
     }
 
@@ -174,6 +190,12 @@ impl DockerEngine {
         }
     }
 
+    /// Removes the containers of this daemon that are not in use.
+    async fn sweep(&self) -> Result<(), DockerError> {
+        let containers = self.own_containers().await?;
+        remove_unused(&self.client, &self.registry, &self.ways, &containers).await
+    }
+
     /// The containers with the label of this daemon.
     pub async fn own_containers(&self) -> Result<Vec<ContainerSummary>, DockerError> {
         self.client
@@ -181,7 +203,11 @@ impl DockerEngine {
             .await
     }
 
-    async fn start_sandbox(&self, spec: &SandboxSpec) -> Result<DockerSandbox, StartError> {
+    async fn start_sandbox(
+        &self,
+        spec: &SandboxSpec,
+        hold: &Hold,
+    ) -> Result<DockerSandbox, StartError> {
         let Some(need) = ImageNeed::of(spec) else {
             return Err(StartError::Failed(format!(
                 "kind {} has no image in the runtimes manifest",
@@ -192,7 +218,7 @@ impl DockerEngine {
         loop {
             let image = self.supply.image(&need).await?;
             let permit = self.starts.acquire().await;
-            match self.create(spec, &image.reference).await {
+            match self.create(spec, &image.reference, hold).await {
                 Ok((container, id)) => return self.launch(container, id, &need, image).await,
                 // What was remembered has been removed meanwhile.
                 Err(error) if error.is_not_found() && !is_sure => {
@@ -213,14 +239,17 @@ impl DockerEngine {
         &self,
         spec: &SandboxSpec,
         image: &str,
+        hold: &Hold,
     ) -> Result<(Container, String), DockerError> {
         let mut attempt = 1;
         loop {
             let counter = self.counter.fetch_add(1, Ordering::Relaxed);
             let name = start::container_name(&self.daemon, counter, spec);
-            let settings = start::container(&self.daemon, &self.place.network, image, spec);
+            let settings =
+                start::container(&self.daemon, self.process, &self.place.network, image, spec);
             let (client, registry) = (self.client.clone(), self.registry.clone());
-            match Container::create(client, registry, name, settings).await {
+            let hold = hold.clone();
+            match Container::create(client, registry, name, settings, hold).await {
                 Err(error) if error.is_conflict() && attempt < NAMES => attempt += 1,
                 result => return result,
             }
@@ -259,6 +288,7 @@ impl DockerEngine {
         if let Some(process) = inspected.state.pid.filter(|process| *process > 0) {
             let freezer = Freezer::new(self.ways.clone(), id.clone(), process);
             container.fate().set_started(freezer);
+            container.watch(&id, process, &self.events);
         }
         let trial = Trial::of(&self.supply, &image);
         Ok(DockerSandbox::new(container, id, trial, address, logs))
@@ -270,12 +300,13 @@ impl Engine for DockerEngine {
         "docker"
     }
 
-    fn start<'a>(
+    fn start_in<'a>(
         &'a self,
         spec: &'a SandboxSpec,
+        hold: Hold,
     ) -> BoxFuture<'a, Result<Box<dyn Sandbox>, StartError>> {
-        Box::pin(async {
-            let sandbox = self.start_sandbox(spec).await?;
+        Box::pin(async move {
+            let sandbox = self.start_sandbox(spec, &hold).await?;
             Ok(Box::new(sandbox) as Box<dyn Sandbox>)
         })
     }
@@ -294,8 +325,16 @@ impl Engine for DockerEngine {
                 registry: self.registry.clone(),
                 ways: self.ways.clone(),
                 network: self.place.network.clone(),
+                events: self.events.clone(),
             };
-            adoption.adopt(containers).await
+            let found = adoption.adopt(containers).await;
+            // What an earlier process has asked for may be created yet: until now the list has it,
+            // from now on it is removed when that is told.
+            self.registry.settle();
+            if let Err(error) = self.sweep().await {
+                log::warn!("{error}");
+            }
+            found
         })
     }
 
@@ -304,47 +343,8 @@ impl Engine for DockerEngine {
     }
 }
 
-/// Removes those of the containers that are not in use.
-async fn remove_unused(
-    client: &Client,
-    registry: &Registry,
-    ways: &Arc<Ways>,
-    containers: &[ContainerSummary],
-) -> Vec<DockerError> {
-    // Asked after the list was made: what is in it and not here now was never ours, or is not
-    // any more.
-    let in_use = registry.names();
-    let unused: Vec<String> = containers
-        .iter()
-        .filter(|container| !in_use.contains(container.name()))
-        .map(|container| container.id.clone())
-        .collect();
-    if !unused.is_empty() {
-        log::info!("removing {} containers that nobody uses", unused.len());
-    }
-    remove(client, ways, unused).await
-}
-
-/// Removes containers side by side; errors are collected.
-async fn remove(client: &Client, ways: &Arc<Ways>, ids: Vec<String>) -> Vec<DockerError> {
-    let permits = Arc::new(Semaphore::new(AT_A_TIME));
-    let removals: Vec<Task<Result<(), DockerError>>> = ids
-        .into_iter()
-        .map(|id| {
-            let (permits, remover, ways) = (permits.clone(), client.clone(), ways.clone());
-            client.executor().spawn(async move {
-                let _permit = permits.acquire().await;
-                adopt::let_go(&remover, &ways, &id).await;
-                match remover.remove_container(&id).await {
-                    Err(error) if error.is_conflict() => Ok(()),
-                    result => result,
-                }
-            })
-        })
-        .collect();
-    let mut errors = Vec::new();
-    for removal in removals {
-        errors.extend(removal.await.err());
-    }
-    errors
+/// Nanoseconds since the machine was started, which no setting of its clock changes.
+fn since_boot() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
+use event_listener::{Event, EventListener};
+
 use crate::sync::lock;
 
 use super::freezer::Freezer;
@@ -15,10 +17,14 @@ pub(super) struct Fate {
     id: OnceLock<String>,
     /// As soon as it has been started.
     freezer: OnceLock<Freezer>,
+    /// Whether its first process is known to have ended.
+    empty: AtomicBool,
     leaving: AtomicBool,
     signalled: AtomicBool,
     ended: AtomicBool,
     out_of_memory: AtomicBool,
+    /// Told when the engine tells that it is created.
+    announced: Event,
 }
 
 impl Fate {
@@ -40,6 +46,15 @@ impl Fate {
         let _ = self.freezer.set(freezer);
     }
 
+    /// Whether nothing runs in it any more, as the kernel of this machine tells.
+    pub(super) fn is_empty(&self) -> bool {
+        self.empty.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_empty(&self) {
+        self.empty.store(true, Ordering::Release);
+    }
+
     /// Whether it is being removed, so that its end tells nobody anything.
     pub(super) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Acquire)
@@ -56,6 +71,16 @@ impl Fate {
         if let Some(freezer) = self.freezer.get() {
             freezer.let_go();
         }
+    }
+
+    /// The engine tells that it is created.
+    pub(super) fn announce(&self) {
+        self.announced.notify(usize::MAX);
+    }
+
+    /// What ends when the engine tells from now on that it is created.
+    pub(super) fn announcement(&self) -> EventListener {
+        self.announced.listen()
     }
 
     /// Whether somebody has sent it a signal.
@@ -94,6 +119,7 @@ const DOUBTFUL: usize = 1024;
 pub(super) struct Registry {
     fates: Mutex<HashMap<String, Arc<Fate>>>,
     doubtful: Mutex<VecDeque<String>>,
+    settled: AtomicBool,
 }
 
 impl Registry {
@@ -111,8 +137,8 @@ impl Registry {
         self.lock().get(name).cloned()
     }
 
-    /// The engine has been asked to create a container, and nobody knows whether it will: one that
-    /// hangs does what it was asked for when nobody waits any more.
+    /// The engine has been asked to create a container, and has not for so long that it is not waited
+    /// for any more: should it come all the same, it is to be removed.
     pub(super) fn doubt(&self, name: &str) {
         let mut doubtful = lock(&self.doubtful);
         if doubtful.len() == DOUBTFUL {
@@ -126,6 +152,16 @@ impl Registry {
         let mut doubtful = lock(&self.doubtful);
         let at = doubtful.iter().position(|doubted| doubted == name);
         at.and_then(|at| doubtful.remove(at)).is_some()
+    }
+
+    /// All that an earlier process has left, as far as it was there, has been taken over or removed.
+    pub(super) fn settle(&self) {
+        self.settled.store(true, Ordering::Release);
+    }
+
+    /// Whether what an earlier process has had created is nobody's any more.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
     }
 
     /// All names that are taken.

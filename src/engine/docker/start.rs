@@ -43,9 +43,11 @@ pub(super) fn container_name(daemon: &str, counter: u64, spec: &SandboxSpec) -> 
     format!("owl_{}_{counter}_{whose}_{what}", clean(daemon))
 }
 
-/// The container for a sandbox, with OpenWhisk's restrictions and more.
+/// The container for a sandbox of a daemon, whose process began then, with OpenWhisk's restrictions
+/// and more.
 pub(super) fn container(
     daemon: &str,
+    process: u64,
     network: &str,
     image: &str,
     spec: &SandboxSpec,
@@ -54,7 +56,7 @@ pub(super) fn container(
     CreateContainer {
         image: image.to_owned(),
         env: spec.env.iter().map(|(k, v)| format!("{k}={v}")).collect(),
-        labels: labels::of(daemon, spec),
+        labels: labels::of(daemon, process, spec),
         host_config: HostConfig {
             network_mode: network.to_owned(),
             memory,
@@ -223,7 +225,7 @@ mod tests {
     #[test]
     fn restrictions_are_those_of_openwhisk_and_more() {
         let json = |blackbox| {
-            let container = container("d", "bridge", "i", &spec(blackbox));
+            let container = container("d", 7, "bridge", "i", &spec(blackbox));
             serde_json::to_value(container).expect("is JSON")
         };
         let managed = json(false);

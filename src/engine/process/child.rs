@@ -6,6 +6,7 @@ use std::process::{Child, ChildStderr, ChildStdout, ExitStatus};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::engine::Hold;
 use crate::sync::lock;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -21,6 +22,8 @@ pub struct Process {
     id: u32,
     state: Mutex<State>,
     status: OnceCell<ExitStatus>,
+    /// The place that it has until it has ended.
+    hold: Mutex<Hold>,
 }
 
 struct State {
@@ -30,8 +33,8 @@ struct State {
 }
 
 impl Process {
-    /// Takes over a child that was started in a process group of its own.
-    pub fn new(child: Child) -> Self {
+    /// Takes over a child that was started in a process group of its own, and has this place.
+    pub fn new(child: Child, hold: Hold) -> Self {
         Process {
             id: child.id(),
             state: Mutex::new(State {
@@ -39,6 +42,7 @@ impl Process {
                 killed: false,
             }),
             status: OnceCell::new(),
+            hold: Mutex::new(hold),
         }
     }
 
@@ -61,16 +65,16 @@ impl Process {
         let mut state = lock(&self.state);
         match state.child.try_wait() {
             Ok(None) => false,
-            Ok(Some(status)) => {
-                let _ = self.status.set_blocking(status);
-                true
-            }
+            Ok(Some(status)) => self.is_over(status),
             // Somebody else waited for it: how it ended is lost.
-            Err(_) => {
-                let _ = self.status.set_blocking(ExitStatus::default());
-                true
-            }
+            Err(_) => self.is_over(ExitStatus::default()),
         }
+    }
+
+    fn is_over(&self, status: ExitStatus) -> bool {
+        let _ = self.status.set_blocking(status);
+        *lock(&self.hold) = Hold::default();
+        true
     }
 
     /// Asks it to end: `owl runtime` then ends what it has started, and leaves no zombie of it.
@@ -145,7 +149,7 @@ mod tests {
     fn shell(script: &str) -> Process {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]).process_group(0);
-        Process::new(command.spawn().unwrap())
+        Process::new(command.spawn().unwrap(), Hold::default())
     }
 
     #[test]
@@ -160,6 +164,24 @@ mod tests {
             let process = shell(script);
             smol::block_on(process.ended());
             assert_eq!(process.was_killed_for_memory(), memory, "{script}");
+        }
+    }
+
+    #[test]
+    fn a_child_has_its_place_until_it_has_ended() {
+        for kill in [true, false] {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", "sleep 1000"]).process_group(0);
+            let (hold, held) = Hold::new();
+            let process = Process::new(command.spawn().unwrap(), hold);
+            assert!(!process.has_ended() && !held.is_free());
+            if kill {
+                process.kill().unwrap();
+                smol::block_on(process.ended());
+            } else {
+                drop(process);
+            }
+            assert!(held.is_free());
         }
     }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use smol::lock::OnceCell;
 
 use crate::blocking::unblock;
-use crate::engine::{Engine, Listener, Sandbox, SandboxSpec, StartError};
+use crate::engine::{Engine, Hold, Listener, Sandbox, SandboxSpec, StartError};
 use crate::runtime::kind::Language;
 use crate::runtime::listen::Listen;
 use crate::runtime::sandbox::{Profile, check_essential};
@@ -95,7 +95,11 @@ impl ProcessEngine {
         self.interpreter_kinds.set(kinds.into());
     }
 
-    async fn start_sandbox(&self, spec: &SandboxSpec) -> Result<ProcessSandbox, StartError> {
+    async fn start_sandbox(
+        &self,
+        spec: &SandboxSpec,
+        hold: Hold,
+    ) -> Result<ProcessSandbox, StartError> {
         let language = interpreter::language(&spec.kind).map_err(StartError::Failed)?;
         if language.interpreter().is_some() && !self.interpreter_kinds.get().contains(&spec.kind) {
             return Err(StartError::Failed(format!(
@@ -122,7 +126,7 @@ impl ProcessEngine {
             .stdin(Stdio::from(std::os::fd::OwnedFd::from(listener)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let process = self.spawner.spawn(command).await.map_err(|error| {
+        let process = self.spawner.spawn(command, hold).await.map_err(|error| {
             let executable = self.executable.display();
             StartError::Failed(format!("{executable} does not start: {error}"))
         })?;
@@ -177,12 +181,13 @@ impl Engine for ProcessEngine {
         "process"
     }
 
-    fn start<'a>(
+    fn start_in<'a>(
         &'a self,
         spec: &'a SandboxSpec,
+        hold: Hold,
     ) -> BoxFuture<'a, Result<Box<dyn Sandbox>, StartError>> {
         Box::pin(async move {
-            let sandbox = self.start_sandbox(spec).await?;
+            let sandbox = self.start_sandbox(spec, hold).await?;
             Ok(Box::new(sandbox) as Box<dyn Sandbox>)
         })
     }

@@ -12,9 +12,11 @@ use std::sync::mpsc;
 use smol::channel;
 
 use super::child::Process;
+use crate::engine::Hold;
 
 struct Job {
     command: Command,
+    hold: Hold,
     answer: channel::Sender<io::Result<Process>>,
 }
 
@@ -32,7 +34,8 @@ impl Spawner {
             .stack_size(128 * 1024)
             .spawn(move || {
                 for mut job in queue {
-                    let process = job.command.spawn().map(Process::new);
+                    let spawned = job.command.spawn();
+                    let process = spawned.map(|child| Process::new(child, job.hold));
                     // If the start was given up meanwhile, dropping the process ends it.
                     let _ = job.answer.try_send(process);
                 }
@@ -40,14 +43,17 @@ impl Spawner {
         Ok(Spawner { jobs })
     }
 
-    /// Starts a child in a process group of its own.
-    pub async fn spawn(&self, mut command: Command) -> io::Result<Process> {
+    /// Starts a child in a process group of its own, and in this place.
+    pub async fn spawn(&self, mut command: Command, hold: Hold) -> io::Result<Process> {
         command.process_group(0);
         let (answer, result) = channel::bounded(1);
+        let job = Job {
+            command,
+            hold,
+            answer,
+        };
         let ended = || io::Error::other("the thread that starts children has ended");
-        self.jobs
-            .send(Job { command, answer })
-            .map_err(|_| ended())?;
+        self.jobs.send(job).map_err(|_| ended())?;
         result.recv().await.map_err(|_| ended())?
     }
 }

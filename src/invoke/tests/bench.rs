@@ -13,7 +13,7 @@ use super::super::burst::Sent;
 use super::super::*;
 use crate::BoxFuture;
 use crate::engine::logs::{LogSink, SENTINEL, Stream};
-use crate::engine::{Engine, Mismatch, Sandbox, SandboxSpec, StartError};
+use crate::engine::{Engine, Hold, Mismatch, Sandbox, SandboxSpec, StartError};
 use crate::entity::{Action, ActionLimits, Activation, Exec, Parameters};
 use crate::http::client::{Endpoint, Wire};
 use crate::pool;
@@ -47,9 +47,10 @@ impl Engine for Scripted {
         "scripted"
     }
 
-    fn start<'a>(
+    fn start_in<'a>(
         &'a self,
         spec: &'a SandboxSpec,
+        _hold: Hold,
     ) -> BoxFuture<'a, Result<Box<dyn Sandbox>, StartError>> {
         Box::pin(async move {
             self.started.fetch_add(1, Ordering::SeqCst);

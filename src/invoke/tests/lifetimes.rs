@@ -112,7 +112,7 @@ fn a_restart_closes_what_ran_with_what_ran_in_it() {
         };
         let document = pending::invocation(&waiting, None);
         bench.store.accept(waited, document).await.unwrap();
-        bench.noted("guest/slow").await;
+        bench.noted_alone("guest/slow", 4).await;
         id
     });
     drop(waiting);
@@ -185,7 +185,7 @@ fn a_restart_closes_a_composition() {
         let Ok(Outcome::Accepted(id)) = bench.invoker.invoke(call).await else {
             panic!("it does not block");
         };
-        bench.noted("guest/slow").await;
+        bench.noted_alone("guest/slow", 2).await;
         id
     });
     let bench = bench.restarted(play);

@@ -76,6 +76,15 @@ impl Bench {
         }
     }
 
+    /// [`Bench::noted`], and that the records of those are stored that ran before it: so many have
+    /// none then. They wait for their logs, which may come later than what follows them begins.
+    pub(super) async fn noted_alone(&self, path: &str, pending: usize) {
+        self.noted(path).await;
+        while self.store.pending().unwrap().len() > pending {
+            Timer::after(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Makes a sequence of actions, which need not be there.
     pub(super) fn sequence(&self, path: &str, components: &[&str]) -> Action {
         self.put(sequence(path, components))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Driver, Inner, Nursery, Warm};
-use crate::engine::{Event, Listener};
+use crate::engine::{Event, Held, Listener};
 use crate::pool::{Class, Key, Needs};
 
 impl Driver {
@@ -25,11 +25,12 @@ impl Driver {
             .tell(|pool, now, out| pool.set_stems(now, stems, out));
     }
 
-    /// Takes in a warm sandbox of an earlier process of the daemon.
+    /// Takes in a warm sandbox of an earlier process of the daemon, whose place is free when `held`
+    /// tells it.
     ///
     /// # Errors
     /// There is no room for it: it is given back.
-    pub fn adopt(&self, key: Key, needs: &Needs, warm: Warm) -> Result<(), Warm> {
+    pub fn adopt(&self, key: Key, needs: &Needs, warm: Warm, held: Held) -> Result<(), Warm> {
         if warm.sandbox.has_exited() {
             return Err(warm);
         }
@@ -42,6 +43,7 @@ impl Driver {
         };
         state.share(slot, &warm);
         state.warm.insert(slot, warm);
+        state.places.hold(slot, held);
         self.inner.carry_out(state, decisions);
         Ok(())
     }

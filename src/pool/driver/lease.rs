@@ -7,9 +7,9 @@ use smol::Timer;
 use smol::channel::Receiver;
 
 use super::Inner;
-use crate::engine::Sandbox;
 use crate::engine::logs::Section;
 use crate::engine::proxy::Proxy;
+use crate::engine::{Hold, Sandbox};
 use crate::pool::{Slot, Ticket};
 
 /// A started sandbox and the connection to its proxy.
@@ -138,6 +138,19 @@ impl Lease {
     /// The number of its place.
     pub const fn slot(&self) -> Slot {
         self.slot
+    }
+
+    /// What an engine keeps as long as it has something of a sandbox that it starts in this place.
+    pub fn hold(&self) -> Hold {
+        self.inner.hold(self.slot)
+    }
+
+    /// Waits until no engine has anything of this place.
+    pub async fn emptied(&self) {
+        let held = self.inner.lock().places.held(self.slot);
+        for held in held {
+            held.freed().await;
+        }
     }
 
     /// The sandbox of a place is there.

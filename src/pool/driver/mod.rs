@@ -6,6 +6,7 @@ mod alarm;
 mod crew;
 mod events;
 mod lease;
+mod places;
 mod reconfigure;
 mod succession;
 mod tasks;
@@ -23,10 +24,13 @@ use smol::channel::{Receiver, Sender, bounded};
 
 use super::{Counts, Decision, Key, Needs, Outlook, Pool, Refusal, Settings, Slot, Tally, Ticket};
 use crate::Executor;
+use crate::engine::Hold;
 use crate::sync::lock;
 use alarm::Alarm;
 use crew::Crew;
 pub use lease::{Grant, Lease, Queued, Wait, Warm};
+use places::Places;
+pub use places::Settling;
 pub use tasks::Nursery;
 pub use view::MemoryView;
 pub use watch::Watch;
@@ -57,6 +61,8 @@ struct State {
     warm: HashMap<Slot, Warm>,
     /// The sandboxes that may have several runs at the same time.
     crews: HashMap<Slot, Crew>,
+    /// What engines may have of each place.
+    places: Places,
     /// Starts stem cells.
     nursery: Option<Nursery>,
     /// The requests that wait.
@@ -110,6 +116,7 @@ impl Driver {
                 told: false,
                 warm: HashMap::new(),
                 crews: HashMap::new(),
+                places: Places::default(),
                 nursery: None,
                 waiting: HashMap::new(),
                 next_ticket: 0,
@@ -225,6 +232,10 @@ impl Driver {
                 // Dropping the sender tells the one who waits.
                 state.waiting.remove(&ticket);
             }
+            // What an engine that is away has is removed by the next process.
+            for slot in state.places.give_up() {
+                state.pool.removed(Instant::now(), slot, &mut decisions);
+            }
             state.emptied.push(sender);
             self.inner.carry_out(state, decisions);
         }
@@ -337,7 +348,11 @@ impl Inner {
                     // More than can be started at a time are of no use.
                     let _ = self.expected.0.try_send(whose);
                 }
-                Decision::Grow { slot, class } => self.grow(slot, class, state.nursery.clone()),
+                Decision::Grow { slot, class } => {
+                    let (hold, held) = Hold::new();
+                    state.places.hold(slot, held);
+                    self.grow(slot, class, hold, state.nursery.clone());
+                }
                 Decision::Freeze { slot } => match state.warm.remove(&slot) {
                     Some(warm) => {
                         if let Some(crew) = state.crews.get_mut(&slot) {
@@ -349,13 +364,14 @@ impl Inner {
                 },
                 Decision::Remove { slot } => {
                     state.crews.remove(&slot);
-                    match state.warm.remove(&slot) {
-                        Some(warm) => self.remove(slot, warm),
-                        None => {
-                            let mut more = Vec::new();
-                            state.pool.removed(Instant::now(), slot, &mut more);
-                            decisions.extend(more);
-                        }
+                    let warm = state.warm.remove(&slot);
+                    let held = state.places.leave(slot);
+                    if warm.is_some() || !held.is_empty() {
+                        self.remove(slot, warm, held);
+                    } else {
+                        let mut more = Vec::new();
+                        state.pool.removed(Instant::now(), slot, &mut more);
+                        decisions.extend(more);
                     }
                 }
             }

@@ -10,7 +10,12 @@ impl Driver {
         let idle: Vec<Warm> = {
             let mut state = self.inner.lock();
             let slots = state.pool.idle().into_iter();
-            slots.filter_map(|slot| state.warm.remove(&slot)).collect()
+            let idle = slots.filter_map(|slot| {
+                // What is left is not waited for.
+                state.places.leave(slot);
+                state.warm.remove(&slot)
+            });
+            idle.collect()
         };
         // For the pool they are gone.
         let emptied = self.close();

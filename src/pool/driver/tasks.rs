@@ -4,22 +4,31 @@ use std::sync::Arc;
 
 use super::{Inner, Warm};
 use crate::BoxFuture;
-use crate::engine::{FreezeError, StartError};
+use crate::engine::{FreezeError, Held, Hold, StartError};
 use crate::pool::{Class, Slot};
 
-/// Starts a stem cell of a class.
+/// Starts a stem cell of a class in a place.
 pub type Nursery =
-    Arc<dyn Fn(Arc<Class>) -> BoxFuture<'static, Result<Warm, StartError>> + Send + Sync>;
+    Arc<dyn Fn(Arc<Class>, Hold) -> BoxFuture<'static, Result<Warm, StartError>> + Send + Sync>;
 
 impl Inner {
-    pub(super) fn remove(self: &Arc<Self>, slot: Slot, warm: Warm) {
+    /// Removes the sandbox of a place, if there is one, and waits until the place is free.
+    pub(super) fn remove(self: &Arc<Self>, slot: Slot, warm: Option<Warm>, held: Vec<Held>) {
         let inner = self.clone();
         let removal = async move {
-            let Warm { sandbox, proxy, .. } = warm;
-            drop(proxy);
-            sandbox.remove().await;
-            inner.lock().removed += 1;
-            inner.tell(|pool, now, out| pool.removed(now, slot, out));
+            if let Some(Warm { sandbox, proxy, .. }) = warm {
+                drop(proxy);
+                sandbox.remove().await;
+                inner.lock().removed += 1;
+            }
+            if inner.lock().places.linger(slot) {
+                for held in held {
+                    held.freed().await;
+                }
+            }
+            let mut state = inner.lock();
+            state.places.freed(slot);
+            inner.tell_in(state, |pool, now, out| pool.removed(now, slot, out));
         };
         self.executor.spawn(removal).detach();
     }
@@ -43,11 +52,17 @@ impl Inner {
     }
 
     /// Starts a stem cell.
-    pub(super) fn grow(self: &Arc<Self>, slot: Slot, class: Arc<Class>, nursery: Option<Nursery>) {
+    pub(super) fn grow(
+        self: &Arc<Self>,
+        slot: Slot,
+        class: Arc<Class>,
+        hold: Hold,
+        nursery: Option<Nursery>,
+    ) {
         let inner = self.clone();
         let growing = async move {
             let started = match nursery {
-                Some(nursery) => nursery(class.clone()).await,
+                Some(nursery) => nursery(class.clone(), hold).await,
                 None => Err(StartError::Failed("nothing starts stem cells".into())),
             };
             let warm = match started {

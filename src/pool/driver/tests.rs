@@ -24,6 +24,8 @@ struct Counted {
     /// Whether it can be frozen, and thawed.
     unfreezable: bool,
     unthawable: bool,
+    /// Whether it goes on without this process.
+    outlives: bool,
 }
 
 fn failed() -> FreezeError {
@@ -72,6 +74,10 @@ impl Sandbox for Counted {
             self.frozen.store(false, Ordering::Relaxed);
             Ok(())
         })
+    }
+
+    fn outlives(&self) -> bool {
+        self.outlives
     }
 
     fn remove(&self) -> BoxFuture<'_, ()> {
@@ -140,6 +146,11 @@ impl Bench {
             Ok(Wait::Queued(queued)) => queued,
             _ => panic!("{action} had to wait"),
         }
+    }
+
+    fn adopt(&self, action: &str, warm: Warm) -> Result<(), Warm> {
+        let (_, held) = Hold::new();
+        self.driver.adopt(key(action), &needs(), warm, held)
     }
 
     fn removed(&self) -> usize {
@@ -261,4 +272,5 @@ fn stopping_removes_everything_and_tells_who_waits() {
 
 mod events;
 mod freezing;
+mod places;
 mod sharing;

@@ -102,3 +102,75 @@ fn sandboxes_of_an_earlier_process_are_idle_ones() {
     bench.now = bench.pool.next_tick().unwrap();
     assert_eq!(bench.tick().len(), 1, "the other one has its time, too");
 }
+
+/// What an action needs that runs as a process.
+fn quickjs() -> Needs {
+    Needs::new(Class {
+        engine: "process",
+        ..Class::clone(&needs("quickjs:1", 256).class)
+    })
+}
+
+#[test]
+fn what_an_engine_has_that_is_away_makes_no_room() {
+    let mut bench = Bench::new(settings(2));
+    bench.warm_of("ns/a", plain());
+    let goes = bench.warm_of("ns/b", plain());
+    bench.tell(|pool, now, out| pool.engine_down(now, "docker", out));
+    // It is not gone before its engine is back, however often it is removed.
+    let gone = bench.tell(|pool, now, out| pool.retire(now, "ns/b", out));
+    assert_eq!(gone, [Decision::Remove { slot: goes }]);
+    let (key, needs) = (key("ns/js"), quickjs());
+    assert_eq!(bench.pool.outlook(&key, &needs), Outlook::Wait(0));
+    let (ticket, decisions) = bench.request_of(key, needs);
+    assert_eq!(decisions.unwrap(), []);
+    // Its own removal is what was promised then: nothing else has to go.
+    let decided = bench.tell(|pool, now, out| pool.engine_up(now, "docker", out));
+    assert_eq!(decided, []);
+    let decided = bench.removed(goes);
+    assert!(matches!(decided[..], [Decision::Start { ticket: t, .. }] if t == ticket));
+}
+
+#[test]
+fn what_can_be_removed_makes_room_while_another_engine_is_away() {
+    let mut bench = Bench::new(settings(2));
+    let stays = bench.warm_of("ns/a", plain());
+    bench.pass(1000);
+    let goes = bench.warm_of("ns/js", quickjs());
+    bench.tell(|pool, now, out| pool.engine_down(now, "docker", out));
+    let (_, decisions) = bench.request_of(key("ns/other"), quickjs());
+    assert_eq!(decisions.unwrap(), [Decision::Remove { slot: goes }]);
+    assert!(bench.pool.idle().contains(&stays));
+}
+
+#[test]
+fn calls_wait_for_what_an_earlier_process_has_left() {
+    let mut bench = Bench::new(settings(1));
+    bench.tell(|pool, _, _| pool.settle("docker"));
+    assert!(!bench.pool.is_down("docker") && bench.pool.down() == 0);
+    let (ticket, decisions) = bench.request("ns/a");
+    assert_eq!(decisions.unwrap(), []);
+    let (other, decisions) = bench.request("ns/b");
+    assert_eq!(decisions.unwrap(), []);
+    let now = bench.now;
+    let mut out = Vec::new();
+    let slot = bench.pool.adopt(now, key("ns/a"), &plain(), &mut out);
+    let slot = slot.expect("there is room");
+    assert_eq!(out, [], "not before all is known");
+    let none = bench.pool.adopt(now, key("ns/b"), &plain(), &mut out);
+    assert_eq!(none, None, "there is room for one");
+    // It goes away and comes back meanwhile.
+    bench.tell(|pool, now, out| pool.engine_down(now, "docker", out));
+    let decided = bench.tell(|pool, now, out| pool.settled(now, "docker", out));
+    assert_eq!(decided, []);
+    bench.tell(|pool, _, _| pool.settle("docker"));
+    let decided = bench.tell(|pool, now, out| pool.engine_up(now, "docker", out));
+    assert_eq!(decided, []);
+    let decided = bench.tell(|pool, now, out| pool.settled(now, "docker", out));
+    assert_eq!(decided, [run(ticket, slot, false)]);
+    // The other's turn comes when that one is done.
+    bench.pass(bench.pool.settings().patience.as_millis() as u64 + 1);
+    assert_eq!(bench.done(slot, true), [Decision::Remove { slot }]);
+    let decided = bench.removed(slot);
+    assert!(matches!(decided[..], [Decision::Start { ticket, .. }] if ticket == other));
+}

@@ -37,6 +37,8 @@ pub enum Fault {
     LogsCut,
     /// All connections to the engine end, and none can be made for a while.
     EngineCutOff,
+    /// Containers that are to be created for a while are created later, and nobody is told.
+    CreationsLost,
     /// The engine says nothing for a while.
     EngineHangs,
     /// The engine is killed, and started again after a while. Its containers go on until then.
@@ -48,7 +50,7 @@ pub enum Fault {
 }
 
 /// All of them.
-pub const FAULTS: [Fault; 16] = [
+pub const FAULTS: [Fault; 17] = [
     Fault::ProcessKilled,
     Fault::IdleKilled,
     Fault::ContainerKilled,
@@ -61,6 +63,7 @@ pub const FAULTS: [Fault; 16] = [
     Fault::ActionChanged,
     Fault::LogsCut,
     Fault::EngineCutOff,
+    Fault::CreationsLost,
     Fault::EngineHangs,
     Fault::EngineKilled,
     Fault::EngineStopped,
@@ -97,6 +100,7 @@ impl Storm {
                 self.a_while(dice);
                 self.relay.listen(self.engine.socket());
             }
+            Fault::CreationsLost => self.lose_creations(dice),
             Fault::EngineHangs => {
                 self.engine.send(Signal::SIGSTOP);
                 self.a_while(dice);
@@ -161,6 +165,20 @@ impl Storm {
             self.signal(Some(container.to_owned()), Signal::SIGKILL);
         }
         self.until("quiet", None, 200, 502);
+    }
+
+    fn lose_creations(&self, dice: &mut Dice) {
+        let before = self.relay.lost().len();
+        let late = Duration::from_millis(dice.below(1500));
+        self.relay.lose(Some(("/containers/create?", late)));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.relay.lost().len() == before {
+            // What is idle would do for those that call.
+            self.change(dice);
+            assert!(Instant::now() < deadline, "none:\n{}", self.owl.log());
+            thread::sleep(Duration::from_millis(100));
+        }
+        self.relay.lose(None);
     }
 
     fn use_too_much(&self) {

@@ -12,7 +12,7 @@ const SHORT: Duration = Duration::from_millis(5);
 impl Bench {
     /// Keeps a stem cell ready that `grow` makes; none: it cannot.
     fn stem(&self, grow: impl Fn() -> Option<Warm> + Send + Sync + 'static) {
-        let nursery: Nursery = Arc::new(move |_| {
+        let nursery: Nursery = Arc::new(move |_, _| {
             let grown = grow();
             Box::pin(async move { grown.ok_or(StartError::Missing("no image".into())) })
         });
@@ -112,9 +112,9 @@ fn stem_cells_that_cannot_be_started_are_not_tried_all_the_time() {
 fn sandboxes_of_an_earlier_process_are_taken_in() {
     let bench = Bench::new(1);
     let (warm, _) = bench.warm();
-    assert!(bench.driver.adopt(key("ns/a"), &needs(), warm).is_ok());
+    assert!(bench.adopt("ns/a", warm).is_ok());
     let (warm, _) = bench.warm();
-    assert!(bench.driver.adopt(key("ns/b"), &needs(), warm).is_err());
+    assert!(bench.adopt("ns/b", warm).is_err());
     assert!(matches!(
         bench.driver.request(key("ns/a"), needs),
         Ok(Wait::Granted(Grant::Warm(..)))

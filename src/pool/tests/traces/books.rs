@@ -143,6 +143,12 @@ impl World {
     fn check_waiting(&self, counts: &Counts) {
         let coming = counts.starting + counts.busy + counts.removing;
         let coming = coming + self.count(State::Growing) + self.count(State::Freezing);
+        // What an engine has that is away is nobody's until it is back.
+        let away = self.held.values();
+        let coming = coming
+            + away
+                .filter(|held| self.down.contains(held.class.engine))
+                .count();
         let can_run = |action: &u64| !self.down.contains(Self::needs(*action).class.engine);
         let waiting: Vec<&u64> = self
             .waiting

@@ -3,7 +3,7 @@
 //! less, each request is granted exactly once or refused, nothing is run in a sandbox that is not
 //! free and has no room for one more run, nor in a frozen one without a word, nor in one of an engine
 //! that is away, busy ones are never removed, and when everything has come to rest no request
-//! waits and no sandbox is forgotten.
+//! waits and no sandbox is forgotten. Asked again with nothing new, the pool decides nothing.
 //!
 //! `OWL_TEST_CASES` sets how many seeds are tried, beginning with `OWL_TEST_SEED`.
 
@@ -153,6 +153,7 @@ impl World {
         for step in 0..STEPS {
             self.bench.pass(self.random.below(200));
             self.step(step > STEPS / 2);
+            self.ask_again();
             self.tighten();
             self.check();
         }
@@ -176,6 +177,15 @@ impl World {
             15 if self.random.below(4) == 0 => self.reconfigure(),
             _ => self.ask(),
         }
+    }
+
+    /// Nothing has happened: nothing is decided, but what the time asks for.
+    fn ask_again(&mut self) {
+        self.tell(|pool, now, out| pool.engine_up(now, "none", out));
+        let again = self
+            .bench
+            .tell(|pool, now, out| pool.engine_up(now, "none", out));
+        assert_eq!(again, [], "seed {}: decided otherwise", self.seed);
     }
 
     fn key(action: u64) -> Key {
