@@ -9,6 +9,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_lite::FutureExt;
+use hyper::header::{HeaderName, HeaderValue};
 use smol::Timer;
 
 use crate::sync::lock;
@@ -16,6 +17,14 @@ use buffer::{Buffer, entry};
 
 /// The line that runtimes print once on each stream after each run.
 pub const SENTINEL: &str = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX";
+
+/// Header of a request to `/run`: the log need not end with sentinels if nothing was printed. Header
+/// of its answer: nothing was, and none will come. What has been printed on the way through an engine
+/// costs more than a short run itself; proxies that do not know the header print their sentinels.
+pub const EMPTY_LOG: HeaderName = HeaderName::from_static("x-owl-empty-log");
+
+/// The value of [`EMPTY_LOG`].
+pub const UNMARKED: HeaderValue = HeaderValue::from_static("unmarked");
 
 /// Last entry when the sentinels did not come.
 const COLLECTING_FAILED: &str =
@@ -270,6 +279,13 @@ impl Section {
             logs.add(MIXED, now);
         }
         logs
+    }
+
+    /// The sandbox has said that nothing was printed, and that no sentinels will come.
+    pub fn end_unmarked(&self) {
+        if let Some(open) = self.sink.lock().section(self.number) {
+            open.buffer.end();
+        }
     }
 
     fn limit(&self) -> u64 {

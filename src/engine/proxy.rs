@@ -24,6 +24,7 @@ use crate::entity::Response;
 use crate::http::client::{Connection, SendError, Wire, within};
 
 use super::Sandbox;
+use super::logs::{EMPTY_LOG, UNMARKED};
 pub use answer::Bounds;
 
 use answer::Answer;
@@ -55,6 +56,8 @@ pub struct RunResult {
     /// The run did not happen: the sandbox was dead when a warm one was expected, or is shutting
     /// down (503). The activation may run elsewhere; `response` is for when it may not.
     pub retry: bool,
+    /// Nothing was printed, and no sentinels will come.
+    pub log_is_empty: bool,
 }
 
 /// Why `/init` did not succeed (reference section 7.4). The sandbox must go.
@@ -162,14 +165,18 @@ impl Proxy {
     pub async fn run(&mut self, body: Bytes, timeout: Duration, bounds: Bounds) -> RunResult {
         let started = Instant::now();
         let connection = self.keep_alive.take().await;
+        let mut request = request("/run", body);
+        request.headers_mut().insert(EMPTY_LOG, UNMARKED);
         let ending = self
-            .exchange(request("/run", body), connection, bounds, started + timeout)
+            .exchange(request, connection, bounds, started + timeout)
             .await;
         let elapsed = started.elapsed();
         let dead_when_warm = self.warm && matches!(ending, Ending::Unreachable);
         let ask = elapsed < timeout && !dead_when_warm;
         let out_of_memory = self.out_of_memory(&ending, ask).await;
+        let log_is_empty = matches!(&ending, Ending::Answer(answer) if answer.log_is_empty);
         let mut result = classify::run(ending, elapsed, timeout, out_of_memory);
+        result.log_is_empty = log_is_empty;
         result.retry |= dead_when_warm;
         self.warm = result.keep;
         result
@@ -336,5 +343,6 @@ pub fn response(result: Box<RawValue>, bounds: Bounds) -> Response {
         body,
         truncated,
         absent: false,
+        log_is_empty: false,
     })
 }

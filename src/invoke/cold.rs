@@ -80,6 +80,7 @@ impl Inner {
                 timed_out: failure.timed_out,
                 keep: false,
                 retry: failure.retry,
+                log_is_empty: false,
             };
             return self.ran(&run, result, timing, logs, lease, warm);
         }

@@ -159,6 +159,9 @@ impl Inner {
             lease.discard(Some(warm));
             return Attempt::Again;
         }
+        if result.log_is_empty {
+            logs.end_unmarked();
+        }
         let duration = started.clock.elapsed().as_millis() as u64;
         let executed = Executed {
             start: started.start,

@@ -1,8 +1,9 @@
 //! The protocol's state: one action, initialised once, run as often as asked.
 
-use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
+
+use nix::poll::PollFd;
 
 use super::actionloop::ActionLoop;
 use super::kind::Language;
@@ -11,6 +12,7 @@ use super::output;
 use super::quickjs::{self, Engine};
 use super::reply::Reply;
 use super::signals::Signals;
+use crate::engine::logs::Stream;
 
 /// How long code may run on `/init` when no `__OW_DEADLINE` says so: OpenWhisk's default limit.
 const DEFAULT_INIT_TIME: Duration = Duration::from_secs(60);
@@ -79,7 +81,7 @@ impl Proxy {
     pub fn init(&mut self, body: Vec<u8>) -> Reply {
         if !matches!(self.state, State::Fresh) {
             let message = "Cannot initialize the action more than once.";
-            eprintln!("Internal system error: {message}");
+            output::line(Stream::Stderr, &format!("Internal system error: {message}"));
             return Reply::error(403, message);
         }
         let loaded = message::parse_init(&body)
@@ -154,8 +156,19 @@ impl Proxy {
     /// the caller need not wait for whoever reads the log.
     pub fn end_log(&mut self) {
         if std::mem::take(&mut self.log_is_open) {
+            if let State::Ready(Action::Child(child)) = &mut self.state {
+                child.finish_printing();
+            }
             output::end_activation();
         }
+    }
+
+    /// Leaves the end marks out of the log of the last activation, which has not gone out yet, if
+    /// that log is empty: whether it did.
+    pub fn leave_unmarked(&mut self) -> bool {
+        let unmarked = self.log_is_open && output::nothing_printed();
+        self.log_is_open &= !unmarked;
+        unmarked
     }
 
     /// Takes care of children that have ended. Some code: the action's own process is among them,
@@ -167,12 +180,13 @@ impl Proxy {
         }
     }
 
-    /// A descriptor that becomes readable when the action's process ends.
-    pub fn child_descriptor(&self) -> Option<BorrowedFd<'_>> {
-        match &self.state {
-            State::Ready(Action::Child(child)) => Some(child.descriptor()),
+    /// What to wait for between requests: the action's process ends, or prints.
+    pub fn waits(&self) -> impl Iterator<Item = PollFd<'_>> {
+        let child = match &self.state {
+            State::Ready(Action::Child(child)) => Some(child),
             _ => None,
-        }
+        };
+        child.into_iter().flat_map(|child| child.waits())
     }
 
     fn load(&self, request: InitRequest) -> Result<Action, Reply> {

@@ -30,6 +30,7 @@ use super::message::{INIT_LIMIT, RUN_LIMIT};
 use super::proxy::Proxy;
 use super::reply::Reply;
 use super::signals::{Signals, timeout};
+use crate::engine::logs::{EMPTY_LOG, UNMARKED};
 
 /// Connections at once. The platform needs one or two; a further one displaces the oldest, so
 /// that clients which keep theirs open or send nothing cannot lock it out.
@@ -126,11 +127,7 @@ fn wait(
             .descriptor()
             .map(|listener| PollFd::new(listener, PollFlags::POLLIN)),
     );
-    waits.extend(
-        proxy
-            .child_descriptor()
-            .map(|child| PollFd::new(child, PollFlags::POLLIN)),
-    );
+    waits.extend(proxy.waits());
     waits.extend(
         peers
             .iter()
@@ -191,6 +188,7 @@ async fn answer(
             "HTTP method not allowed, supported methods: POST",
         )));
     }
+    let may_be_unmarked = request.headers().get(EMPTY_LOG) == Some(&UNMARKED);
     let body = match read(
         request.into_body(),
         if init { INIT_LIMIT } else { RUN_LIMIT },
@@ -215,7 +213,13 @@ async fn answer(
             *shared.gone.borrow_mut() = Some(code);
             Err(Dropped)
         }
-        reply => Ok(response(reply)),
+        reply => {
+            let mut response = response(reply);
+            if !init && may_be_unmarked && shared.proxy.borrow_mut().leave_unmarked() {
+                response.headers_mut().insert(EMPTY_LOG, UNMARKED);
+            }
+            Ok(response)
+        }
     }
 }
 

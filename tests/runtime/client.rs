@@ -89,28 +89,48 @@ impl Runtime {
         self.post("/run", &body.to_string())
     }
 
+    /// As [`Runtime::run`], where the log need not have end marks if it is empty: whether it has none.
+    pub fn run_unmarked(&mut self, value: Value) -> (u16, Value, bool) {
+        let body = json!({"value": value, "deadline": deadline(Duration::from_secs(10))});
+        let header = "X-Owl-Empty-Log: unmarked\r\n";
+        let (status, head, body) = self.exchange("/run", header, &body.to_string()).unwrap();
+        let unmarked = head.contains("x-owl-empty-log: unmarked\r\n");
+        self.ends += usize::from(!unmarked);
+        (status, body, unmarked)
+    }
+
     /// POSTs over the connection that is kept open.
     pub fn post(&mut self, path: &str, body: &str) -> io::Result<(u16, Value)> {
+        let (status, _, body) = self.exchange(path, "", body)?;
+        let ran = path == "/run" && matches!(status, 200 | 502);
+        if ran || path == "/init" && status == 502 {
+            self.ends += 1;
+        }
+        Ok((status, body))
+    }
+
+    fn exchange(
+        &mut self,
+        path: &str,
+        header: &str,
+        body: &str,
+    ) -> io::Result<(u16, String, Value)> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect(),
         };
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nHost: x\r\n{header}Content-Length: {}\r\n\r\n",
             body.len()
         );
         connection.write_all(head.as_bytes())?;
         connection.write_all(body.as_bytes())?;
-        let (status, body) = read_answer(&mut connection)?;
+        let (status, head, body) = read_whole_answer(&mut connection)?;
         self.connection = Some(connection);
-        let ran = path == "/run" && matches!(status, 200 | 502);
-        if ran || path == "/init" && status == 502 {
-            self.ends += 1;
-        }
         let body = serde_json::from_slice(&body).unwrap_or_else(|error| {
             panic!("not JSON: {error}: {}", String::from_utf8_lossy(&body))
         });
-        Ok((status, body))
+        Ok((status, head, body))
     }
 
     /// What it has printed on standard output, one string a line.
@@ -182,6 +202,12 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 
 /// Reads one answer that has a `Content-Length`.
 pub fn read_answer(connection: &mut UnixStream) -> io::Result<(u16, Vec<u8>)> {
+    let (status, _, body) = read_whole_answer(connection)?;
+    Ok((status, body))
+}
+
+/// Status, head in lower case, and body.
+fn read_whole_answer(connection: &mut UnixStream) -> io::Result<(u16, String, Vec<u8>)> {
     connection.set_read_timeout(Some(Duration::from_secs(60)))?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -198,5 +224,5 @@ pub fn read_answer(connection: &mut UnixStream) -> io::Result<(u16, Vec<u8>)> {
         .map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     connection.read_exact(&mut body)?;
-    Ok((status, body))
+    Ok((status, head, body))
 }

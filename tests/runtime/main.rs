@@ -7,4 +7,5 @@ mod node;
 mod process;
 mod python;
 mod quickjs;
+mod unmarked;
 mod zipped;

@@ -72,6 +72,12 @@ impl Buffer {
         self.stdout.sentinel && self.stderr.sentinel
     }
 
+    /// As if both sentinels came.
+    pub(super) fn end(&mut self) {
+        self.stdout.sentinel = true;
+        self.stderr.sentinel = true;
+    }
+
     /// Whether the sentinel of a stream came.
     pub(super) fn has_ended(&self, stream: Stream) -> bool {
         match stream {

@@ -225,3 +225,25 @@ fn those_that_run_at_the_same_time_get_each_others_lines_and_are_told() {
     }
     assert_eq!(sink.open_sections(), 0);
 }
+
+#[test]
+fn an_activation_without_marks_does_not_wait_and_takes_nothing_from_others() {
+    let sink = LogSink::new();
+    let first = sink.begin(MB);
+    say(&sink, Stdout, "one\n");
+    let silent = sink.begin(MB);
+    silent.end_unmarked();
+    let started = Instant::now();
+    let logs = block_on(silent.collect(true));
+    assert!(logs.lines.is_empty() && !logs.incomplete);
+    assert!(started.elapsed() < Duration::from_secs(2), "it has waited");
+    let third = sink.begin(MB);
+    say(&sink, Stdout, "more one\n");
+    end(&sink);
+    say(&sink, Stdout, "three\n");
+    end(&sink);
+    let logs = block_on(first.collect(true));
+    assert_eq!(texts(&logs), ["stdout: one", "stdout: more one"]);
+    assert_eq!(texts(&block_on(third.collect(true))), ["stdout: three"]);
+    assert_eq!(sink.open_sections(), 0);
+}

@@ -5,6 +5,7 @@ use hyper::Response;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 
+use crate::engine::logs::{EMPTY_LOG, UNMARKED};
 use crate::http::client::{BodyError, read_body};
 
 /// How large an answer may be, and how much is told of a larger one (reference section 7.6).
@@ -49,6 +50,8 @@ pub(super) struct Answer {
     pub(super) truncated: Option<TooLong>,
     /// There was no body, and nothing that said so: the server just closed the connection.
     pub(super) absent: bool,
+    /// The proxy says that nothing was printed, and prints no sentinels.
+    pub(super) log_is_empty: bool,
 }
 
 impl Answer {
@@ -70,6 +73,7 @@ impl Answer {
             absent: body.is_empty() && !announced,
             body,
             truncated,
+            log_is_empty: head.headers.get(EMPTY_LOG) == Some(&UNMARKED),
         })
     }
 }

@@ -76,6 +76,7 @@ pub(super) fn run(
         timed_out: false,
         keep: false,
         retry: false,
+        log_is_empty: false,
     };
     match ending {
         Ending::Answer(answer) if answer.status == UNAVAILABLE => result.retry = true,
@@ -257,6 +258,7 @@ mod tests {
             body: Bytes::copy_from_slice(body.as_bytes()),
             truncated: None,
             absent: false,
+            log_is_empty: false,
         })
     }
 
@@ -266,6 +268,7 @@ mod tests {
             body: Bytes::from_static(body),
             truncated: Some(TooLong { length, max: 3 }),
             absent: false,
+            log_is_empty: false,
         })
     }
 
@@ -452,6 +455,7 @@ mod tests {
             body: Bytes::new(),
             truncated: None,
             absent: true,
+            log_is_empty: false,
         });
         assert_eq!(ran(absent).1, ended);
         let run = run(Ending::Broken, SOON, LIMIT, true);

@@ -506,3 +506,24 @@ fn a_run_that_went_out_is_never_sent_again() {
     });
     thread.join().expect("the server is content");
 }
+
+#[test]
+fn a_sandbox_may_leave_out_the_marks_of_an_empty_log() {
+    let (address, thread) = server(|listener| {
+        let mut peer = Peer::of(&listener);
+        let (head, _) = peer.request();
+        assert!(head.contains("\r\nx-owl-empty-log: unmarked\r\n"), "{head}");
+        peer.say("HTTP/1.1 200 OK\r\nX-Owl-Empty-Log: unmarked\r\nContent-Length: 2\r\n\r\n{}");
+        peer.request();
+        peer.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+        peer.request();
+        peer.say("HTTP/1.1 200 OK\r\nX-Owl-Empty-Log: other\r\nContent-Length: 2\r\n\r\n{}");
+    });
+    with_proxy(Scripted::at(address), async |proxy| {
+        for empty in [true, false, false] {
+            let result = run(proxy).await;
+            assert_eq!((result.keep, result.log_is_empty), (true, empty));
+        }
+    });
+    thread.join().expect("the server is content");
+}

@@ -1,5 +1,4 @@
-//! The process that runs an action: standard input and descriptor 3 are pipes to us, standard
-//! output and error are our own, which the platform reads.
+//! The process that runs an action: its standard streams and descriptor 3 are pipes to us.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -15,6 +14,8 @@ use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
 
+use super::relay::Relay;
+
 /// Where a child answers.
 const ANSWERS: i32 = 3;
 
@@ -29,6 +30,8 @@ pub struct Child {
     pub calls: File,
     /// Reads its descriptor 3, without blocking.
     pub answers: File,
+    /// What it prints.
+    pub prints: Relay,
 }
 
 impl Child {
@@ -41,8 +44,12 @@ impl Child {
         prctl::set_child_subreaper(true)?;
         let (stdin, calls) = pipe2(OFlag::O_CLOEXEC)?;
         let (answers, out) = pipe2(OFlag::O_CLOEXEC)?;
+        let (prints, printed) = Relay::new()?;
         let mut actions = PosixSpawnFileActions::init()?;
         actions.add_dup2(stdin.as_raw_fd(), 0)?;
+        for (number, end) in (1..).zip(&printed) {
+            actions.add_dup2(end.as_raw_fd(), number)?;
+        }
         actions.add_dup2(out.as_raw_fd(), ANSWERS)?;
         let mut attributes = PosixSpawnAttr::init()?;
         // Ours are blocked, and a mask outlives exec.
@@ -71,6 +78,7 @@ impl Child {
             stopped: false,
             calls: not_blocking(calls)?,
             answers: not_blocking(answers)?,
+            prints,
         })
     }
 

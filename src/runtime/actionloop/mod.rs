@@ -6,9 +6,10 @@ mod archive;
 mod child;
 mod directory;
 mod place;
+mod relay;
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -96,6 +97,11 @@ impl ActionLoop {
         self.child.is_stopped()
     }
 
+    /// Passes on all that the action has printed until now.
+    pub fn finish_printing(&mut self) {
+        self.child.prints.finish();
+    }
+
     /// Runs the action once: passes the body of `/run` on, and answers with what comes back.
     pub fn run(&mut self, body: &[u8], time: Duration) -> Reply {
         self.child.resume();
@@ -115,9 +121,11 @@ impl ActionLoop {
         answer(line, self.launched)
     }
 
-    /// The code that the child has ended with, if it has. Also waits for stray processes. To be
-    /// called between runs, when [`ActionLoop::descriptor`] is readable or a signal has come.
+    /// The code that the child has ended with, if it has. Also waits for stray processes, and passes
+    /// on what is printed. To be called between runs, when one of [`ActionLoop::waits`] is ready or a
+    /// signal has come.
     pub fn ended(&mut self) -> Option<u8> {
+        self.child.prints.pass();
         let ended = self.child.ended();
         if ended.is_some() {
             return ended;
@@ -132,9 +140,10 @@ impl ActionLoop {
         }
     }
 
-    /// Becomes readable when the child ends, or talks out of turn.
-    pub fn descriptor(&self) -> BorrowedFd<'_> {
-        self.child.answers.as_fd()
+    /// Ready when the child ends, talks out of turn, or prints.
+    pub fn waits(&self) -> impl Iterator<Item = PollFd<'_>> {
+        let answers = PollFd::new(self.child.answers.as_fd(), PollFlags::POLLIN);
+        std::iter::once(answers).chain(self.child.prints.waits())
     }
 
     /// The code of a child that has closed descriptor 3: it is about to end, or is made to.
@@ -199,6 +208,7 @@ impl ActionLoop {
         loop {
             // Looked at before reading: what it wrote before its end is still read.
             let ended = self.child.ended();
+            self.child.prints.pass();
             if !unsent.is_empty() {
                 match self.child.calls.write(unsent) {
                     Ok(length) => unsent = &unsent[length..],
@@ -208,7 +218,11 @@ impl ActionLoop {
                 }
             }
             match read_line(&mut self.child.answers, &mut answer)? {
-                Answers::Line => return Ok(answer),
+                Answers::Line => {
+                    // What it printed before it answered.
+                    self.child.prints.pass();
+                    return Ok(answer);
+                }
                 Answers::Closed => return Err(Silence::Ended(self.end_of_silent_child())),
                 Answers::Open => {}
             }
@@ -223,6 +237,7 @@ impl ActionLoop {
                 PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.child.answers.as_fd(), PollFlags::POLLIN),
             ];
+            waits.extend(self.child.prints.waits());
             if !unsent.is_empty() {
                 waits.push(PollFd::new(self.child.calls.as_fd(), PollFlags::POLLOUT));
             }

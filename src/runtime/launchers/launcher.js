@@ -18,6 +18,29 @@ function answer(text) {
   for (let sent = 0; sent < bytes.length; ) sent += fs.writeSync(3, bytes, sent);
 }
 
+// Standard output and error, as far as they are used: making them costs a cold start some time.
+const used = new Set();
+for (const name of ['stdout', 'stderr']) {
+  const { get } = Object.getOwnPropertyDescriptor(process, name);
+  Object.defineProperty(process, name, {
+    configurable: true,
+    enumerable: true,
+    get() {
+      const stream = get.call(process);
+      used.add(stream);
+      return stream;
+    },
+  });
+}
+
+// What the action prints faster than the pipe takes it waits in this process: it has to go out
+// before the answer, after which the log ends.
+async function printed() {
+  for (const stream of used) {
+    if (stream.writableLength > 0) await new Promise((done) => stream.write('', done));
+  }
+}
+
 function lookUp(root, names) {
   return names.split('.').reduce((value, name) => (value === undefined || value === null ? undefined : value[name]), root);
 }
@@ -142,7 +165,9 @@ async function run(handler, line) {
   }
   answer('{"ok":true}');
   for await (const line of readline.createInterface({ input: process.stdin, crlfDelay: Infinity })) {
-    answer(await run(handler, line));
+    const text = await run(handler, line);
+    if (used.size > 0) await printed();
+    answer(text);
   }
   process.exit(0);
 })();
