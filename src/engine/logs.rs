@@ -9,8 +9,8 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_lite::FutureExt;
-use smol::Timer;
 
+use crate::deadline;
 use crate::sync::lock;
 use buffer::{Buffer, entry};
 
@@ -223,10 +223,8 @@ impl Section {
             if deadline <= Instant::now() {
                 break;
             }
-            let timeout = async {
-                Timer::at(deadline).await;
-            };
-            self.wait_until_finished().or(timeout).await;
+            let finished = self.wait_until_finished();
+            finished.or(deadline::at(deadline)).await;
         }
         self.take(sentinels, SystemTime::now())
     }
