@@ -60,6 +60,11 @@ impl Daemon {
         Ok(())
     }
 
+    /// Its process id, or that of the tool that it runs under.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn signal(&self, signal: Signal) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
             let _ = kill(Pid::from_raw(pid), signal);
@@ -147,8 +152,12 @@ fn launch(
     settings: &[(&'static str, String)],
     data: &Path,
 ) -> io::Result<(Child, SocketAddr, Duration)> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_owl"));
+    // A tool may be asked to watch it.
+    let under = std::env::var("OWL_BENCH_UNDER").unwrap_or_default();
+    let mut words = under.split_whitespace().chain([env!("CARGO_BIN_EXE_owl")]);
+    let mut command = Command::new(words.next().unwrap_or_default());
     command
+        .args(words)
         .args(["serve", "--port", "0", "--data-dir"])
         .arg(data)
         .env_clear()
@@ -181,7 +190,8 @@ fn launch(
         }
     });
     let (started, address) = receiver
-        .recv_timeout(Duration::from_secs(30))
+        // Long enough for one under a tool that slows it down fiftyfold.
+        .recv_timeout(Duration::from_secs(60))
         .map_err(|_| io::Error::other("the daemon does not listen"))?;
     Ok((child, address.parse().map_err(io::Error::other)?, started))
 }

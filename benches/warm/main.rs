@@ -6,10 +6,12 @@
 //! - `footprint`: binary, start, memory at each stage
 //! - `cold`: cold calls and their steps, with a stem cell and without
 //! - `warm`: warm blocking calls against direct ones, which take turns with them
+//! - `work`: the same for actions that take their time
 //! - `accept`: how many calls are accepted that nobody waits for
 //! - `mixed`: many actions in few places
 //! - `master`: gateways with a master, without one and with one that is out of reach; only if it is
 //!   asked for
+//! - `profile`: what the daemon spends on a warm call, alone or under a tool; only if it is asked for
 //!
 //! The word `quick` does the same with few calls, to see that it works. Containers are measured
 //! where `OWL_TEST_DOCKER_HOST`, else `DOCKER_HOST`, else the usual socket leads to a Docker
@@ -25,6 +27,7 @@ mod footprint;
 mod http;
 mod master;
 mod mixed;
+mod profile;
 mod sandboxes;
 mod warm;
 
@@ -40,7 +43,10 @@ use http::Client;
 const ECHO: &str = "function main(params) { return params; }";
 
 /// What is measured if nothing is chosen.
-const PARTS: [&str; 5] = ["footprint", "cold", "accept", "mixed", "warm"];
+const PARTS: [&str; 6] = ["footprint", "cold", "accept", "mixed", "warm", "work"];
+
+/// What is measured only if it is chosen.
+const SPECIAL: [&str; 2] = ["master", "profile"];
 
 /// How much is measured.
 #[derive(Clone, Copy)]
@@ -82,17 +88,16 @@ fn main() -> io::Result<()> {
         .collect();
     let has = |word: &str| words.iter().any(|is| is == word);
     let extent = if has("quick") { QUICK } else { FULL };
-    if let Some(word) = words.iter().find(|word| {
-        !PARTS.contains(&word.as_str()) && !["quick", "master"].contains(&word.as_str())
-    }) {
+    let is_part = |word: &str| PARTS.contains(&word) || SPECIAL.contains(&word);
+    if let Some(word) = words.iter().find(|word| !is_part(word) && *word != "quick") {
         return Err(io::Error::other(format!("there is no part {word}")));
     }
-    let chosen = PARTS.iter().any(|part| has(part)) || has("master");
+    let chosen = words.iter().any(|word| is_part(word));
     let engine = Engine::find();
     let kind = sandboxes::container_kind();
     let mut report = Report::default();
-    for part in PARTS.into_iter().chain(["master"]) {
-        if !has(part) && (chosen || part == "master") {
+    for part in PARTS.into_iter().chain(SPECIAL) {
+        if !has(part) && (chosen || SPECIAL.contains(&part)) {
             continue;
         }
         match part {
@@ -101,6 +106,8 @@ fn main() -> io::Result<()> {
             "accept" => accept::measure(extent, &mut report)?,
             "mixed" => mixed::measure(extent, engine.as_ref(), &kind, &mut report)?,
             "warm" => warm::compare(extent, engine.as_ref(), &kind, &mut report)?,
+            "work" => warm::compare_work(extent, engine.as_ref(), &kind, &mut report)?,
+            "profile" => profile::measure(extent, &mut report)?,
             _ => master::compare(extent, &mut report)?,
         }
     }

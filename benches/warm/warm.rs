@@ -11,12 +11,46 @@ use super::figures::{Report, Times};
 use super::http::Client;
 use super::{AT_A_TIME, ECHO, Extent, calls_of_all, invoke, parameters, sandboxes};
 
-/// Bytes of parameters, and how many calls are made in a round.
-const PAYLOADS: [(&str, usize, usize); 3] = [
-    ("100 B", 100, 800),
-    ("100 KB", 100_000, 64),
-    ("1 MB", 1_000_000, 16),
+/// What is called, with how many bytes of parameters, and how often in a round.
+#[derive(Clone, Copy)]
+struct Load {
+    what: &'static str,
+    code: &'static str,
+    bytes: usize,
+    calls: usize,
+}
+
+/// Parameters of several sizes that are given back.
+const PAYLOADS: [Load; 3] = [
+    Load::of("100 B", ECHO, 100, 800),
+    Load::of("100 KB", ECHO, 100_000, 64),
+    Load::of("1 MB", ECHO, 1_000_000, 16),
 ];
+
+/// Actions that take their time: about a millisecond of the processor, and a wait.
+const WORK: [Load; 3] = [
+    Load::of("no work", ECHO, 100, 800),
+    Load::of("sorts 3,000 numbers", SORTS, 100, 400),
+    Load::of("waits 20 ms", WAITS, 100, 80),
+];
+
+/// The same numbers each time: a step of a generator puts them into disorder.
+const SORTS: &str = "function main() { let x = 1; const list = Array.from({length: 3000}, \
+    () => x = (x * 48271) % 2147483647); list.sort((a, b) => a - b); return {first: list[0]}; }";
+
+const WAITS: &str =
+    "function main() { return new Promise(done => setTimeout(() => done({}), 20)); }";
+
+impl Load {
+    const fn of(what: &'static str, code: &'static str, bytes: usize, calls: usize) -> Self {
+        Load {
+            what,
+            code,
+            bytes,
+            calls,
+        }
+    }
+}
 
 /// Compares what there is: QuickJS as a process, and in a container, and the kind that was chosen.
 pub fn compare(
@@ -25,44 +59,62 @@ pub fn compare(
     kind: &str,
     report: &mut Report,
 ) -> io::Result<()> {
+    compare_loads(&[&PAYLOADS], &AT_A_TIME, extent, engine, kind, report)
+}
+
+/// The same for actions that take their time, one and four at a time.
+pub fn compare_work(
+    extent: Extent,
+    engine: Option<&Engine>,
+    kind: &str,
+    report: &mut Report,
+) -> io::Result<()> {
+    let each: Vec<&[Load]> = WORK.iter().map(std::slice::from_ref).collect();
+    compare_loads(&each, &[1, 4], extent, engine, kind, report)
+}
+
+/// Compares with loads, those of each group in the same sandboxes.
+fn compare_loads(
+    groups: &[&[Load]],
+    at_a_time: &[usize],
+    extent: Extent,
+    engine: Option<&Engine>,
+    kind: &str,
+    report: &mut Report,
+) -> io::Result<()> {
     let host = engine.map_or("none", |engine| &engine.host);
     let daemon = Daemon::start(host, sandboxes::runtimes().as_deref())?;
     report.warm_heading();
-    let runtimes = (0..most()).map(|_| Runtime::start(ECHO));
-    let runtimes = runtimes.collect::<io::Result<Vec<_>>>()?;
-    let direct = runtimes.iter().map(Runtime::client).collect();
-    let exec = json!({"kind": "quickjs:1", "code": ECHO});
-    let side = Side {
-        what: "quickjs:1 process",
+    let side = |what, exec, loads| Side {
+        what,
         daemon: &daemon,
         exec,
+        loads,
+        at_a_time,
     };
-    side.compare(extent, direct, report)?;
-    drop(runtimes);
+    for group in groups {
+        let code = group[0].code;
+        let exec = json!({"kind": "quickjs:1", "code": code});
+        let side = side("quickjs:1 process", exec, group);
+        let runtimes = (0..side.most()).map(|_| Runtime::start(code));
+        let runtimes = runtimes.collect::<io::Result<Vec<_>>>()?;
+        let direct = runtimes.iter().map(Runtime::client).collect();
+        side.compare(extent, direct, report)?;
+    }
     let Some(engine) = engine else {
         println!("no Docker Engine answers: containers are left out");
         return Ok(());
     };
-    let sides = [
-        (
-            "quickjs:1 container",
-            sandboxes::quickjs_container(engine, ECHO)?,
-        ),
-        (kind, json!({"kind": kind, "code": ECHO})),
-    ];
-    for (what, exec) in sides {
-        let side = Side {
-            what,
-            daemon: &daemon,
-            exec,
-        };
+    for group in groups {
+        let exec = sandboxes::quickjs_container(engine, group[0].code)?;
+        let side = side("quickjs:1 container", exec, group);
         side.compare_containers(extent, engine, report)?;
     }
+    for group in groups {
+        let exec = json!({"kind": kind, "code": group[0].code});
+        side(kind, exec, group).compare_containers(extent, engine, report)?;
+    }
     Ok(())
-}
-
-fn most() -> usize {
-    AT_A_TIME.into_iter().max().unwrap_or_default()
 }
 
 /// What is called through OWL.
@@ -70,9 +122,17 @@ struct Side<'a> {
     what: &'a str,
     daemon: &'a Daemon,
     exec: Value,
+    /// With what; the same code for all.
+    loads: &'a [Load],
+    /// Connections at a time: each number of them is measured by itself.
+    at_a_time: &'a [usize],
 }
 
 impl Side<'_> {
+    fn most(&self) -> usize {
+        self.at_a_time.iter().copied().max().unwrap_or_default()
+    }
+
     /// Against containers that are made like the one that the daemon makes.
     fn compare_containers(
         &self,
@@ -84,14 +144,15 @@ impl Side<'_> {
         let (mut client, body) = (self.daemon.client(), parameters(100));
         client.expect(200, "POST", &invoke(&self.action()), body.as_bytes())?;
         let model = engine.container_of(&self.action())?;
-        let containers = (0..most()).map(|_| engine.start_like(&model, ECHO));
+        let containers = (0..self.most()).map(|_| engine.start_like(&model, self.loads[0].code));
         let containers = containers.collect::<io::Result<Vec<_>>>()?;
         let direct = containers.iter().map(|container| container.client());
         self.compare(extent, direct.collect::<io::Result<_>>()?, report)
     }
 
     fn action(&self) -> String {
-        self.what.replace([':', ' ', '.'], "-")
+        let name = format!("{}-{}", self.what, self.loads[0].what);
+        name.replace([':', ' ', '.', ','], "-")
     }
 
     fn create(&self) -> io::Result<()> {
@@ -108,13 +169,13 @@ impl Side<'_> {
     ) -> io::Result<()> {
         self.create()?;
         let path = invoke(&self.action());
-        for at_a_time in AT_A_TIME {
+        for at_a_time in self.at_a_time.iter().copied() {
             let direct = &mut direct[..at_a_time];
             let mut clients: Vec<_> = (0..at_a_time).map(|_| self.daemon.client()).collect();
-            for (size, bytes, calls) in PAYLOADS {
-                let parameters = parameters(bytes);
+            for load in self.loads {
+                let parameters = parameters(load.bytes);
                 let body = run_body(&parameters);
-                let calls = (calls / extent.thinner / at_a_time).max(1);
+                let calls = (load.calls / extent.thinner / at_a_time).max(1);
                 let (mut owl, mut bare) = (Times::default(), Times::default());
                 for round in 0..=extent.rounds {
                     // For the disk: OWL keeps a record of each result, and refuses calls when
@@ -129,7 +190,7 @@ impl Side<'_> {
                         bare.add(others, others_wall);
                     }
                 }
-                let what = format!("{}, {size}, {at_a_time} at a time", self.what);
+                let what = format!("{}, {}, {at_a_time} at a time", self.what, load.what);
                 report.warm(&what, &owl, &bare);
             }
         }

@@ -1,9 +1,9 @@
 //! The REST API: one file per OpenWhisk resource.
 //!
 //! A request goes through `dispatch`: its path is taken apart (`path`), its key checked (`auth`),
-//! and the resource's own function called. tide's router is given one route that
-//! catches everything, because the rules of OpenWhisk's URLs (trailing slashes, a key before
-//! "not found", names that are percent-encoded) cannot be told to it.
+//! and the resource's own function called. tide's router is given no routes: the rules of
+//! OpenWhisk's URLs (trailing slashes, a key before "not found", names that are percent-encoded)
+//! cannot be told to it.
 
 mod actions;
 mod activations;
@@ -155,7 +155,21 @@ impl State {
 /// The server that answers the API: enter it with [`tide::Server::respond`].
 pub fn app(state: State) -> tide::Server<State> {
     let mut server = tide::with_state(state);
-    server.at("/").all(dispatch::serve);
-    server.at("/*").all(dispatch::serve);
+    server.with(Dispatch);
     server
+}
+
+/// Answers each request before tide's router, which has no routes, gets to: to match each path
+/// against one that catches all would cost more than the rest of tide.
+struct Dispatch;
+
+#[tide::utils::async_trait]
+impl tide::Middleware<State> for Dispatch {
+    async fn handle(
+        &self,
+        request: tide::Request<State>,
+        _: tide::Next<'_, State>,
+    ) -> tide::Result {
+        dispatch::serve(request).await
+    }
 }

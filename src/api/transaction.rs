@@ -1,7 +1,8 @@
 //! Transaction ids (reference section 1.6).
 
 use http_types::headers::HeaderValues;
-use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::random;
 
 /// The header that carries them in both directions.
 pub(super) const HEADER: &str = "X-Request-ID";
@@ -17,10 +18,7 @@ pub(super) fn id(header: Option<&HeaderValues>) -> String {
 /// 32 random letters and digits.
 fn random() -> String {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    let mut bytes = [0; 32];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .expect("the kernel gives random bytes");
+    let bytes: [u8; 32] = random::bytes();
     // Some letters come a little more often than others; ids need not be secret, only different.
     bytes
         .iter()

@@ -203,7 +203,9 @@ const SUCCESSOR_WANTED: u8 = 75;
 /// Runs the daemon: one thread for everything asynchronous.
 fn serve(config: Config, flags: Vec<(&'static str, String)>) -> Result<ExitCode, NodeError> {
     let executor = Arc::new(smol::Executor::new());
-    smol::block_on(executor.clone().run(async move {
+    let runs = executor.clone();
+    // A task like all others: what is not one is asked anew whenever anything at all has happened.
+    let daemon = runs.spawn(async move {
         // From here on a signal is not lost, even if it comes while the node starts.
         let mut signals = Signals::new([Signal::Term, Signal::Int, Signal::Hup, Signal::Usr2])
             .map_err(|error| NodeError::new("cannot listen to signals", error))?;
@@ -268,7 +270,8 @@ fn serve(config: Config, flags: Vec<(&'static str, String)>) -> Result<ExitCode,
             Ending::Remove => ExitCode::SUCCESS,
             Ending::Leave => ExitCode::from(SUCCESSOR_WANTED),
         })
-    }))
+    });
+    smol::block_on(runs.run(daemon))
 }
 
 /// The daemon's state for people, once it serves.

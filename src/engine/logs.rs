@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_lite::FutureExt;
 use hyper::header::{HeaderName, HeaderValue};
-use smol::Timer;
 
+use crate::deadline;
 use crate::sync::lock;
 use buffer::{Buffer, entry};
 
@@ -232,10 +232,8 @@ impl Section {
             if deadline <= Instant::now() {
                 break;
             }
-            let timeout = async {
-                Timer::at(deadline).await;
-            };
-            self.wait_until_finished().or(timeout).await;
+            let finished = self.wait_until_finished();
+            finished.or(deadline::at(deadline)).await;
         }
         self.take(sentinels, SystemTime::now())
     }

@@ -20,6 +20,7 @@ use serde_json::value::RawValue;
 use smol::Timer;
 
 use crate::Executor;
+use crate::deadline;
 use crate::entity::Response;
 use crate::http::client::{Connection, SendError, Wire, within};
 
@@ -300,14 +301,14 @@ fn request(path: &'static str, body: Bytes) -> Request<Full<Bytes>> {
 }
 
 /// Ends when the time limit passes or the sandbox is gone, whichever is first.
-async fn watch(sandbox: &dyn Sandbox, deadline: Instant, sent: &AtomicBool) -> Ending {
+async fn watch(sandbox: &dyn Sandbox, until: Instant, sent: &AtomicBool) -> Ending {
     loop {
         let now = Instant::now();
-        if now >= deadline {
+        if now >= until {
             return Ending::TimedOut;
         }
         let gone = sandbox.has_exited();
-        Timer::at(deadline.min(now + EXIT_CHECK)).await;
+        deadline::at(until.min(now + EXIT_CHECK)).await;
         // Asked before the pause: an answer that was sent before the end is still on its way.
         if gone {
             return match sent.load(Ordering::Relaxed) {

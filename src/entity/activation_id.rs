@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::random;
 
 /// A random (version 4) UUID, written without dashes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,10 +21,7 @@ impl ActivationId {
 
     /// A new random id.
     pub fn random() -> Self {
-        let mut bytes = [0; 16];
-        SystemRandom::new()
-            .fill(&mut bytes)
-            .expect("the kernel gives random bytes");
+        let mut bytes: [u8; 16] = random::bytes();
         bytes[6] = (bytes[6] & 0x0f) | 0x40;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
         ActivationId(bytes)

@@ -5,3 +5,4 @@ pub mod client;
 pub(crate) mod patience;
 pub(crate) mod percent;
 pub mod server;
+pub(crate) mod sparing;

@@ -63,6 +63,7 @@ pub use throttle::{Rates, Throttled, Throttles};
 use crate::Executor;
 use crate::builtin::Services;
 use crate::catalog::{Catalog, Manifest};
+use crate::deadline;
 use crate::engine::Listener;
 use crate::engine::proxy::Bounds;
 use crate::entity::{ActivationId, Identity};
@@ -226,12 +227,9 @@ impl Invoker {
         inner
             .start(runner, flown, Within::default(), place)
             .detach();
-        let finished = smol::future::or(async { receiver.recv().await.ok() }, async {
-            Timer::after(wait).await;
-            None
-        })
-        .await;
-        match finished {
+        // Nothing comes of one that has ended without an answer, either.
+        let finished = deadline::within(wait, receiver.recv()).await;
+        match finished.ok().and_then(Result::ok) {
             Some(Landed {
                 activation,
                 refusal: None,

@@ -9,7 +9,7 @@ use super::Store;
 use super::environment::AnyTxn;
 use super::error::StoreError;
 use super::key_records::{self, KeyRecord, MAX_UUID};
-use super::key_ring::KeyEntry;
+use super::key_ring::{self, KeyEntry};
 use super::learned_records::{Record, all, by_uuid, in_index, last_of, of_uuid};
 use super::types::Change;
 use crate::entity::{Identity, Secret};
@@ -173,7 +173,7 @@ impl Store {
 
     /// Whether two keys are the same, in a time that does not depend on where they differ.
     pub fn is_same_key(&self, one: &str, other: &str) -> bool {
-        self.inner.keys.same(one, other)
+        key_ring::same(one, other)
     }
 }
 

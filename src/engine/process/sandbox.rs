@@ -1,6 +1,8 @@
 //! One child that runs an action.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +15,7 @@ use super::socket::Address;
 use crate::engine::logs::{LogSink, Stream};
 use crate::engine::{Event, FreezeError, Listener, Sandbox};
 use crate::http::client::Wire;
+use crate::http::sparing::Sparing;
 use crate::{BoxFuture, Executor};
 
 /// How long the end of a child may take to be noticed after its connection broke.
@@ -47,7 +50,7 @@ impl ProcessSandbox {
     ) -> io::Result<Self> {
         let missing = || io::Error::other("the output of the child is not piped");
         let (stdout, stderr) = process.take_output().ok_or_else(missing)?;
-        let (stdout, stderr) = (Async::new(stdout)?, Async::new(stderr)?);
+        let (stdout, stderr) = (output(stdout.into())?, output(stderr.into())?);
         let process = Arc::new(process);
         let logs = LogSink::new();
         let sandbox = ProcessSandbox {
@@ -97,7 +100,7 @@ impl Sandbox for ProcessSandbox {
     fn connect(&self) -> BoxFuture<'_, io::Result<Box<dyn Wire>>> {
         Box::pin(async move {
             let stream = self.address.connect().await?;
-            Ok(Box::new(stream) as Box<dyn Wire>)
+            Ok(Box::new(Sparing::new(stream)) as Box<dyn Wire>)
         })
     }
 
@@ -156,6 +159,11 @@ async fn wait(process: &Process, limit: Duration) -> bool {
         false
     };
     or(ended, late).await
+}
+
+/// One end of what a child prints.
+fn output(end: OwnedFd) -> io::Result<Sparing<File>> {
+    Ok(Sparing::new(Async::new(File::from(end))?))
 }
 
 /// Feeds a stream to the sink until it ends. What the sink has no room for is dropped there, so

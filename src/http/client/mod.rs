@@ -8,12 +8,12 @@ mod stream;
 pub use body::{BodyError, read_body};
 pub use stream::ResponseStream;
 
+pub use crate::deadline::{TimedOut, within};
+
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -23,6 +23,7 @@ use hyper::{Request, Response};
 use smol::Async;
 
 use crate::http::bridge::Bridge;
+use crate::http::sparing::Sparing;
 use crate::{BoxFuture, Executor};
 
 /// Bytes that hyper may read ahead of whoever consumes an answer. Its own default, 400 KB, is
@@ -50,10 +51,11 @@ impl Endpoint {
                 let stream = Async::<std::net::TcpStream>::connect(*address).await?;
                 // Requests are one or two small writes: waiting for more (Nagle) costs 40 ms.
                 stream.get_ref().set_nodelay(true)?;
-                Box::new(stream)
+                Box::new(Sparing::new(stream))
             }
             Endpoint::Unix(path) => {
-                Box::new(Async::<std::os::unix::net::UnixStream>::connect(path).await?)
+                let stream = Async::<std::os::unix::net::UnixStream>::connect(path).await?;
+                Box::new(Sparing::new(stream))
             }
         })
     }
@@ -148,33 +150,6 @@ impl Connection {
     pub async fn into_stream(self, response: Response<Incoming>) -> io::Result<ResponseStream> {
         ResponseStream::open(response, self.driver).await
     }
-}
-
-/// A time limit ran out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimedOut;
-
-impl fmt::Display for TimedOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("timed out")
-    }
-}
-
-impl std::error::Error for TimedOut {}
-
-impl From<TimedOut> for io::Error {
-    fn from(_: TimedOut) -> Self {
-        io::ErrorKind::TimedOut.into()
-    }
-}
-
-/// Waits for a future for `limit` at most; after that it is dropped.
-pub async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, TimedOut> {
-    smol::future::or(async { Ok(future.await) }, async {
-        smol::Timer::after(limit).await;
-        Err(TimedOut)
-    })
-    .await
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::Ends;
+use crate::http::sparing::Sparing;
 
 /// A listening socket.
 pub(super) enum Listener {
@@ -28,7 +29,8 @@ impl Listener {
                     peer: peer.to_string(),
                     local: stream.get_ref().local_addr()?.to_string(),
                 };
-                Ok((Socket::Tcp(stream), ends))
+                // After an answer the next request may be there already.
+                Ok((Socket::Tcp(Sparing::hopeful(stream)), ends))
             }
             Listener::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
@@ -36,7 +38,7 @@ impl Listener {
                     peer: "unix".to_owned(),
                     local: "unix".to_owned(),
                 };
-                Ok((Socket::Unix(stream), ends))
+                Ok((Socket::Unix(Sparing::hopeful(stream)), ends))
             }
         }
     }
@@ -44,8 +46,8 @@ impl Listener {
 
 /// A connection.
 pub(super) enum Socket {
-    Tcp(Async<TcpStream>),
-    Unix(Async<UnixStream>),
+    Tcp(Sparing<TcpStream>),
+    Unix(Sparing<UnixStream>),
 }
 
 impl AsyncRead for Socket {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use smol::Timer;
 use smol::channel::Receiver;
 
 use super::Inner;
+use crate::deadline::within;
 use crate::engine::logs::Section;
 use crate::engine::proxy::Proxy;
 use crate::engine::{Hold, Sandbox};
@@ -103,11 +103,8 @@ impl Queued {
 
     /// Waits for the sandbox. `None` when the longest wait is over or the pool is being emptied.
     pub async fn granted(self, longest: Duration) -> Option<Grant> {
-        smol::future::or(async { self.receiver.recv().await.ok() }, async {
-            Timer::after(longest).await;
-            None
-        })
-        .await
+        let granted = within(longest, self.receiver.recv()).await;
+        granted.ok()?.ok()
     }
 }
 
