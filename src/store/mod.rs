@@ -279,6 +279,11 @@ impl Store {
         self.submit_unit(Operation::PutActivation(row))
     }
 
+    /// Has what is queued committed without waiting for more: somebody waits for it.
+    pub fn hurry(&self) {
+        self.inner.queue.hurry();
+    }
+
     /// Removes what [`Store::accept`] has kept of an activation that is to leave no record.
     pub fn forget(
         &self,
