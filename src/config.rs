@@ -98,6 +98,8 @@ pub struct Config {
     pub activations_age: Duration,
     /// How many activation records are kept.
     pub activations_count: u64,
+    /// Whether answers of blocking invocations wait for their records.
+    pub durable_answers: bool,
     /// Time that running activations have to finish when the daemon stops.
     pub drain_timeout: Duration,
     /// Time without anything to do after which a daemon ends that is started on demand.
@@ -378,6 +380,7 @@ impl Config {
         )?;
         let activations_age = read.seconds("OWL_ACTIVATIONS_AGE", 1)?;
         let activations_count = read.number("OWL_ACTIVATIONS_COUNT", 1, 1 << 40)?;
+        let durable_answers = read.boolean("OWL_DURABLE_ANSWERS")?;
         let drain_timeout = read.seconds("OWL_DRAIN_TIMEOUT", 0)?;
         let exit_after_idle = read.seconds("OWL_EXIT_AFTER_IDLE", 0)?;
 
@@ -417,6 +420,7 @@ impl Config {
             store_size: store_size.unwrap_or(default_store_size()) << 20,
             activations_age,
             activations_count,
+            durable_answers,
             drain_timeout,
             exit_after_idle: Some(exit_after_idle).filter(|idle| !idle.is_zero()),
             given,

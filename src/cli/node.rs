@@ -220,6 +220,7 @@ impl Node {
                 actions: settings.actions,
                 sequence_length: settings.sequence_length,
                 component_grace: COMPONENT_GRACE,
+                durable_answers: config.durable_answers,
             },
         );
         let state = api::State::new(

@@ -160,6 +160,8 @@ serve_command! {
     activations_age => "OWL_ACTIVATIONS_AGE";
     /// activation records that are kept (OWL_ACTIVATIONS_COUNT, 100000)
     activations_count => "OWL_ACTIVATIONS_COUNT";
+    /// answer blocking calls when their records are on the disk (OWL_DURABLE_ANSWERS, false)
+    durable_answers => "OWL_DURABLE_ANSWERS";
     /// seconds that running activations have to finish at the end (OWL_DRAIN_TIMEOUT, 30)
     drain_timeout => "OWL_DRAIN_TIMEOUT";
     /// seconds of idleness after which a daemon on demand ends (OWL_EXIT_AFTER_IDLE, 0: never)

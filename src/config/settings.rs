@@ -79,6 +79,7 @@ settings! {
     "OWL_STORE_SIZE", "", "MiB that the store may take; default: 1024, on 32-bit machines 64";
     "OWL_ACTIVATIONS_AGE", "604800", "seconds after which an activation record goes";
     "OWL_ACTIVATIONS_COUNT", "100000", "activation records that are kept";
+    "OWL_DURABLE_ANSWERS", "false", "a blocking call is answered when its activation record is on the disk, not some milliseconds before";
     "OWL_DRAIN_TIMEOUT", "30", "seconds that running activations have to finish when the daemon stops";
     "OWL_EXIT_AFTER_IDLE", "0", "seconds without a request or activation after which the daemon ends, if the service manager holds its socket and starts it again; 0 never";
 }

@@ -53,9 +53,14 @@ impl Inner {
     /// write, and serves nobody until they are durable. They go in their order, so that none is in
     /// the store before those of its children.
     pub async fn store_all(&self, closings: &mut Vec<Closing>) {
-        let stored = closings
-            .iter()
-            .map(|closing| self.store_record(&closing.identity, &closing.record, &closing.logs));
+        let stored = closings.iter().map(|closing| {
+            let Closing {
+                identity,
+                record,
+                logs,
+            } = closing;
+            self.store_record(identity, record, logs, false)
+        });
         let mut waiting: Vec<_> = stored.map(Box::pin).collect();
         poll_fn(|context| {
             waiting.retain_mut(|stored| stored.as_mut().poll(context).is_pending());

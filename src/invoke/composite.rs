@@ -12,8 +12,9 @@ use smol::channel::bounded;
 use smol::{Task, Timer};
 
 use super::account::{Account, Form};
+use super::answer::Landed;
 use super::pending::{self, Open};
-use super::run::{Flown, Landed, Runner};
+use super::run::{Flown, Runner};
 use super::within::Within;
 use super::{Call, Inner};
 use crate::catalog::Resolved;
@@ -126,19 +127,24 @@ impl Composite {
         let ids = (flown.id, flown.cause);
         let record = account.record(form, &flown.call, ids, now(), response);
         let activation = Arc::new(record);
-        if let Some(sender) = &flown.sender {
-            let _ = sender.try_send(Landed {
-                activation: activation.clone(),
-                refusal: None,
-            });
-        }
+        let landed = Landed {
+            activation: activation.clone(),
+            refusal: None,
+        };
+        let (call, sender) = (&flown.call, flown.sender);
+        let waiting = inner
+            .answer(call, flown.cause.is_some(), sender, landed)
+            .await;
         for child in open {
             child.task.await;
         }
-        let identity = &flown.call.identity;
-        inner
-            .store_record(identity, &activation, &activation.logs)
+        let (logs, awaited) = (&activation.logs, waiting.is_some());
+        let stored = inner
+            .store_record(&call.identity, &activation, logs, awaited)
             .await;
+        if let Some(waiting) = waiting {
+            waiting.give(stored);
+        }
     }
 
     fn child_call(&self, resolved: Resolved, payload: Option<Box<RawValue>>) -> Call {

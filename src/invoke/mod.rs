@@ -8,6 +8,7 @@
 mod account;
 pub mod admission;
 mod adopt;
+mod answer;
 mod arguments;
 mod arrivals;
 mod bar;
@@ -71,11 +72,12 @@ use crate::metrics::Metrics;
 use crate::pool::{Driver, Refusal, Statistics};
 use crate::store::{Store, StoreError};
 use crate::sync::Current;
+use answer::Landed;
 use arguments::Arguments;
 use budget::{Budget, Room};
 use burst::{Burst, Place};
 use flights::{Flight, Flights};
-use run::{Flown, Landed, Runner};
+use run::{Flown, Runner};
 use stem_notes::StemNotes;
 use within::Within;
 

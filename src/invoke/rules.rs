@@ -164,7 +164,9 @@ impl Invoker {
             logs.push(rule.entry(&outcome));
         }
         let record = fired.record(*id, &firing.identity);
-        inner.store_record(&firing.identity, &record, &logs).await;
+        inner
+            .store_record(&firing.identity, &record, &logs, false)
+            .await;
     }
 
     fn firing(

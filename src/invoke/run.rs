@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use smol::Timer;
 use smol::channel::Sender;
 
+use super::answer::Landed;
 use super::burst::{Place, Reason};
 use super::ended::{UNPROVIDED, Unable};
 use super::execute::{Attempt, Finished, MOST_ATTEMPTS, Printed};
 use super::flights::Flight;
 use super::record::Reached;
-use super::{Call, Inner, InvokeError, record};
+use super::{Call, Inner, record};
 use crate::entity::{Action, Activation, ActivationId, Exec, Identity};
 use crate::pool::{Grant, Key, Refusal, Wait};
 use crate::store::ActivationRow;
@@ -38,14 +39,6 @@ pub(super) struct Flown {
     pub(super) sender: Option<Sender<Landed>>,
     /// Its place among those in flight.
     pub(super) flight: Flight,
-}
-
-/// An activation that has its result, on its way to whoever waits for it.
-pub(super) struct Landed {
-    /// Its record.
-    pub(super) activation: Arc<Activation>,
-    /// Why it was not run, if a limit of this gateway was in the way.
-    pub(super) refusal: Option<Box<InvokeError>>,
 }
 
 /// An activation that is to be run, here or elsewhere.
@@ -194,23 +187,27 @@ impl Inner {
         activation.annotations.extend(place);
         let activation = Arc::new(activation);
         flight.landed();
-        if let Some(sender) = sender {
-            let activation = activation.clone();
-            let _ = sender.try_send(Landed {
-                activation,
-                refusal,
-            });
-        }
+        let landed = Landed {
+            activation: activation.clone(),
+            refusal,
+        };
+        let waiting = self.answer(&call, cause.is_some(), sender, landed).await;
         let logs = match printed {
             Printed::Nothing => Vec::new(),
             Printed::Lines(lines) => lines,
             Printed::Sandbox(used) => self.finish(&call, &activation, used).await,
             Printed::Elsewhere(there) => self.printed(&call, there).await,
         };
-        if blocked {
+        let is_settled = if blocked {
             self.forget(id).await;
+            true
         } else {
-            self.store_record(&call.identity, &activation, &logs).await;
+            let awaited = waiting.is_some();
+            self.store_record(&call.identity, &activation, &logs, awaited)
+                .await
+        };
+        if let Some(waiting) = waiting {
+            waiting.give(is_settled);
         }
         drop(flight);
     }
@@ -328,16 +325,19 @@ impl Inner {
     }
 
     /// Counts an activation of a caller and stores its final record, unless the caller's namespace
-    /// is to have none; the pending one goes with the same commit. Every record goes this way.
+    /// is to have none; the pending one goes with the same commit. Every record goes this way. One
+    /// that is `awaited` waits for no others to share the commit with. Gives whether it is there.
     pub(super) async fn store_record(
         &self,
         identity: &Identity,
         activation: &Activation,
         logs: &[String],
-    ) {
+        awaited: bool,
+    ) -> bool {
         self.metrics.activations.add(activation);
         if !identity.limits.stores_activations() {
-            return self.forget(activation.id).await;
+            self.forget(activation.id).await;
+            return false;
         }
         let row = ActivationRow {
             id: activation.id,
@@ -349,10 +349,16 @@ impl Inner {
         };
         let bytes = (row.head.len() + row.tail.len()) as u64;
         self.unstored.fetch_add(bytes, Ordering::Relaxed);
-        if let Err(error) = self.store.put_activation(row).await {
+        let stored = self.store.put_activation(row);
+        if awaited {
+            self.store.hurry();
+        }
+        let stored = stored.await;
+        if let Err(error) = &stored {
             log::error!("cannot store activation {}: {error}", activation.id);
         }
         self.unstored.fetch_sub(bytes, Ordering::Relaxed);
+        stored.is_ok()
     }
 
     /// Removes the pending record of an activation that leaves no other.

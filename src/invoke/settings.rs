@@ -19,6 +19,8 @@ pub struct Settings {
     /// How much longer than its time limit a component may take to give its result: it may have
     /// to wait for its sandbox (reference sections 5.2 and 5.3).
     pub component_grace: Duration,
+    /// Whether the answer of a blocking invocation waits until its record is on the disk.
+    pub durable_answers: bool,
 }
 
 /// Bounds that may change while invocations run: what begins after that goes by them.

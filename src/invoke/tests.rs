@@ -1,5 +1,6 @@
 //! Invocations against sandboxes that play a script.
 
+mod answers;
 mod bench;
 mod builtins;
 mod bursts;

@@ -1,8 +1,6 @@
 //! Opening the LMDB environment and its databases.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
-use std::os::unix::fs::DirBuilderExt;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
@@ -10,7 +8,9 @@ use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, MdbError, WithoutTls};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::creation;
 use super::error::StoreError;
+use super::header::{WORD_BITS, read_header, word_size, wrong_word_size};
 use super::layout::FORMAT;
 use super::map::Map;
 use super::migration;
@@ -23,9 +23,6 @@ pub(super) type ReadTxn<'e> = heed::RoTxn<'e, WithoutTls>;
 
 /// Either kind of transaction.
 pub(super) type AnyTxn<'e> = heed::RoTxn<'e, heed::AnyTls>;
-
-/// Bits of a pointer: the file format of LMDB depends on it.
-const WORD_BITS: u32 = usize::BITS;
 
 /// Map sizes are rounded down to this: a multiple of the page size of every Linux on ARM and x86.
 const MAP_UNIT: usize = 64 * 1024;
@@ -106,7 +103,14 @@ impl Environment {
         if let Some(size) = map_size {
             options.map_size((size / MAP_UNIT).max(1) * MAP_UNIT);
         }
-        let env = open_environment(&options, dir).map_err(|error| explain(dir, error))?;
+        let open = |path: &Path, flags| {
+            open_environment(&options, path, flags).map_err(|error| explain(dir, error))
+        };
+        creation::make_if_missing(dir, |draft| {
+            let env = open(draft, EnvFlags::NO_SUB_DIR)?;
+            open_tables(&env, dir).map(drop)
+        })?;
+        let env = open(dir, EnvFlags::empty())?;
         // Slots of readers that were killed would keep old pages from being used again.
         env.clear_stale_readers()?;
         migration::prepare(&env, dir)?;
@@ -226,33 +230,20 @@ impl Environment {
     }
 }
 
-/// Makes the folder of the store, closed to other users.
-pub(super) fn make_directory(dir: &Path) -> Result<(), StoreError> {
-    // Only the last folder is ours to close to others.
-    if let Some(parent) = dir.parent() {
-        fs::create_dir_all(parent)
-            .map_err(|error| StoreError::file("cannot make the folder", parent, &error))?;
-    }
-    match fs::DirBuilder::new().mode(0o700).create(dir) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            Err(StoreError::file("cannot make the folder", dir, &error))
-        }
-        _ => Ok(()),
-    }
-}
-
 #[allow(unsafe_code)]
 fn open_environment(
     options: &EnvOpenOptions<WithoutTls>,
-    dir: &Path,
+    path: &Path,
+    place: EnvFlags,
 ) -> Result<Env<WithoutTls>, heed::Error> {
     let mut options = options.clone();
-    // SAFETY: `NO_READ_AHEAD` only changes how pages are read from storage. The map is of a file
-    // in a folder that is closed to other users, and which nothing but LMDB writes, under its
-    // locks; none of the flags that give up locks or syncing is set.
+    // SAFETY: `NO_READ_AHEAD` only changes how pages are read from storage, and `place` whether
+    // the path is that of a folder. The map is of a file in a folder that is closed to other users,
+    // and which nothing but LMDB writes, under its locks; none of the flags that give up locks or
+    // syncing is set. A draft is closed before it gets its other name.
     unsafe {
-        options.flags(EnvFlags::NO_READ_AHEAD);
-        options.open(dir)
+        options.flags(EnvFlags::NO_READ_AHEAD | place);
+        options.open(path)
     }
 }
 
@@ -284,35 +275,6 @@ fn random_daemon_id() -> String {
     format!("{:016x}", u64::from_be_bytes(bytes))
 }
 
-fn read_header(file: &Path) -> std::io::Result<Vec<u8>> {
-    let mut header = Vec::new();
-    match File::open(file) {
-        Ok(file) => file.take(32).read_to_end(&mut header)?,
-        Err(error) if error.kind() == ErrorKind::NotFound => 0,
-        Err(error) => return Err(error),
-    };
-    Ok(header)
-}
-
-/// Bits of a word of the machine that made an LMDB file, by its first bytes. The first page begins
-/// with a header that holds one word, and LMDB's magic number comes after it.
-fn word_size(header: &[u8]) -> Option<u32> {
-    const MAGIC: u32 = 0xBEEF_C0DE;
-    [(12, 32), (16, 64)].into_iter().find_map(|(at, bits)| {
-        let number = header.get(at..)?.first_chunk()?;
-        let magic = [u32::from_le_bytes(*number), u32::from_be_bytes(*number)].contains(&MAGIC);
-        magic.then_some(bits)
-    })
-}
-
-fn wrong_word_size(dir: &Path, bits: u32) -> StoreError {
-    StoreError::Failed(format!(
-        "the store in {} was made by a {bits}-bit owl, and this one is {WORD_BITS}-bit: use a \
-         {bits}-bit owl, or another data directory",
-        dir.display()
-    ))
-}
-
 fn explain(dir: &Path, error: heed::Error) -> StoreError {
     let dir = dir.display();
     StoreError::Failed(match error {
@@ -330,20 +292,9 @@ fn explain(dir: &Path, error: heed::Error) -> StoreError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
 
-    #[test]
-    fn word_sizes_by_the_header() {
-        let header = |at: usize| {
-            let mut header = [0; 32];
-            header[at..at + 4].copy_from_slice(&0xBEEF_C0DE_u32.to_ne_bytes());
-            header
-        };
-        assert_eq!(word_size(&header(12)), Some(32));
-        assert_eq!(word_size(&header(16)), Some(64));
-        assert_eq!(word_size(&header(20)), None);
-        assert_eq!(word_size(b""), None);
-    }
+    use super::*;
 
     #[test]
     fn a_store_knows_its_word_size() {

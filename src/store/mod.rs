@@ -6,9 +6,11 @@
 //! Activations are in two parts, so that lists read only the first. The oldest go when there are
 //! too many, too large or too old ones, and when the store is full. Keys of namespaces are sealed.
 
+mod creation;
 mod entity_changes;
 mod environment;
 mod error;
+mod header;
 mod key_records;
 mod key_ring;
 mod keys;
@@ -127,7 +129,7 @@ impl Store {
     /// word size or a newer format, if its device key is missing, not the right one or readable by
     /// others, or if the operating system refuses something.
     pub fn open(dir: &Path, options: Options) -> Result<Self, StoreError> {
-        environment::make_directory(dir)?;
+        creation::make_directory(dir)?;
         let lock = DaemonLock::take(dir)?;
         Self::start(dir, options, Some(lock))
     }
@@ -143,7 +145,7 @@ impl Store {
     /// # Errors
     /// As [`Self::open`], but never [`StoreError::Locked`].
     pub fn open_shared(dir: &Path) -> Result<Self, StoreError> {
-        environment::make_directory(dir)?;
+        creation::make_directory(dir)?;
         let options = Options {
             max_age: Duration::MAX,
             max_bytes: u64::MAX,
@@ -155,7 +157,7 @@ impl Store {
 
     fn start(dir: &Path, options: Options, lock: Option<DaemonLock>) -> Result<Self, StoreError> {
         // A tool must not change the size of the map under a daemon.
-        let keep_size = lock.is_none() && dir.join("data.mdb").exists();
+        let keep_size = lock.is_none() && Self::is_in(dir);
         let map_size = (!keep_size).then_some(options.map_size);
         let environment = Arc::new(Environment::open(dir, map_size)?);
         let keys = KeyRing::open(&environment, dir)?;
@@ -277,6 +279,11 @@ impl Store {
         row: ActivationRow,
     ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
         self.submit_unit(Operation::PutActivation(row))
+    }
+
+    /// Has what is queued committed without waiting for more: somebody waits for it.
+    pub fn hurry(&self) {
+        self.inner.queue.hurry();
     }
 
     /// Removes what [`Store::accept`] has kept of an activation that is to leave no record.

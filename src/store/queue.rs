@@ -58,6 +58,8 @@ struct State {
     bytes: u64,
     /// Operations that somebody waits for.
     urgent: usize,
+    /// Whether somebody has begun to wait for what is in it.
+    hurried: bool,
     closed: bool,
     waiting: Vec<Waker>,
 }
@@ -85,7 +87,7 @@ impl State {
 
     /// Whether waiting longer would only let more operations share the commit.
     fn may_linger(&self) -> bool {
-        self.urgent == 0 && !self.fills_a_commit() && !self.closed
+        self.urgent == 0 && !self.hurried && !self.fills_a_commit() && !self.closed
     }
 }
 
@@ -140,6 +142,14 @@ impl Queue {
         .await;
     }
 
+    /// Lets nothing that is in it linger.
+    pub(super) fn hurry(&self) {
+        let mut state = self.lock();
+        state.hurried = !state.operations.is_empty();
+        drop(state);
+        self.filled.notify_one();
+    }
+
     /// Waits for operations, at most `patience`, and takes as many as one commit should hold.
     pub(super) fn take(&self, patience: Duration) -> Work {
         let (state, _) = self
@@ -173,6 +183,7 @@ impl Queue {
             batch.extend(state.operations.pop_front());
         }
         state.bytes -= bytes;
+        state.hurried &= !state.operations.is_empty();
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         for waker in waiting {
@@ -274,6 +285,13 @@ mod tests {
         assert!(queue.offer(accept(1).0).is_none());
         assert!(!queue.lock().may_linger(), "somebody waits");
         assert_eq!(batch(&queue).len(), 2, "they share the commit");
+
+        queue.hurry();
+        assert!(queue.offer(record(1)).is_none());
+        assert!(queue.lock().may_linger(), "what came before it is meant");
+        queue.hurry();
+        assert!(!queue.lock().may_linger(), "somebody has begun to wait");
+        assert_eq!(batch(&queue).len(), 1);
 
         assert!(queue.offer(record(1)).is_none());
         assert!(queue.lock().may_linger());

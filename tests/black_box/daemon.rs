@@ -79,25 +79,27 @@ impl Setup {
 
     /// Starts it and waits until it says where it listens.
     pub fn start(self) -> Daemon {
+        self.try_start()
+            .unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    /// Starts it and waits until it says where it listens, or why it does not.
+    pub fn try_start(self) -> Result<Daemon, String> {
         let mut daemon = self.spawn();
         let deadline = Instant::now() + PATIENCE;
         while daemon.address.is_empty() {
-            assert!(
-                daemon.child.try_wait().expect("wait for owl").is_none(),
-                "owl ended:\n{}",
-                daemon.log()
-            );
-            assert!(
-                Instant::now() < deadline,
-                "owl does not listen:\n{}",
-                daemon.log()
-            );
+            if daemon.wait(Duration::ZERO).is_some() {
+                return Err(format!("owl ended:\n{}", daemon.log()));
+            }
+            if Instant::now() > deadline {
+                return Err(format!("owl does not listen:\n{}", daemon.log()));
+            }
             thread::sleep(Duration::from_millis(5));
             if let Some(address) = listening(&daemon.log()) {
                 daemon.address = address;
             }
         }
-        daemon
+        Ok(daemon)
     }
 
     /// Starts it and expects that it ends by itself: how, and what it said.

@@ -31,6 +31,7 @@ mod namespaces;
 mod older_store;
 mod operator;
 mod packages;
+mod power;
 #[path = "../registry/mod.rs"]
 mod registry;
 #[path = "../docker_engine/relay.rs"]

@@ -231,6 +231,32 @@ impl Bench {
         change: fn(&mut Settings),
         tiers: Option<Tiers>,
     ) -> Self {
+        let options = Options {
+            map_size: 16 << 20,
+            ..Options::default()
+        };
+        Self::opened(folder, options, script, capacity, change, tiers)
+    }
+
+    /// One whose store lets finished records wait for so long.
+    pub(super) fn lingering(linger: Duration, script: Script, change: fn(&mut Settings)) -> Self {
+        let options = Options {
+            map_size: 16 << 20,
+            linger,
+            ..Options::default()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        Self::opened(folder, options, script, 2, change, None)
+    }
+
+    fn opened(
+        folder: tempfile::TempDir,
+        options: Options,
+        script: Script,
+        capacity: usize,
+        change: fn(&mut Settings),
+        tiers: Option<Tiers>,
+    ) -> Self {
         let executor: Executor = Arc::new(smol::Executor::new());
         let engine = Arc::new(Scripted {
             script,
@@ -239,10 +265,6 @@ impl Bench {
             specs: Mutex::default(),
             sinks: Mutex::default(),
         });
-        let options = Options {
-            map_size: 16 << 20,
-            ..Options::default()
-        };
         let store = Store::open(folder.path(), options).unwrap();
         let pool = Driver::new(
             executor.clone(),
@@ -264,6 +286,7 @@ impl Bench {
             actions: crate::entity::ActionRanges::default(),
             sequence_length: 4,
             component_grace: Duration::from_secs(10),
+            durable_answers: false,
         };
         change(&mut settings);
         let invoker = Invoker::new(
