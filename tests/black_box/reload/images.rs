@@ -31,6 +31,15 @@ impl Drop for Second {
     }
 }
 
+/// Tells callers to end when it goes.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A manifest with a kind that stays as it is, and one with this image.
 fn manifest(image: &str) -> String {
     let (prefix, rest) = image.split_once('/').expect("a prefix");
@@ -82,8 +91,9 @@ fn busy_containers_of_a_changed_image_finish_and_warm_ones_are_replaced() {
     };
     write(FIRST);
     let settings = [
-        ("OWL_HOST_CAPACITY", "6"),
-        ("OWL_HOST_MEMORY", "2048"),
+        // Nothing has to make room: a call may come before the last one's container is free.
+        ("OWL_HOST_CAPACITY", "30"),
+        ("OWL_HOST_MEMORY", "4096"),
         ("OWL_INVOCATIONS_PER_MINUTE", "100000"),
         ("OWL_RUNTIMES", runtimes.to_str().expect("UTF-8")),
     ];
@@ -122,10 +132,13 @@ fn busy_containers_of_a_changed_image_finish_and_warm_ones_are_replaced() {
                         let success = &answer.json()["response"]["success"];
                         assert_eq!(success, true, "{answer}");
                         answered.fetch_add(1, Ordering::Relaxed);
+                        thread::sleep(Duration::from_millis(50));
                     }
                 })
             })
             .collect();
+        // They end also if something is not as it should be.
+        let ends = Ends(&stop);
         let more = |what: &str| {
             let before = answered.load(Ordering::Relaxed);
             let deadline = Instant::now() + Duration::from_secs(90);
@@ -154,7 +167,7 @@ fn busy_containers_of_a_changed_image_finish_and_warm_ones_are_replaced() {
         assert_eq!(runs(&answer), (json!(1), json!(1)), "a new one: {answer}");
         wait_for_image(&network, "busy", &second.0);
         more("in the end");
-        stop.store(true, Ordering::Relaxed);
+        drop(ends);
         for caller in callers {
             caller
                 .join()

@@ -194,12 +194,26 @@ impl World {
 
     pub(super) fn engines(&mut self) {
         let engine = self.random.of(&["docker", "process"]);
-        if self.down.remove(engine) {
-            self.tell(|pool, now, out| pool.engine_up(now, engine, out));
-        } else {
-            self.down.insert(engine);
-            self.tell(|pool, now, out| pool.engine_down(now, engine, out));
+        if self.random.below(4) == 0 {
+            let ends = self.settling.remove(engine);
+            self.settling.extend((!ends).then_some(engine));
+            self.look_at_engines();
+            return self.tell(|pool, now, out| match ends {
+                true => pool.settled(now, engine, out),
+                false => pool.settle(engine),
+            });
         }
+        let comes = self.away.remove(engine);
+        self.away.extend((!comes).then_some(engine));
+        self.look_at_engines();
+        self.tell(|pool, now, out| match comes {
+            true => pool.engine_up(now, engine, out),
+            false => pool.engine_down(now, engine, out),
+        });
+    }
+
+    pub(super) fn look_at_engines(&mut self) {
+        self.down = self.away.union(&self.settling).copied().collect();
     }
 
     pub(super) fn want_stems(&mut self) {

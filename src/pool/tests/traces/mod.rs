@@ -107,7 +107,10 @@ struct World {
     /// The actions of those that wait.
     waiting: BTreeMap<Ticket, u64>,
     granted: BTreeSet<Ticket>,
-    /// The engines that are away.
+    /// The engines that are away, and those of which it is being looked for what they have.
+    away: BTreeSet<&'static str>,
+    settling: BTreeSet<&'static str>,
+    /// Both.
     down: BTreeSet<&'static str>,
     /// Stem cells that there are to be, of each class.
     stems: Vec<(Class, usize)>,
@@ -127,6 +130,8 @@ impl World {
             held: BTreeMap::new(),
             waiting: BTreeMap::new(),
             granted: BTreeSet::new(),
+            away: BTreeSet::new(),
+            settling: BTreeSet::new(),
             down: BTreeSet::new(),
             stems: Vec::new(),
         }
@@ -206,8 +211,13 @@ impl World {
 
     /// Everything ends; then nothing is left over.
     fn come_to_rest(mut self) {
-        for engine in std::mem::take(&mut self.down) {
+        for engine in std::mem::take(&mut self.away) {
+            self.look_at_engines();
             self.tell(|pool, now, out| pool.engine_up(now, engine, out));
+        }
+        for engine in std::mem::take(&mut self.settling) {
+            self.look_at_engines();
+            self.tell(|pool, now, out| pool.settled(now, engine, out));
         }
         self.stems.clear();
         self.tell(|pool, now, out| pool.set_stems(now, Vec::new(), out));
