@@ -17,6 +17,8 @@ use super::http::{Address, Client};
 
 pub struct Daemon {
     child: Child,
+    /// Its process id, which is not the child's where that is a tool which has started it.
+    id: u32,
     pub address: SocketAddr,
     /// From its start to the line which says that it listens.
     pub started: Duration,
@@ -45,6 +47,7 @@ impl Daemon {
         let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let (child, address, started) = launch(&settings, data.path())?;
         Ok(Daemon {
+            id: below(&child),
             child,
             address,
             started,
@@ -57,16 +60,17 @@ impl Daemon {
     pub fn restart(&mut self) -> io::Result<()> {
         self.stop();
         (self.child, self.address, self.started) = launch(&self.settings, self.data.path())?;
+        self.id = below(&self.child);
         Ok(())
     }
 
-    /// Its process id, or that of the tool that it runs under.
+    /// Its process id.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.id
     }
 
     fn signal(&self, signal: Signal) {
-        if let Ok(pid) = i32::try_from(self.child.id()) {
+        if let Ok(pid) = i32::try_from(self.id) {
             let _ = kill(Pid::from_raw(pid), signal);
         }
     }
@@ -106,8 +110,8 @@ impl Daemon {
 
     /// What the daemon alone takes, and what its sandboxes do.
     pub fn memory(&self) -> io::Result<(Memory, Memory)> {
-        let own = Memory::of(self.child.id())?;
-        let others = descendants(self.child.id());
+        let own = Memory::of(self.id)?;
+        let others = descendants(self.id);
         // A sandbox may end meanwhile.
         let others = others.into_iter().filter_map(|pid| Memory::of(pid).ok());
         let others = others.fold(Memory::default(), |a, b| Memory {
@@ -194,6 +198,16 @@ fn launch(
         .recv_timeout(Duration::from_secs(60))
         .map_err(|_| io::Error::other("the daemon does not listen"))?;
     Ok((child, address.parse().map_err(io::Error::other)?, started))
+}
+
+/// The daemon in what was just launched, which has no sandboxes yet.
+fn below(child: &Child) -> u32 {
+    let is_daemon = |pid: &u32| {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+        name.is_ok_and(|name| name.trim() == "owl")
+    };
+    let below = descendants(child.id()).into_iter().rfind(is_daemon);
+    below.unwrap_or_else(|| child.id())
 }
 
 fn descendants(pid: u32) -> Vec<u32> {

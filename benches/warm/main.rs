@@ -107,7 +107,7 @@ fn main() -> io::Result<()> {
             "mixed" => mixed::measure(extent, engine.as_ref(), &kind, &mut report)?,
             "warm" => warm::compare(extent, engine.as_ref(), &kind, &mut report)?,
             "work" => warm::compare_work(extent, engine.as_ref(), &kind, &mut report)?,
-            "profile" => profile::measure(extent, &mut report)?,
+            "profile" => profile::measure(extent, engine.as_ref(), &mut report)?,
             _ => master::compare(extent, &mut report)?,
         }
     }

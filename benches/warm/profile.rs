@@ -1,18 +1,21 @@
-//! What the daemon spends on a warm call of `quickjs:1`: time of its threads, and how often they
-//! sleep; under a tool, what that counts.
+//! What the daemon spends on a warm call: time of its threads, and how often they sleep; under a
+//! tool, what that counts.
 //!
-//! `OWL_BENCH_UNDER` is what the daemon is started under, such as
-//! `strace -f --summary-only --output=FILE` or `valgrind --tool=callgrind`, and `OWL_BENCH_CALLS`
-//! how many calls are made. A tool sees the start and the end of the daemon, too: the difference
-//! between runs with two numbers of calls is what the calls alone have cost.
+//! The call is one of `quickjs:1`, or of the kind `OWL_BENCH_KIND` if that is set and a Docker
+//! Engine answers. `OWL_BENCH_UNDER` is what the daemon is started under, such as
+//! `strace -f --summary-only --output=FILE` or `valgrind --tool=callgrind --separate-threads=yes`
+//! (with which only containers work), and `OWL_BENCH_CALLS` how many calls are made. A tool sees
+//! the start and the end of the daemon, too: the difference between runs with two numbers of calls
+//! is what the calls alone have cost.
 
 use std::fs;
 use std::io;
 use std::time::Duration;
 
 use super::daemon::Daemon;
+use super::direct::Engine;
 use super::figures::{Report, Times};
-use super::{ECHO, Extent, calls_of_one, invoke, parameters};
+use super::{ECHO, Extent, calls_of_one, invoke, parameters, sandboxes};
 
 /// Calls, unless another number is asked for.
 const CALLS: usize = 20_000;
@@ -24,12 +27,19 @@ const BEFORE: usize = 200;
 const REST: Duration = Duration::from_millis(500);
 
 /// Calls an action again and again over one connection.
-pub fn measure(extent: Extent, report: &mut Report) -> io::Result<()> {
+pub fn measure(extent: Extent, engine: Option<&Engine>, report: &mut Report) -> io::Result<()> {
     let calls = std::env::var("OWL_BENCH_CALLS").ok();
     let calls = calls.and_then(|calls| calls.parse().ok());
     let calls = calls.unwrap_or(CALLS / extent.thinner);
-    let daemon = Daemon::start("none", None)?;
-    daemon.create("profile", "quickjs:1", ECHO)?;
+    let kind = std::env::var("OWL_BENCH_KIND");
+    let (daemon, kind) = match (engine, &kind) {
+        (Some(engine), Ok(kind)) => {
+            let runtimes = sandboxes::runtimes();
+            (Daemon::start(&engine.host, runtimes.as_deref())?, &**kind)
+        }
+        _ => (Daemon::start("none", None)?, "quickjs:1"),
+    };
+    daemon.create("profile", kind, ECHO)?;
     let (mut client, path, body) = (daemon.client(), invoke("profile"), parameters(100));
     let mut call = |calls| calls_of_one(&mut client, calls, 200, &path, body.as_bytes());
     call(BEFORE)?;
@@ -38,7 +48,7 @@ pub fn measure(extent: Extent, report: &mut Report) -> io::Result<()> {
     let times = Times::of(call(calls)?);
     std::thread::sleep(REST);
     let after = threads(daemon.id())?;
-    println!("\nof {calls} warm calls of quickjs:1, one at a time");
+    println!("\nof {calls} warm calls of {kind}, one at a time");
     report.rate("as the caller sees them", &times);
     for (name, spent) in after {
         let known = before.iter().find(|(known, _)| *known == name);

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use http_types::headers::AUTHORIZATION;
+
 use super::State;
 use super::error::ApiError;
 use super::master::via_of;
@@ -19,7 +21,7 @@ const KEY_LENGTH: usize = 64;
 pub(super) async fn authenticate(
     request: &tide::Request<State>,
 ) -> Result<Arc<Identity>, ApiError> {
-    let Some(authorization) = request.header("Authorization") else {
+    let Some(authorization) = request.header(AUTHORIZATION) else {
         return Err(ApiError::unauthenticated(
             "The resource requires authentication, which was not supplied with the request",
         ));

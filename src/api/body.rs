@@ -1,7 +1,7 @@
 //! Bodies of requests (reference sections 1.8 and 1.9).
 
 use http_types::StatusCode;
-use http_types::headers::HeaderValues;
+use http_types::headers::{CONTENT_TYPE, HeaderValues};
 
 use super::State;
 use super::error::ApiError;
@@ -52,11 +52,11 @@ pub(super) async fn read_any(
     max: u64,
     too_large: TooLarge,
 ) -> Result<Vec<u8>, ApiError> {
-    let typed = request.header("Content-Type").is_some();
+    let typed = request.header(CONTENT_TYPE).is_some();
     let body = request.take_body();
     if !typed {
         // Which `take_body` made up.
-        request.remove_header("Content-Type");
+        request.remove_header(CONTENT_TYPE);
     }
     read_request_body(body, max)
         .await
@@ -76,7 +76,7 @@ pub(super) async fn read(
 ) -> Result<Vec<u8>, ApiError> {
     check_length(request, max, too_large)?;
     let announced = request.len();
-    let wrong_type = check_type(request.header("Content-Type")).err();
+    let wrong_type = check_type(request.header(CONTENT_TYPE)).err();
     // Whether a body of unknown length is empty is seen only when it has been read.
     if announced.is_some_and(|length| length > 0)
         && let Some(wrong) = wrong_type

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use http_types::headers::ACCEPT;
 use http_types::{Method, Response, StatusCode};
 
 use super::error::ApiError;
@@ -291,7 +292,7 @@ pub(super) async fn resource_answer(
 
 /// Refuses a request whose answer could not be told: what cannot be told is not done either.
 pub(super) fn check_accept(request: &Request) -> Result<(), ApiError> {
-    let accept = request.http.header("Accept");
+    let accept = request.http.header(ACCEPT);
     if accept.is_some_and(|accept| !body::accepts(accept.last().as_str(), "application/json")) {
         return Err(ApiError::rejection(
             StatusCode::NotAcceptable,

@@ -1,6 +1,9 @@
 //! Answers (reference sections 1.6 and 1.7).
 
 use bytes::Bytes;
+use http_types::headers::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+};
 use http_types::{Body, Response, StatusCode, mime};
 use serde::Serialize;
 
@@ -55,10 +58,10 @@ pub(super) fn text(text: &str) -> Response {
 
 /// Adds the CORS headers that OpenWhisk has on its answers.
 pub(super) fn allow_origins(response: &mut Response, methods: &str) {
-    response.insert_header("Access-Control-Allow-Origin", "*");
+    response.insert_header(ACCESS_CONTROL_ALLOW_ORIGIN, "*");
     response.insert_header(
-        "Access-Control-Allow-Headers",
+        ACCESS_CONTROL_ALLOW_HEADERS,
         "Authorization, Origin, X-Requested-With, Content-Type, Accept, User-Agent",
     );
-    response.insert_header("Access-Control-Allow-Methods", methods);
+    response.insert_header(ACCESS_CONTROL_ALLOW_METHODS, methods);
 }

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -15,7 +14,15 @@ const FEW: usize = 32;
 
 /// Appends a text as a JSON string.
 fn push_string(out: &mut String, text: &str) {
-    out.push_str(&serde_json::to_string(text).expect("a text is always valid JSON"));
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        // As nearly all are: no other text is made first.
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&serde_json::to_string(text).expect("a text is always valid JSON"));
+    }
 }
 
 /// Arguments and init parameters of one run.
@@ -200,7 +207,9 @@ impl Run<'_> {
         body.push_str("{\"value\":");
         body.push_str(value);
         let mut member = |name: &str, text: &str| {
-            let _ = write!(body, ",\"{name}\":");
+            body.push_str(",\"");
+            body.push_str(name);
+            body.push_str("\":");
             push_string(&mut body, text);
         };
         member("namespace", &self.identity.namespace);

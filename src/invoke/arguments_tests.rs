@@ -204,3 +204,15 @@ fn the_body_of_run_and_who_gets_the_key() {
             .is_some()
     );
 }
+
+#[test]
+fn texts_are_written_as_serde_writes_them() {
+    let every = (0..=0x100).filter_map(char::from_u32);
+    for letter in every.chain(['\u{2028}', '\u{feff}', '😀']) {
+        for text in [format!("{letter}"), format!("a{letter}b")] {
+            let mut out = String::from("x");
+            push_string(&mut out, &text);
+            assert_eq!(out[1..], serde_json::to_string(&text).unwrap());
+        }
+    }
+}
