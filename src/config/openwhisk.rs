@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use super::{ConfigError, Master, Reader, Source, Upstream};
 
 /// What is told of a value that is no URL.
-const URL: &str = "an http:// or https:// URL without a user, in ASCII (any other host by its name with xn--)";
+const URL: &str =
+    "an http:// or https:// URL without a user, in ASCII (any other host by its name with xn--)";
 
 /// Names that the 2017 prototype's users had for the master before `OWL_NEXT_OPENWHISK`.
 pub(super) const EARLIER_NAMES: [&str; 2] = ["OPENWHISK_API", "OPENWHISK_HOST"];
