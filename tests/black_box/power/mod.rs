@@ -4,6 +4,7 @@
 
 mod answers;
 mod disk;
+mod expected;
 mod journal;
 mod recorder;
 mod work;
@@ -18,9 +19,9 @@ use std::thread;
 use crate::daemon::Setup;
 use crate::dice::{Dice, say, seed, setting};
 use disk::{Loss, Tree};
+use expected::Expected;
 use journal::Event;
 use recorder::Recording;
-use work::Expected;
 
 /// How often the power goes.
 const CUTS: u64 = 120;
@@ -39,7 +40,7 @@ fn what_was_told_is_there_wherever_the_power_goes() {
     say(&run);
     println!("{run}");
     let recording = Recording::make(seed);
-    let plant = Plant::new(recording.events(), seed);
+    let plant = Plant::new(&recording, seed);
 
     let next = AtomicU64::new(0);
     let failures = Mutex::new(Vec::new());
@@ -83,17 +84,21 @@ struct Plant {
     events: Vec<Event>,
     /// Events until there is a client.
     first_start: usize,
+    /// A daemon that removes no record.
+    setup: Setup,
     seed: u64,
 }
 
 impl Plant {
-    fn new(events: Vec<Event>, seed: u64) -> Self {
+    fn new(recording: &Recording, seed: u64) -> Self {
+        let events = recording.events();
         let first_start = events
             .iter()
             .position(|event| matches!(event, Event::Mark(_)));
         Plant {
             first_start: first_start.expect("a client has done something"),
             events,
+            setup: recording.setup(),
             seed,
         }
     }
@@ -112,7 +117,9 @@ impl Plant {
         let folder = tempfile::tempdir().expect("a folder");
         rebuild(&tree, folder.path());
         let expected = Expected::after(before);
-        let looked = start(folder.path()).and_then(|owl| {
+        let store = folder.path().join(recorder::STORE);
+        let looked = self.setup.clone().data_dir(&store).try_start();
+        let looked = looked.and_then(|owl| {
             let checked = expected.check(&owl.client());
             let checked = checked.map_err(|problem| format!("{problem}\n{}", owl.log()));
             owl.kill();
@@ -144,7 +151,7 @@ impl Plant {
             return dice.of(&answers) + 1;
         }
         let first = self.first_start as u64;
-        let at = match dice.percent(20) {
+        let at = match dice.percent(30) {
             true => dice.below(first + 1),
             false => first + dice.below(all - first + 1),
         };
@@ -161,7 +168,10 @@ impl Plant {
             )
         });
         let marks = count(|event| matches!(event, Event::Mark(_)));
-        format!("{writes} writes, {syncs} syncs, {marks} marks of clients in two lives")
+        let first = self.first_start;
+        format!(
+            "{first} events of a first start, {writes} writes, {syncs} syncs, {marks} marks of clients in two lives"
+        )
     }
 }
 
@@ -177,13 +187,6 @@ fn brief(event: &Event) -> String {
         Event::Mark(text) => text.chars().take(60).collect(),
         event => format!("{event:?}"),
     }
-}
-
-/// Starts a daemon that removes no record.
-fn start(folder: &Path) -> Result<crate::daemon::Daemon, String> {
-    Setup::new()
-        .data_dir(&folder.join(recorder::STORE))
-        .try_start()
 }
 
 /// Makes the files and folders of a tree.

@@ -9,6 +9,7 @@ use std::thread;
 use tempfile::TempDir;
 
 use super::disk::{self, Loss};
+use super::expected::at_rest;
 use super::journal::{self, Event};
 use super::work::{self, CLIENTS, KEPT, Worker};
 use crate::daemon::{Daemon, Setup};
@@ -24,6 +25,8 @@ pub struct Recording {
     watched: PathBuf,
     journal: PathBuf,
     recorder: PathBuf,
+    /// Where the device key is, if not in the store.
+    credentials: Option<PathBuf>,
 }
 
 impl Recording {
@@ -35,12 +38,19 @@ impl Recording {
             watched: real.join("watched"),
             journal: real.join("journal"),
             recorder: compile(&real),
+            // The making of a device key syncs names, too: with and without.
+            credentials: (seed % 2 == 1).then(|| real.join("credentials")),
             folder,
         };
+        if let Some(credentials) = &recording.credentials {
+            fs::create_dir(credentials).expect("a folder");
+            fs::write(credentials.join("owl-device-key"), [7; 32]).expect("a device key");
+        }
         fs::create_dir(&recording.watched).expect("a folder");
         let mut dice = Dice::new(seed);
 
         let owl = recording.start(false);
+        journal::mark(&recording.journal, "started");
         work::set_up(&owl.client(), &recording.journal);
         recording.work(&owl, 1, false, &mut dice);
         owl.kill();
@@ -48,6 +58,8 @@ impl Recording {
         assert!(recording.catch_up() <= 1, "what was done is not seen");
 
         let owl = recording.start(true);
+        at_rest(&owl.client()).unwrap_or_else(|problem| panic!("{problem}"));
+        journal::mark(&recording.journal, "rests");
         recording.work(&owl, 1000, true, &mut dice);
         let (status, log) = owl.terminate();
         assert!(status.success(), "{log}");
@@ -66,12 +78,19 @@ impl Recording {
         format!("the journal is in {}", folder.display())
     }
 
+    /// A daemon that has the same device key.
+    pub fn setup(&self) -> Setup {
+        match &self.credentials {
+            Some(folder) => Setup::new().env("CREDENTIALS_DIRECTORY", plain(folder)),
+            None => Setup::new(),
+        }
+    }
+
     fn start(&self, durable_answers: bool) -> Daemon {
-        let path = |path: &Path| path.to_str().expect("a plain path").to_owned();
-        Setup::new()
-            .env("LD_PRELOAD", path(&self.recorder))
-            .env("RECORDER_FOLDER", path(&self.watched))
-            .env("RECORDER_JOURNAL", path(&self.journal))
+        self.setup()
+            .env("LD_PRELOAD", plain(&self.recorder))
+            .env("RECORDER_FOLDER", plain(&self.watched))
+            .env("RECORDER_JOURNAL", plain(&self.journal))
             .env("OWL_ACTIVATIONS_COUNT", KEPT.to_string())
             .env("OWL_DURABLE_ANSWERS", durable_answers.to_string())
             .data_dir(&self.watched.join(STORE))
@@ -128,7 +147,11 @@ impl Recording {
 
 /// Whether a file is written through a map: the table of readers, which a start makes anew.
 fn is_mapped(path: &str) -> bool {
-    path.ends_with("lock.mdb")
+    path.ends_with("lock.mdb") || path.ends_with("-lock")
+}
+
+fn plain(path: &Path) -> &str {
+    path.to_str().expect("a plain path")
 }
 
 /// Makes the library that records.
