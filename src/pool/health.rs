@@ -66,8 +66,9 @@ impl Pool {
 
     /// It is being looked for what an engine has of an earlier process: until that has ended nothing
     /// is started on it.
-    pub fn settle(&mut self, engine: &'static str) {
+    pub fn settle(&mut self, now: Instant, engine: &'static str, out: &mut Vec<Decision>) {
         self.down.settle(engine, true);
+        self.dispatch(now, out);
     }
 
     /// All that an engine has of an earlier process is known, or gone.

@@ -254,11 +254,14 @@ impl Pool {
         };
         self.retire_where(now, Cause::Changed, of_action, out);
         self.warmth.look_again(action);
+        // Who was promised one of them gets a place.
+        self.dispatch(now, out);
     }
 
     /// A sandbox is not fit for further use: it goes, if it is busy when it has finished.
     pub fn retire_slot(&mut self, now: Instant, slot: Slot, out: &mut Vec<Decision>) {
         self.retire_where(now, Cause::Failed, |sandbox| sandbox.slot == slot, out);
+        self.dispatch(now, out);
     }
 
     pub(super) fn retire_where(

@@ -67,7 +67,8 @@ impl Driver {
     /// It is being looked for what an engine has of an earlier process, for as long as what is given
     /// is kept: requests that need a sandbox of it wait.
     pub fn settle(&self, engine: &'static str) -> Settling {
-        self.inner.tell(|pool, _, _| pool.settle(engine));
+        self.inner
+            .tell(|pool, now, out| pool.settle(now, engine, out));
         Settling {
             driver: self.clone(),
             engine,

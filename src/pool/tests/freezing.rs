@@ -141,3 +141,23 @@ fn nothing_is_frozen_while_its_engine_is_away() {
     assert_eq!(decided, [Decision::Freeze { slot: frozen }]);
     assert_eq!(bench.tick(), [Decision::Freeze { slot: idle }]);
 }
+
+#[test]
+fn one_that_is_awake_comes_before_one_that_is_frozen() {
+    let mut bench = Bench::new(Settings {
+        freeze_after: Some(Duration::from_secs(1)),
+        ..settings(2)
+    });
+    let (awake, frozen) = (bench.cold("ns/a"), bench.cold("ns/a"));
+    bench.done(awake, true);
+    bench.pass(1000);
+    assert_eq!(bench.tick(), [Decision::Freeze { slot: awake }]);
+    // It cannot be.
+    bench.tell(|pool, now, out| pool.frozen(now, awake, false, false, out));
+    bench.done(frozen, true);
+    bench.pass(1000);
+    assert_eq!(bench.tick(), [Decision::Freeze { slot: frozen }]);
+    bench.tell(|pool, now, out| pool.frozen(now, frozen, true, true, out));
+    let (ticket, decisions) = bench.request("ns/a");
+    assert_eq!(decisions.unwrap(), [run(ticket, awake, false)]);
+}

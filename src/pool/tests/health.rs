@@ -146,7 +146,7 @@ fn what_can_be_removed_makes_room_while_another_engine_is_away() {
 #[test]
 fn calls_wait_for_what_an_earlier_process_has_left() {
     let mut bench = Bench::new(settings(1));
-    bench.tell(|pool, _, _| pool.settle("docker"));
+    bench.tell(|pool, now, out| pool.settle(now, "docker", out));
     assert!(!bench.pool.is_down("docker") && bench.pool.down() == 0);
     let (ticket, decisions) = bench.request("ns/a");
     assert_eq!(decisions.unwrap(), []);
@@ -163,7 +163,7 @@ fn calls_wait_for_what_an_earlier_process_has_left() {
     bench.tell(|pool, now, out| pool.engine_down(now, "docker", out));
     let decided = bench.tell(|pool, now, out| pool.settled(now, "docker", out));
     assert_eq!(decided, []);
-    bench.tell(|pool, _, _| pool.settle("docker"));
+    bench.tell(|pool, now, out| pool.settle(now, "docker", out));
     let decided = bench.tell(|pool, now, out| pool.engine_up(now, "docker", out));
     assert_eq!(decided, []);
     let decided = bench.tell(|pool, now, out| pool.settled(now, "docker", out));
@@ -173,4 +173,34 @@ fn calls_wait_for_what_an_earlier_process_has_left() {
     assert_eq!(bench.done(slot, true), [Decision::Remove { slot }]);
     let decided = bench.removed(slot);
     assert!(matches!(decided[..], [Decision::Start { ticket, .. }] if ticket == other));
+}
+
+#[test]
+fn what_goes_of_an_engine_that_is_away_is_promised_to_nobody() {
+    let mut bench = Bench::new(settings(2));
+    let docker = bench.warm_of("ns/a", plain());
+    bench.pass(1000);
+    let process = bench.warm_of("ns/js", quickjs());
+    bench.tell(|pool, now, out| pool.engine_down(now, "docker", out));
+    bench.tell(|pool, now, out| pool.retire(now, "ns/a", out));
+    let (_, decisions) = bench.request_of(key("ns/other"), quickjs());
+    assert_eq!(decisions.unwrap(), [Decision::Remove { slot: process }]);
+    assert_eq!(bench.removed(docker).len(), 1, "another place is as good");
+}
+
+#[test]
+fn what_is_left_of_room_that_was_made_is_there_for_the_next() {
+    let mut bench = Bench::new(Settings {
+        memory: 768,
+        ..settings(4)
+    });
+    let large = bench.warm_of("ns/large", needs("nodejs:20", 512));
+    bench.pass(1000);
+    bench.warm_of("ns/small", plain());
+    bench.tell(|pool, now, out| pool.engine_down(now, "docker", out));
+    for action in ["ns/b", "ns/c"] {
+        assert_eq!(bench.request(action).1.unwrap(), []);
+    }
+    let decided = bench.tell(|pool, now, out| pool.engine_up(now, "docker", out));
+    assert_eq!(decided, [Decision::Remove { slot: large }]);
 }

@@ -206,3 +206,24 @@ fn what_a_kind_was_made_of_before_finishes_and_goes() {
     let kept = there.iter().find(|sandbox| sandbox.slot == other).unwrap();
     assert_eq!((kept.doing, kept.retired), (Doing::Idle, None));
 }
+
+#[test]
+fn nothing_goes_for_who_would_have_to_wait_for_busy_ones_all_the_same() {
+    let mut bench = Bench::new(settings(3));
+    let busy: Vec<Slot> = ["ns/a", "ns/b", "ns/c"].map(|name| bench.cold(name)).into();
+    let smaller = settings(2);
+    bench.tell(|pool, now, out| pool.reconfigure(now, smaller, out));
+    let snapshot = bench.pool.snapshot(bench.now);
+    let retired = |slot: &Slot| {
+        let mut all = snapshot.sandboxes.iter();
+        all.any(|sandbox| sandbox.slot == *slot && sandbox.retired.is_some())
+    };
+    let (goes, stay): (Vec<Slot>, Vec<Slot>) = busy.iter().partition(|slot| retired(slot));
+    assert_eq!((goes.len(), stay.len()), (1, 2));
+    assert_eq!(bench.done(stay[0], true), []);
+    // There is one too many: that it went would make no room.
+    assert_eq!(bench.request("ns/new").1.unwrap(), []);
+    let decided = bench.done(goes[0], true);
+    let remove = |slot| Decision::Remove { slot };
+    assert_eq!(decided, [remove(goes[0]), remove(stay[0])]);
+}

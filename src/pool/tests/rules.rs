@@ -66,7 +66,9 @@ fn the_queue_is_bounded_and_says_so() {
     bench.cold("ns/a");
     assert!(bench.request("ns/a").1.is_ok());
     assert!(bench.request("ns/b").1.is_ok());
+    let waited = bench.pool.tally().waited;
     assert_eq!(bench.request("ns/c").1, Err(Refusal::QueueFull(2)));
+    assert_eq!(bench.pool.tally().waited, waited, "it did not wait");
     let mut none = Bench::new(settings(0));
     assert_eq!(none.request("ns/a").1, Err(Refusal::NoCapacity));
 }

@@ -200,7 +200,7 @@ impl World {
             self.look_at_engines();
             return self.tell(|pool, now, out| match ends {
                 true => pool.settled(now, engine, out),
-                false => pool.settle(engine),
+                false => pool.settle(now, engine, out),
             });
         }
         let comes = self.away.remove(engine);
