@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use futures_lite::future::zip;
-use owl::engine::docker::DockerEngine;
+use owl::engine::docker::{DockerEngine, Flavour};
 use owl::engine::{Engine, Held, Hold, Sandbox};
 
 use super::relay::Relay;
@@ -62,7 +62,12 @@ fn a_creation_or_a_start_that_is_not_answered_keeps_its_place() {
         let relay = Relay::start(engine_socket());
         let daemon = format!("{}_relayed", fixture.daemon);
         let engine = connect(&fixture.executor, &daemon, &relay.host()).await;
-        for part in ["/containers/create?", "/start"] {
+        let parts = match engine.client().flavour() {
+            Flavour::Docker => ["/containers/create?", "/start"].as_slice(),
+            // Its own books break where a creation is left in the middle (docs/podman.md).
+            Flavour::Podman => &["/start"],
+        };
+        for part in parts {
             for _ in 0..3 {
                 let (hold, held) = Hold::new();
                 let spec = spec(IMAGE);

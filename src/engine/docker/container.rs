@@ -27,21 +27,21 @@ pub(super) struct Container {
 }
 
 impl Container {
-    /// Creates a container and gives its id, too. If nobody waits for that any more, it is
+    /// Creates a container under a name that was taken for it, and gives its id, too. If nobody waits for that any more, it is
     /// removed as soon as it exists: the engine goes on creating it in any case.
     pub(super) async fn create(
         client: Client,
         registry: Arc<Registry>,
-        name: String,
+        (name, fate): (String, Arc<Fate>),
         settings: CreateContainer,
         hold: Hold,
     ) -> Result<(Container, String), DockerError> {
         let executor = client.executor().clone();
         let container = Container {
-            fate: registry.take(&name),
             client,
             registry,
             name,
+            fate,
             hold: Mutex::new(Some(hold)),
         };
         let (sender, receiver) = bounded(1);

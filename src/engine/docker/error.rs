@@ -83,6 +83,19 @@ impl DockerError {
         matches!(self, Self::Refused { status: 404, .. })
     }
 
+    /// Whether a container is not created because there is one of that name. Podman says so in words
+    /// alone.
+    pub fn is_name_taken(&self) -> bool {
+        match self {
+            Self::Refused {
+                status: 500,
+                message,
+                ..
+            } => message.contains("name") && message.contains("already in use"),
+            error => error.is_conflict(),
+        }
+    }
+
     /// Whether what was asked for is in the way of something else, or being done already.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Refused { status: 409, .. })

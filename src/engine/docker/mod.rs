@@ -60,7 +60,7 @@ use container::Container;
 use events::Watch;
 use freezer::{Freezer, Ways};
 use network::Place;
-use registry::Registry;
+use registry::{Fate, Registry};
 use sandbox::DockerSandbox;
 use supply::{Choice, Supply, Trial};
 use unused::{remove, remove_unused};
@@ -243,15 +243,26 @@ impl DockerEngine {
     ) -> Result<(Container, String), DockerError> {
         let mut attempt = 1;
         loop {
-            let counter = self.counter.fetch_add(1, Ordering::Relaxed);
-            let name = start::container_name(&self.daemon, counter, spec);
+            let (name, fate) = self.free_name(spec);
             let settings =
                 start::container(&self.daemon, self.process, &self.place.network, image, spec);
             let (client, registry) = (self.client.clone(), self.registry.clone());
             let hold = hold.clone();
-            match Container::create(client, registry, name, settings, hold).await {
-                Err(error) if error.is_conflict() && attempt < NAMES => attempt += 1,
+            match Container::create(client, registry, (name, fate), settings, hold).await {
+                Err(error) if error.is_name_taken() && attempt < NAMES => attempt += 1,
                 result => return result,
+            }
+        }
+    }
+
+    /// A name that no container of this process has, and that is taken from now on: those that an
+    /// earlier one has left keep theirs.
+    fn free_name(&self, spec: &SandboxSpec) -> (String, Arc<Fate>) {
+        loop {
+            let counter = self.counter.fetch_add(1, Ordering::Relaxed);
+            let name = start::container_name(&self.daemon, counter, spec);
+            if let Some(fate) = self.registry.take_free(&name) {
+                return (name, fate);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Which containers are in use, and what became of them.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -129,6 +130,14 @@ impl Registry {
         fate
     }
 
+    /// The same for a name that nobody has: of containers that an earlier process has made, too.
+    pub(super) fn take_free(&self, name: &str) -> Option<Arc<Fate>> {
+        match self.lock().entry(name.to_owned()) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(free) => Some(free.insert(Arc::default()).clone()),
+        }
+    }
+
     pub(super) fn release(&self, name: &str) {
         self.lock().remove(name);
     }
@@ -185,5 +194,24 @@ impl Registry {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Fate>>> {
         lock(&self.fates)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_taken_stays_with_whom_it_belongs_to() {
+        let registry = Registry::default();
+        let adopted = registry.take("owl_a_0_stem");
+        assert!(registry.take_free("owl_a_0_stem").is_none());
+        let known = registry.get("owl_a_0_stem").expect("is there");
+        assert!(Arc::ptr_eq(&known, &adopted));
+        let own = registry.take_free("owl_a_1_stem").expect("is free");
+        assert!(registry.take_free("owl_a_1_stem").is_none());
+        registry.release("owl_a_1_stem");
+        let other = registry.take_free("owl_a_1_stem").expect("is free again");
+        assert!(!Arc::ptr_eq(&own, &other));
     }
 }
