@@ -66,6 +66,7 @@ async fn freezes_and_thaws(fixture: &Fixture) {
 
 #[test]
 fn a_frozen_container_uses_no_processor_and_serves_on() {
+    // 11.12-309
     with_engine("frozen", async |fixture| {
         freezes_and_thaws(fixture).await;
         // Through its cgroup, of which the engine knows nothing.

@@ -28,6 +28,7 @@ impl Bench {
 
 #[test]
 fn an_idle_sandbox_is_frozen_after_the_grace_and_thawed_for_its_run() {
+    // 11.12-309
     let mut bench = freezing();
     let slot = bench.freezes("ns/a");
     assert_eq!(bench.frozen(slot, true, true), []);

@@ -123,6 +123,7 @@ fn they_go_before_warm_sandboxes() {
 
 #[test]
 fn neither_time_nor_watermarks_take_them() {
+    // 11.12-312
     let mut bench = Bench::new(Settings {
         watermarks: Some(Watermarks::new(Duration::from_secs(10), 0.25, 0.0)),
         freeze_after: Some(Duration::from_secs(10)),
