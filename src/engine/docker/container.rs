@@ -27,8 +27,9 @@ pub(super) struct Container {
 }
 
 impl Container {
-    /// Creates a container under a name that was taken for it, and gives its id, too. If nobody waits for that any more, it is
-    /// removed as soon as it exists: the engine goes on creating it in any case.
+    /// Creates a container under a name that was taken for it, and gives its id, too. If nobody
+    /// waits for that any more, it is removed as soon as it exists: the engine goes on creating it
+    /// in any case.
     pub(super) async fn create(
         client: Client,
         registry: Arc<Registry>,

@@ -208,7 +208,6 @@ impl ActionLoop {
         loop {
             // Looked at before reading: what it wrote before its end is still read.
             let ended = self.child.ended();
-            self.child.prints.pass();
             if !unsent.is_empty() {
                 match self.child.calls.write(unsent) {
                     Ok(length) => unsent = &unsent[length..],
@@ -224,7 +223,7 @@ impl ActionLoop {
                     return Ok(answer);
                 }
                 Answers::Closed => return Err(Silence::Ended(self.end_of_silent_child())),
-                Answers::Open => {}
+                Answers::Open => self.child.prints.pass(),
             }
             if let Some(code) = ended {
                 return Err(Silence::Ended(code));

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -33,7 +34,10 @@ struct End {
     stream: Stream,
     /// Nothing once the process, and all that it has started, have closed it.
     from: Option<File>,
-    held: Vec<u8>,
+    /// Made once: to clear it for each read would cost more than most runs print.
+    buffer: Box<[u8]>,
+    /// What of the buffer has not been passed on.
+    held: Range<usize>,
 }
 
 impl Relay {
@@ -62,8 +66,8 @@ impl Relay {
             let mut passed = 0;
             loop {
                 passed += end.held.len();
-                output::bytes_whole(end.stream, &end.held);
-                end.held.clear();
+                output::bytes_whole(end.stream, &end.buffer[end.held.clone()]);
+                end.held = 0..0;
                 // Something that goes on printing is not waited for.
                 if passed > MOST_LEFT || !end.fill() {
                     break;
@@ -92,7 +96,8 @@ impl End {
         let end = End {
             stream,
             from: Some(from.into()),
-            held: Vec::new(),
+            buffer: vec![0; HELD].into(),
+            held: 0..0,
         };
         Ok((end, to))
     }
@@ -100,8 +105,7 @@ impl End {
     /// Whether nothing is held any more.
     fn flush(&mut self) -> bool {
         if !self.held.is_empty() {
-            let taken = output::bytes_now(self.stream, &self.held);
-            self.held.drain(..taken);
+            self.held.start += output::bytes_now(self.stream, &self.buffer[self.held.clone()]);
         }
         self.held.is_empty()
     }
@@ -111,13 +115,11 @@ impl End {
         let Some(from) = &mut self.from else {
             return false;
         };
-        self.held.resize(HELD, 0);
-        let read = from.read(&mut self.held);
-        self.held.truncate(*read.as_ref().unwrap_or(&0));
-        match read {
+        match from.read(&mut self.buffer) {
             Ok(0) => self.from = None,
-            Err(error) if !is_not_now(&error) => self.from = None,
-            _ => {}
+            Ok(length) => self.held = 0..length,
+            Err(error) if is_not_now(&error) => {}
+            Err(_) => self.from = None,
         }
         !self.held.is_empty()
     }

@@ -203,7 +203,7 @@ impl Site {
             .map(|worked| worked.waited)
             .sum();
         assert!(waited <= 4 * CLIENTS, "{waited} calls have waited");
-        // A probe is counted when it begins, its connection a moment later.
+        // A probe is counted when it has ended, and its connection when it begins: one is under way.
         let connections = begun() - begun_known;
         let probed = probes() - probes_known;
         assert!(
