@@ -12,7 +12,6 @@ use owl::http::client::within;
 use serde_json::{Value, json};
 use smol::channel::{Receiver, unbounded};
 
-use super::relay::Relay;
 use super::support::*;
 
 /// A listener, and what it has heard.
@@ -74,9 +73,7 @@ fn ends_are_told_unless_they_were_asked_for() {
 fn an_engine_that_goes_and_comes_back_is_told() {
     with_engine("down", async |fixture| {
         let (listener, events) = listener();
-        let relay = Relay::start(engine_socket());
-        let daemon = format!("{}_relayed", fixture.daemon);
-        let engine = connect_with(&fixture.executor, &daemon, &relay.host(), listener).await;
+        let (relay, engine) = fixture.relayed(listener).await;
         let dies = engine.start(&spec(IMAGE)).await.expect("starts");
         let mut stays = fixture.runtime_of(&*engine).await;
         stays.proxy.disconnect();
@@ -105,9 +102,7 @@ fn an_engine_that_goes_and_comes_back_is_told() {
 fn an_engine_that_takes_no_calls_is_away_though_its_events_go_on() {
     with_engine("refuses", async |fixture| {
         let (listener, events) = listener();
-        let relay = Relay::start(engine_socket());
-        let daemon = format!("{}_relayed", fixture.daemon);
-        let engine = connect_with(&fixture.executor, &daemon, &relay.host(), listener).await;
+        let (relay, engine) = fixture.relayed(listener).await;
         let mut frozen = fixture.runtime_of(&*engine).await;
         frozen.proxy.disconnect();
         frozen.sandbox.freeze().await.expect("freezes");
@@ -125,9 +120,7 @@ fn an_engine_that_takes_no_calls_is_away_though_its_events_go_on() {
 #[test]
 fn a_log_stream_that_breaks_off_costs_no_container() {
     with_engine("cut", async |fixture| {
-        let relay = Relay::start(engine_socket());
-        let daemon = format!("{}_relayed", fixture.daemon);
-        let engine = connect(&fixture.executor, &daemon, &relay.host()).await;
+        let (relay, engine) = fixture.relayed(Listener::default()).await;
         let mut runtime = fixture.runtime_of(&*engine).await;
         runtime.runs_well(1).await;
         assert_eq!(relay.cut("/attach?"), 1);
@@ -200,9 +193,7 @@ async fn end_of(sandbox: &str, events: &Receiver<Event>) {
 fn how_soon_it_is_known_what_has_happened() {
     with_engine("soon", async |fixture| {
         let (listener, events) = listener();
-        let relay = Relay::start(engine_socket());
-        let daemon = format!("{}_relayed", fixture.daemon);
-        let engine = connect_with(&fixture.executor, &daemon, &relay.host(), listener).await;
+        let (relay, engine) = fixture.relayed(listener).await;
         let mut exits = Vec::new();
         let mut memory = Vec::new();
         for round in 0..10 {

@@ -17,7 +17,6 @@ use owl::engine::{Engine, Listener, StartError};
 use owl::entity::Status;
 use serde_json::{Value, json};
 
-use relay::Relay;
 use support::*;
 
 #[test]
@@ -270,9 +269,7 @@ fn a_start_that_is_given_up_leaves_nothing_behind() {
 #[test]
 fn the_engine_may_go_away_and_come_back() {
     with_engine("away", async |fixture| {
-        let relay = Relay::start(engine_socket());
-        let daemon = format!("{}_relayed", fixture.daemon);
-        let engine = connect(&fixture.executor, &daemon, &relay.host()).await;
+        let (relay, engine) = fixture.relayed(Listener::default()).await;
         let dies = engine.start(&spec(IMAGE)).await.expect("starts");
         let stays = engine.start(&spec(IMAGE)).await.expect("starts");
         let orphan = engine.start(&spec(IMAGE)).await.expect("starts");

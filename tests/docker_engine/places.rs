@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_lite::future::zip;
 use owl::engine::docker::{DockerEngine, Flavour};
-use owl::engine::{Engine, Held, Hold, Sandbox};
+use owl::engine::{Engine, Held, Hold, Listener, Sandbox};
 
 use super::relay::Relay;
 use super::support::*;
@@ -59,9 +59,7 @@ fn a_place_is_free_when_its_container_is_gone() {
 #[test]
 fn a_creation_or_a_start_that_is_not_answered_keeps_its_place() {
     with_engine("unanswered", async |fixture| {
-        let relay = Relay::start(engine_socket());
-        let daemon = format!("{}_relayed", fixture.daemon);
-        let engine = connect(&fixture.executor, &daemon, &relay.host()).await;
+        let (relay, engine) = fixture.relayed(Listener::default()).await;
         let parts = match engine.client().flavour() {
             Flavour::Docker => ["/containers/create?", "/start"].as_slice(),
             // Its own books break where a creation is left in the middle (docs/podman.md).
@@ -83,9 +81,7 @@ fn a_creation_or_a_start_that_is_not_answered_keeps_its_place() {
 #[test]
 fn a_container_that_is_created_late_has_its_place() {
     with_engine("created_late", async |fixture| {
-        let relay = Relay::start(engine_socket());
-        let daemon = format!("{}_relayed", fixture.daemon);
-        let engine = connect(&fixture.executor, &daemon, &relay.host()).await;
+        let (relay, engine) = fixture.relayed(Listener::default()).await;
         let late = Duration::from_millis(1500);
         relay.lose(Some(("/containers/create?", late)));
         let asked = Instant::now();
@@ -103,9 +99,7 @@ fn a_container_that_is_created_late_has_its_place() {
 #[test]
 fn a_container_that_nobody_expects_any_more_goes_when_it_is_created() {
     with_engine("too_late", async |fixture| {
-        let relay = Relay::start(engine_socket());
-        let daemon = format!("{}_relayed", fixture.daemon);
-        let engine = connect(&fixture.executor, &daemon, &relay.host()).await;
+        let (relay, engine) = fixture.relayed(Listener::default()).await;
         relay.lose(Some(("/containers/create?", Duration::from_secs(15))));
         let (hold, held) = Hold::new();
         assert!(engine.start_in(&spec(IMAGE), hold).await.is_err());
@@ -122,9 +116,7 @@ fn a_container_that_nobody_expects_any_more_goes_when_it_is_created() {
 #[test]
 fn a_removal_that_is_not_answered_is_tried_again() {
     with_engine("kept", async |fixture| {
-        let relay = Relay::start(engine_socket());
-        let daemon = format!("{}_relayed", fixture.daemon);
-        let engine = connect(&fixture.executor, &daemon, &relay.host()).await;
+        let (relay, engine) = fixture.relayed(Listener::default()).await;
         let (sandbox, held) = started(&engine).await;
         // Three times it does not come to the engine for a while.
         relay.lose(Some(("DELETE ", Duration::from_secs(2))));
@@ -140,9 +132,7 @@ fn a_removal_that_is_not_answered_is_tried_again() {
 #[test]
 fn what_an_engine_has_that_is_away_has_its_place_until_it_is_back() {
     with_engine("away_with", async |fixture| {
-        let relay = Relay::start(engine_socket());
-        let daemon = format!("{}_relayed", fixture.daemon);
-        let engine = connect(&fixture.executor, &daemon, &relay.host()).await;
+        let (relay, engine) = fixture.relayed(Listener::default()).await;
         let (sandbox, held) = started(&engine).await;
         let (dropped, other) = started(&engine).await;
         let (ended, of_ended) = started(&engine).await;

@@ -17,6 +17,8 @@ use owl::entity::Status;
 use owl::http::client::{Connection, Endpoint, read_body, within};
 use serde_json::{Value, json};
 
+use super::relay::Relay;
+
 /// Longer than any of these tests takes; reached only by one that hangs.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -160,6 +162,14 @@ pub struct Runtime {
 }
 
 impl Fixture {
+    /// A daemon of its own that reaches the engine through a relay, which can fail.
+    pub async fn relayed(&self, events: Listener) -> (Relay, Arc<DockerEngine>) {
+        let relay = Relay::start(engine_socket());
+        let daemon = format!("{}_relayed", self.daemon);
+        let engine = connect_with(&self.executor, &daemon, &relay.host(), events).await;
+        (relay, engine)
+    }
+
     /// Another daemon at the same engine, with these settings of images.
     pub async fn another(&self, images: ImageOptions) -> Arc<DockerEngine> {
         let daemon = format!("{}_other", self.daemon);
