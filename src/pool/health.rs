@@ -97,6 +97,8 @@ impl Pool {
         let slot = self.slots.add(now, Some(key), needs, Phase::Idle);
         self.idle_since(now, slot);
         self.rested(now, slot, out);
+        // Who was promised the room that it takes is promised other room.
+        self.dispatch(now, out);
         Some(slot)
     }
 

@@ -178,3 +178,125 @@ fn nobody_waits_longer_than_a_round() {
     assert!(least * 2 >= *most, "{served:?}");
     assert!(starts < 600, "{starts} cold starts in 250 s");
 }
+
+#[test]
+fn places_that_come_at_once_go_to_the_actions_of_a_namespace_in_turns() {
+    let mut bench = Bench::new(settings(1));
+    bench.cold("ns/x");
+    let waiting = ["ns/a", "ns/a", "ns/b"].map(|action| bench.request(action).0);
+    let larger = settings(3);
+    let decided = bench.tell(|pool, now, out| drop(pool.reconfigure(now, larger, out)));
+    let started = decided.iter().map(|decision| match decision {
+        Decision::Start { ticket, .. } => *ticket,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(started.collect::<Vec<_>>(), [waiting[0], waiting[2]]);
+}
+
+/// An action of a namespace.
+fn of(namespace: &str, action: &str) -> Key {
+    Key::new(namespace, action, "0.0.1", 1)
+}
+
+/// What needs half of the memory of [`crowded`].
+fn large() -> Needs {
+    needs("nodejs:20", 512)
+}
+
+/// A pool whose memory is taken by four busy sandboxes, of the actions 0 to 3 of a namespace.
+fn crowded(namespace: &str) -> (Bench, Vec<Slot>) {
+    let mut bench = Bench::new(Settings {
+        memory: 1024,
+        ..settings(10)
+    });
+    let keys = (0..4).map(|n| of(namespace, &format!("ns/{n}")));
+    let busy = keys.map(|key| bench.cold_of(key, plain())).collect();
+    (bench, busy)
+}
+
+/// A sandbox goes on with its own action, whoever else waits.
+fn goes_on(bench: &mut Bench, key: Key, slot: Slot) {
+    let (ticket, none) = bench.request_of(key, plain());
+    assert_eq!(none.unwrap(), []);
+    assert_eq!(bench.done(slot, true), [run(ticket, slot, false)]);
+}
+
+/// The memory of two sandboxes that come free goes to a large request.
+fn give_way(bench: &mut Bench, slots: [Slot; 2]) -> (Ticket, Slot) {
+    assert_eq!(bench.done(slots[0], true), []);
+    let removals = slots.map(|slot| Decision::Remove { slot });
+    assert_eq!(bench.done(slots[1], true), removals);
+    assert_eq!(bench.removed(slots[0]), []);
+    match bench.removed(slots[1])[..] {
+        [Decision::Start { ticket, slot }] => (ticket, slot),
+        ref other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn of_those_that_were_passed_over_for_too_long_the_first_comes_first() {
+    let (mut bench, busy) = crowded("one");
+    let (first, _) = bench.request_of(of("one", "ns/large"), large());
+    goes_on(&mut bench, of("one", "ns/0"), busy[0]);
+    bench.pass(100);
+    bench.request_of(of("two", "ns/large"), large()).1.unwrap();
+    // From here on it is the other namespace's turn.
+    for _ in 0..2 {
+        goes_on(&mut bench, of("one", "ns/0"), busy[0]);
+    }
+    bench.now += bench.pool.settings().aging;
+    assert_eq!(give_way(&mut bench, [busy[1], busy[2]]).0, first);
+}
+
+#[test]
+fn who_was_passed_over_for_too_long_is_passed_over_anew_after_its_turn() {
+    let (mut bench, busy) = crowded("one");
+    let both = [(); 2].map(|()| bench.request_of(of("one", "ns/large"), large()).0);
+    goes_on(&mut bench, of("one", "ns/0"), busy[0]);
+    bench.now += bench.pool.settings().aging;
+    assert_eq!(give_way(&mut bench, [busy[0], busy[1]]).0, both[0]);
+    // The second of them holds nobody up.
+    goes_on(&mut bench, of("one", "ns/2"), busy[2]);
+}
+
+#[test]
+fn a_sandbox_goes_on_with_its_own_until_others_have_waited_longer_than_the_patience() {
+    for beyond in [0, 1] {
+        let mut bench = Bench::new(settings(1));
+        let patience = bench.pool.settings().patience.as_millis() as u64;
+        let slot = bench.cold("ns/a");
+        bench.pass(100);
+        bench.request("ns/b").1.unwrap();
+        let (own, _) = bench.request("ns/a");
+        bench.pass(patience + beyond);
+        let expected = match beyond {
+            0 => run(own, slot, false),
+            _ => Decision::Remove { slot },
+        };
+        assert_eq!(bench.done(slot, true), [expected], "{beyond} ms beyond it");
+    }
+}
+
+#[test]
+fn a_sandbox_goes_on_with_its_own_for_no_longer_than_the_patience() {
+    for beyond in [0, 1] {
+        let mut bench = Bench::new(settings(1));
+        let patience = bench.pool.settings().patience.as_millis() as u64;
+        let before = bench.cold("ns/x");
+        bench.request("ns/a").1.unwrap();
+        bench.request("ns/b").1.unwrap();
+        bench.pass(100);
+        bench.done(before, false);
+        let [Decision::Start { slot, .. }] = bench.removed(before)[..] else {
+            panic!("it is the turn of the first")
+        };
+        bench.tell(|pool, now, out| pool.started(now, slot, out));
+        let (own, _) = bench.request("ns/a");
+        bench.pass(patience + beyond);
+        let expected = match beyond {
+            0 => run(own, slot, false),
+            _ => Decision::Remove { slot },
+        };
+        assert_eq!(bench.done(slot, true), [expected], "{beyond} ms beyond it");
+    }
+}

@@ -204,3 +204,33 @@ fn what_is_left_of_room_that_was_made_is_there_for_the_next() {
     let decided = bench.tell(|pool, now, out| pool.engine_up(now, "docker", out));
     assert_eq!(decided, [Decision::Remove { slot: large }]);
 }
+
+#[test]
+fn who_was_promised_the_room_of_one_that_is_taken_over_is_promised_other_room() {
+    let mut bench = Bench::new(Settings {
+        starts: 1,
+        ..settings(3)
+    });
+    let idle = bench.cold_of(key("ns/js"), quickjs());
+    bench.done(idle, true);
+    bench.tell(|pool, now, out| pool.settle(now, "docker", out));
+    let (_, decisions) = bench.request_of(key("ns/first"), quickjs());
+    assert!(matches!(decisions.unwrap()[..], [Decision::Start { .. }]));
+    let (_, decisions) = bench.request_of(key("ns/second"), quickjs());
+    assert_eq!(decisions.unwrap(), [], "there is a place for it");
+    let mut out = Vec::new();
+    let now = bench.now;
+    let adopted = bench.pool.adopt(now, key("ns/a"), &plain(), &mut out);
+    assert!(adopted.is_some());
+    assert_eq!(out, [Decision::Remove { slot: idle }]);
+}
+
+#[test]
+fn a_pool_that_stops_takes_nothing_over() {
+    let mut bench = Bench::new(settings(2));
+    bench.tell(|pool, now, out| drop(pool.stop(now, out)));
+    let mut out = Vec::new();
+    let now = bench.now;
+    let adopted = bench.pool.adopt(now, key("ns/a"), &plain(), &mut out);
+    assert_eq!((adopted, out), (None, vec![]));
+}

@@ -227,3 +227,22 @@ fn nothing_goes_for_who_would_have_to_wait_for_busy_ones_all_the_same() {
     let remove = |slot| Decision::Remove { slot };
     assert_eq!(decided, [remove(goes[0]), remove(stay[0])]);
 }
+
+#[test]
+fn of_those_that_are_too_many_what_nobody_uses_goes_before_what_runs() {
+    let mut bench = Bench::new(settings(2));
+    let busy = bench.cold("a");
+    let class = Class::clone(&plain().class);
+    let grown = bench.tell(|pool, now, out| pool.set_stems(now, vec![(class, 1)], out));
+    let [Decision::Grow { slot: stem, .. }] = grown[..] else {
+        panic!("{grown:?}")
+    };
+    let (_, out) = bench.reconfigure(|settings| settings.capacity = 1);
+    assert_eq!(out, []);
+    let snapshot = bench.pool.snapshot(bench.now);
+    let mut retired = snapshot.sandboxes.iter();
+    assert!(
+        retired.all(|sandbox| sandbox.retired.is_some() == (sandbox.slot == stem)),
+        "{busy}, {stem}: {snapshot:?}"
+    );
+}

@@ -207,3 +207,18 @@ fn one_that_is_never_idle_comes_to_an_end_for_others() {
     }
     panic!("the other action never got its turn");
 }
+
+#[test]
+fn one_that_has_room_takes_those_of_its_own_however_long_they_were_passed_over() {
+    let mut bench = Bench::new(settings(2));
+    let slot = bench.open("ns/a", 2);
+    bench.join("ns/a", 2, slot);
+    let other = bench.cold("ns/b");
+    let (own, none) = bench.ask("ns/a", 2);
+    assert_eq!(none, []);
+    let (passes, none) = bench.request("ns/b");
+    assert_eq!(none.unwrap(), []);
+    assert_eq!(bench.done(other, true), [run(passes, other, false)]);
+    bench.now += 2 * bench.pool.settings().patience;
+    assert_eq!(bench.done(slot, true), [run(own, slot, false)]);
+}

@@ -211,3 +211,18 @@ fn idle_ones_have_so_much_memory_in_all() {
     assert_eq!(bench.done(c, true), removals(&[a]));
     assert_eq!(bench.removals(Cause::Idle), 1);
 }
+
+#[test]
+fn an_action_that_was_changed_is_among_the_next_records() {
+    let mut bench = Bench::new(settings(2));
+    for action in ["ns/a", "ns/b"] {
+        bench.warm_of(action, plain());
+    }
+    let now = bench.now;
+    bench.pool.warmth().records(now, 0);
+    assert_eq!(bench.pool.warmth().records(now, 0), []);
+    bench.tell(|pool, now, out| pool.retire(now, "ns/b", out));
+    let records = bench.pool.warmth().records(now, 0);
+    let whose = records.iter().map(|(whose, _)| &**whose);
+    assert_eq!(whose.collect::<Vec<_>>(), [key("ns/b").whose()]);
+}

@@ -157,7 +157,15 @@ impl World {
     fn run(mut self) {
         for step in 0..STEPS {
             self.bench.pass(self.random.below(200));
+            // What the time asks for is decided before the event, or with it.
+            let before = self.random.below(2) == 0;
+            if before {
+                self.look();
+            }
             self.step(step > STEPS / 2);
+            if !before {
+                self.look();
+            }
             self.ask_again();
             self.tighten();
             self.check();
@@ -184,9 +192,13 @@ impl World {
         }
     }
 
-    /// Nothing has happened: nothing is decided, but what the time asks for.
-    fn ask_again(&mut self) {
+    /// Nothing has happened but that time has passed.
+    fn look(&mut self) {
         self.tell(|pool, now, out| pool.engine_up(now, "none", out));
+    }
+
+    /// Nothing has happened, and no time has passed: nothing is decided.
+    fn ask_again(&mut self) {
         let again = self
             .bench
             .tell(|pool, now, out| pool.engine_up(now, "none", out));
