@@ -210,12 +210,19 @@ fn one_that_is_never_idle_comes_to_an_end_for_others() {
 
 #[test]
 fn one_that_has_room_takes_those_of_its_own_however_long_they_were_passed_over() {
-    let mut bench = Bench::new(settings(2));
-    let slot = bench.open("ns/a", 2);
-    bench.join("ns/a", 2, slot);
+    let mut bench = Bench::new(Settings {
+        memory: 768,
+        ..settings(3)
+    });
+    let large = || needs("nodejs:20", 512).with_concurrency(2);
+    let slot = bench.cold_of(key("ns/a"), large());
+    assert_eq!(bench.initialised(slot), []);
+    let (second, joins) = bench.request_of(key("ns/a"), large());
+    assert_eq!(joins.unwrap(), [run(second, slot, false)]);
     let other = bench.cold("ns/b");
-    let (own, none) = bench.ask("ns/a", 2);
-    assert_eq!(none, []);
+    // What the other has would not be enough for a second one.
+    let (own, none) = bench.request_of(key("ns/a"), large());
+    assert_eq!(none.unwrap(), []);
     let (passes, none) = bench.request("ns/b");
     assert_eq!(none.unwrap(), []);
     assert_eq!(bench.done(other, true), [run(passes, other, false)]);
