@@ -38,6 +38,16 @@ impl Client {
         }
     }
 
+    /// Where it leads.
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Another one to the same server.
+    pub fn another(&self) -> Self {
+        Client::new(self.address.clone(), &self.headers)
+    }
+
     /// Connects now; a request does it as well.
     pub fn connect(&mut self) -> io::Result<()> {
         if self.stream.is_none() {

@@ -11,6 +11,8 @@
 //! - `mixed`: many actions in few places
 //! - `master`: gateways with a master, without one and with one that is out of reach; only if it is
 //!   asked for
+//! - `relay`: warm calls through a relay that does nothing, beside those through OWL; only if it is
+//!   asked for
 //! - `profile`: what the daemon spends on a warm call, alone or under a tool; only if it is asked for
 //!
 //! The word `quick` does the same with few calls, to see that it works. Containers are measured
@@ -28,6 +30,7 @@ mod http;
 mod master;
 mod mixed;
 mod profile;
+mod relay;
 mod sandboxes;
 mod warm;
 
@@ -46,7 +49,7 @@ const ECHO: &str = "function main(params) { return params; }";
 const PARTS: [&str; 6] = ["footprint", "cold", "accept", "mixed", "warm", "work"];
 
 /// What is measured only if it is chosen.
-const SPECIAL: [&str; 2] = ["master", "profile"];
+const SPECIAL: [&str; 3] = ["master", "profile", "relay"];
 
 /// How much is measured.
 #[derive(Clone, Copy)]
@@ -81,6 +84,10 @@ const QUICK: Extent = Extent {
 };
 
 fn main() -> io::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some(relay::ARGUMENT) {
+        return relay::serve(&arguments.next().unwrap_or_default());
+    }
     // Cargo adds arguments of its own, which begin with dashes.
     let words: Vec<String> = std::env::args()
         .skip(1)
@@ -107,6 +114,7 @@ fn main() -> io::Result<()> {
             "mixed" => mixed::measure(extent, engine.as_ref(), &kind, &mut report)?,
             "warm" => warm::compare(extent, engine.as_ref(), &kind, &mut report)?,
             "work" => warm::compare_work(extent, engine.as_ref(), &kind, &mut report)?,
+            "relay" => relay::compare(extent, engine.as_ref(), &kind, &mut report)?,
             "profile" => profile::measure(extent, engine.as_ref(), &mut report)?,
             _ => master::compare(extent, &mut report)?,
         }
