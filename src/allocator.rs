@@ -1,4 +1,7 @@
-//! What the C library is told about memory, so that the daemon gives back what it does not need.
+//! What the C library and the kernel are told about memory, so that the daemon takes and keeps no
+//! more than it needs.
+
+use nix::sys::prctl;
 
 /// Bytes from which a block gets pages of its own, which go back to the system when it is freed.
 /// Fresh pages cost time, so that payloads of some 100 KB are better served from what is there.
@@ -33,4 +36,22 @@ fn set_thresholds() {
             log::debug!("the C library does not take a threshold for large blocks");
         }
     }
+}
+
+/// Has the kernel give this process, and those that it starts, no huge pages.
+///
+/// Where they are given unasked, as on Debian for 64-bit ARM, the first byte of a thread's stack
+/// and of the heap takes 2 MB each, which is more than all else that the daemon has. A kernel
+/// without huge pages refuses, and gives none.
+pub fn do_without_huge_pages() {
+    let _ = prctl::set_thp_disable(true);
+}
+
+/// Starts a program of others, which gets the pages that the machine's owner has set.
+pub fn with_pages_of_the_machine<T>(start: impl FnOnce() -> T) -> T {
+    // What is started inherits it.
+    let _ = prctl::set_thp_disable(false);
+    let started = start();
+    do_without_huge_pages();
+    started
 }

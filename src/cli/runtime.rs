@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
+use crate::allocator::do_without_huge_pages;
 use crate::runtime::kind::Language;
 use crate::runtime::listen::Listen;
 use crate::runtime::sandbox::{self, Profile, Stage};
@@ -52,6 +53,7 @@ impl RuntimeCommand {
     }
 
     fn serve(self) -> Result<End, String> {
+        do_without_huge_pages();
         let language = self.language()?;
         let memory = u64::from(self.memory) << 20;
         let confine = match self.sandbox {

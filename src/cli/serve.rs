@@ -13,7 +13,7 @@ use super::idle::idle;
 use super::node::{Ending, Node, NodeError};
 use super::output::say;
 use super::reload::Reloader;
-use crate::allocator::give_large_blocks_back;
+use crate::allocator::{do_without_huge_pages, give_large_blocks_back};
 use crate::config::{self, Config};
 use crate::supervisor::{self, Supervisor};
 
@@ -184,6 +184,7 @@ impl ServeCommand {
         }
         super::log_to_stderr(config.log_level);
         give_large_blocks_back();
+        do_without_huge_pages();
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         for name in config::unknown_names(names) {
             log::warn!("{name} is not a setting of OWL: see owl serve --print-config");

@@ -23,6 +23,14 @@ fn a_second_daemon_on_the_same_store_says_so_and_ends() {
 }
 
 #[test]
+fn the_daemon_has_no_huge_pages() {
+    let owl = Setup::new().start();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", owl.id()));
+    let status = status.expect("it runs");
+    assert!(status.contains("\nTHP_enabled:\t0\n"), "{status}");
+}
+
+#[test]
 fn settings_that_cannot_be_used_are_named() {
     for (name, value) in [
         ("OWL_HOST_CAPACITY", "many"),

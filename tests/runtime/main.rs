@@ -4,6 +4,7 @@ mod client;
 mod http;
 mod native;
 mod node;
+mod pages;
 mod process;
 mod python;
 mod quickjs;

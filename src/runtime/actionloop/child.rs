@@ -15,6 +15,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
 
 use super::relay::Relay;
+use crate::allocator::with_pages_of_the_machine;
 
 /// Where a child answers.
 const ANSWERS: i32 = 3;
@@ -66,7 +67,10 @@ impl Child {
         let arguments = words.iter().map(|word| CString::new(word.as_str()));
         let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
         let program = arguments.first().ok_or(Errno::ENOENT)?;
-        let pid = posix_spawnp(program, &actions, &attributes, &arguments, &variables(env))?;
+        let variables = variables(env);
+        let pid = with_pages_of_the_machine(|| {
+            posix_spawnp(program, &actions, &attributes, &arguments, &variables)
+        })?;
         let not_blocking = |descriptor: OwnedFd| {
             fcntl(&descriptor, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
             Ok::<_, io::Error>(File::from(descriptor))
