@@ -1,5 +1,6 @@
 //! The behaviour of the store, one by one.
 
+mod large;
 mod model;
 mod room;
 
