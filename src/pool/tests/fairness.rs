@@ -259,21 +259,27 @@ fn who_was_passed_over_for_too_long_is_passed_over_anew_after_its_turn() {
     goes_on(&mut bench, of("one", "ns/2"), busy[2]);
 }
 
+/// For as long as the patience a sandbox goes on with its own action while another waits, and not
+/// for some milliseconds `beyond`.
+fn is_patient(bench: &mut Bench, slot: Slot, beyond: u64) {
+    let patience = bench.pool.settings().patience.as_millis() as u64;
+    let (own, _) = bench.request("ns/a");
+    bench.pass(patience + beyond);
+    let expected = match beyond {
+        0 => run(own, slot, false),
+        _ => Decision::Remove { slot },
+    };
+    assert_eq!(bench.done(slot, true), [expected], "{beyond} ms beyond it");
+}
+
 #[test]
 fn a_sandbox_goes_on_with_its_own_until_others_have_waited_longer_than_the_patience() {
     for beyond in [0, 1] {
         let mut bench = Bench::new(settings(1));
-        let patience = bench.pool.settings().patience.as_millis() as u64;
         let slot = bench.cold("ns/a");
         bench.pass(100);
         bench.request("ns/b").1.unwrap();
-        let (own, _) = bench.request("ns/a");
-        bench.pass(patience + beyond);
-        let expected = match beyond {
-            0 => run(own, slot, false),
-            _ => Decision::Remove { slot },
-        };
-        assert_eq!(bench.done(slot, true), [expected], "{beyond} ms beyond it");
+        is_patient(&mut bench, slot, beyond);
     }
 }
 
@@ -281,7 +287,6 @@ fn a_sandbox_goes_on_with_its_own_until_others_have_waited_longer_than_the_patie
 fn a_sandbox_goes_on_with_its_own_for_no_longer_than_the_patience() {
     for beyond in [0, 1] {
         let mut bench = Bench::new(settings(1));
-        let patience = bench.pool.settings().patience.as_millis() as u64;
         let before = bench.cold("ns/x");
         bench.request("ns/a").1.unwrap();
         bench.request("ns/b").1.unwrap();
@@ -291,12 +296,6 @@ fn a_sandbox_goes_on_with_its_own_for_no_longer_than_the_patience() {
             panic!("it is the turn of the first")
         };
         bench.tell(|pool, now, out| pool.started(now, slot, out));
-        let (own, _) = bench.request("ns/a");
-        bench.pass(patience + beyond);
-        let expected = match beyond {
-            0 => run(own, slot, false),
-            _ => Decision::Remove { slot },
-        };
-        assert_eq!(bench.done(slot, true), [expected], "{beyond} ms beyond it");
+        is_patient(&mut bench, slot, beyond);
     }
 }
