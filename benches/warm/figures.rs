@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::turns::Turns;
+
 /// Times of many calls.
 #[derive(Default)]
 pub struct Times {
@@ -57,20 +59,30 @@ impl Report {
 
     pub fn warm_heading(&self) {
         println!(
-            "\n{:<38} {:>19} {:>19} {:>19} {:>8}",
-            "warm, ms", "OWL p50      p99", "direct p50      p99", "OWL's share p50  p99", "rate"
+            "\n{:<38} {:>19} {:>19} {:>19} {:>8} {:>19} {:>8}",
+            "warm, ms",
+            "OWL p50      p99",
+            "direct p50      p99",
+            "OWL's share p50  p99",
+            "rate",
+            "quiet: p50      p99",
+            "rate"
         );
     }
 
-    /// A comparison; the rate is OWL's throughput in per cent of the direct one.
-    pub fn warm(&mut self, what: &str, owl: &Times, direct: &Times) {
+    /// A comparison of OWL, the first way, with direct calls, the second; the rate is OWL's
+    /// throughput in per cent of the direct one. Then the shares and the rate in quiet turns.
+    pub fn warm(&mut self, what: &str, turns: &Turns) {
+        let (owl, direct) = (turns.all(0), turns.all(1));
         let (p50, p99) = (owl.percentile(50), owl.percentile(99));
         let (d50, d99) = (direct.percentile(50), direct.percentile(99));
-        let rate = 100.0 * owl.rate() / direct.rate();
+        let (share, rate) = (share(&owl, &direct), rate(&owl, &direct));
+        let (owl_quiet, direct_quiet) = (turns.quiet(0), turns.quiet(1));
+        let quiet_share = self::share(&owl_quiet, &direct_quiet);
+        let quiet_rate = self::rate(&owl_quiet, &direct_quiet);
         println!(
-            "{what:<38} {p50:>10.3} {p99:>8.3} {d50:>10.3} {d99:>8.3} {:>10.3} {:>8.3} {rate:>7.0}%",
-            p50 - d50,
-            p99 - d99,
+            "{what:<38} {p50:>10.3} {p99:>8.3} {d50:>10.3} {d99:>8.3} {:>10.3} {:>8.3} {rate:>7.0}% {:>10.3} {:>8.3} {quiet_rate:>7.0}%",
+            share.0, share.1, quiet_share.0, quiet_share.1,
         );
         self.keep(
             what,
@@ -78,8 +90,17 @@ impl Report {
                 "calls": owl.count(),
                 "owl_ms": {"p50": p50, "p99": p99},
                 "direct_ms": {"p50": d50, "p99": d99},
-                "share_ms": {"p50": p50 - d50, "p99": p99 - d99},
+                "share_ms": {"p50": share.0, "p99": share.1},
                 "rate_percent": rate,
+                "quiet": {
+                    "calls": owl_quiet.count(),
+                    "direct_ms": {
+                        "p50": direct_quiet.percentile(50),
+                        "p99": direct_quiet.percentile(99),
+                    },
+                    "share_ms": {"p50": quiet_share.0, "p99": quiet_share.1},
+                    "rate_percent": quiet_rate,
+                },
             }),
         );
     }
@@ -114,4 +135,15 @@ impl Report {
     pub fn print(self) {
         println!("\n{}", Value::Object(self.0));
     }
+}
+
+/// By how much the medians and the 99th percentiles differ, in milliseconds.
+fn share(owl: &Times, direct: &Times) -> (f64, f64) {
+    let of = |percent| owl.percentile(percent) - direct.percentile(percent);
+    (of(50), of(99))
+}
+
+/// Throughput in per cent of the direct one.
+fn rate(owl: &Times, direct: &Times) -> f64 {
+    100.0 * owl.rate() / direct.rate()
 }

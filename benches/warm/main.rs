@@ -32,6 +32,7 @@ mod mixed;
 mod profile;
 mod relay;
 mod sandboxes;
+mod turns;
 mod warm;
 
 use std::io;

@@ -16,7 +16,8 @@ use super::daemon::Daemon;
 use super::direct::{Engine, Runtime, run_body};
 use super::figures::{Report, Times};
 use super::http::{Address, Client};
-use super::{ECHO, Extent, calls_of_all, invoke, parameters, sandboxes};
+use super::turns::{Turns, Way};
+use super::{ECHO, Extent, invoke, parameters, sandboxes};
 
 /// The argument with which this program is a relay; the next one is where it leads.
 pub const ARGUMENT: &str = "relay-to";
@@ -80,30 +81,39 @@ fn ways(
     let mut owl: Vec<Client> = direct.iter().map(|_| daemon.client()).collect();
     let (path, parameters) = (invoke(action), parameters(100));
     let body = run_body(&parameters);
-    let calls = (CALLS / extent.thinner / direct.len()).max(1);
-    let mut times = [Times::default(), Times::default(), Times::default()];
-    for round in 0..=extent.rounds {
-        thread::sleep(extent.pause);
-        let ways = [
-            calls_of_all(&mut direct, calls, 200, "/run", &body)?,
-            calls_of_all(&mut relayed, calls, 200, "/run", &body)?,
-            calls_of_all(&mut owl, calls, 200, &path, parameters.as_bytes())?,
-        ];
-        // The first one warms up.
-        if round > 0 {
-            for (all, (each, wall)) in times.iter_mut().zip(ways) {
-                all.add(each, wall);
+    let calls = CALLS / extent.thinner / direct.len();
+    let way = |clients, path, body| Way {
+        clients,
+        path,
+        body,
+    };
+    let mut ways = [
+        way(&mut direct[..], "/run", &body[..]),
+        way(&mut relayed, "/run", &body),
+        way(&mut owl, &path, parameters.as_bytes()),
+    ];
+    let turns = Turns::take(&mut ways, calls, extent)?;
+    println!("\n{what}");
+    for (at, name) in ["directly", "through a relay", "through OWL"]
+        .iter()
+        .enumerate()
+    {
+        report.rate(&format!("{what}, {name}"), &turns.all(at));
+        report.rate(&format!("{what}, {name}, quiet"), &turns.quiet(at));
+    }
+    for (at, name) in [(1, "a relay"), (2, "OWL")] {
+        for (when, of) in [
+            ("", Turns::all as fn(&_, _) -> _),
+            (", quiet", Turns::quiet),
+        ] {
+            let (bare, with): (Times, Times) = (of(&turns, 0), of(&turns, at));
+            for percent in [50, 99] {
+                let share = with.percentile(percent) - bare.percentile(percent);
+                let what = format!("{what}: share of {name}, p{percent}{when}");
+                report.value(&what, share, "ms");
             }
         }
     }
-    println!("\n{what}");
-    let names = ["directly", "through a relay", "through OWL"];
-    for (name, times) in names.iter().zip(&times) {
-        report.rate(&format!("{what}, {name}"), times);
-    }
-    let [direct, relay, owl] = times.map(|times| times.percentile(50));
-    report.value(&format!("{what}: share of a relay"), relay - direct, "ms");
-    report.value(&format!("{what}: share of OWL"), owl - direct, "ms");
     Ok(())
 }
 

@@ -1,15 +1,15 @@
 //! Warm blocking calls through OWL against direct ones, in turns.
 
 use std::io;
-use std::thread;
 
 use serde_json::{Value, json};
 
 use super::daemon::Daemon;
 use super::direct::{Engine, Runtime, run_body};
-use super::figures::{Report, Times};
+use super::figures::Report;
 use super::http::Client;
-use super::{AT_A_TIME, ECHO, Extent, calls_of_all, invoke, parameters, sandboxes};
+use super::turns::{Turns, Way};
+use super::{AT_A_TIME, ECHO, Extent, invoke, parameters, sandboxes};
 
 /// What is called, with how many bytes of parameters, and how often in a round.
 #[derive(Clone, Copy)]
@@ -175,23 +175,22 @@ impl Side<'_> {
             for load in self.loads {
                 let parameters = parameters(load.bytes);
                 let body = run_body(&parameters);
-                let calls = (load.calls / extent.thinner / at_a_time).max(1);
-                let (mut owl, mut bare) = (Times::default(), Times::default());
-                for round in 0..=extent.rounds {
-                    // For the disk: OWL keeps a record of each result, and refuses calls when
-                    // their writing falls behind.
-                    thread::sleep(extent.pause);
-                    let (times, wall) =
-                        calls_of_all(&mut clients, calls, 200, &path, parameters.as_bytes())?;
-                    let (others, others_wall) = calls_of_all(direct, calls, 200, "/run", &body)?;
-                    if round > 0 {
-                        // The first one warms up, and starts the sandboxes that are missing.
-                        owl.add(times, wall);
-                        bare.add(others, others_wall);
-                    }
-                }
+                let mut ways = [
+                    Way {
+                        clients: &mut clients,
+                        path: &path,
+                        body: parameters.as_bytes(),
+                    },
+                    Way {
+                        clients: direct,
+                        path: "/run",
+                        body: &body,
+                    },
+                ];
+                let calls = load.calls / extent.thinner / at_a_time;
+                let turns = Turns::take(&mut ways, calls, extent)?;
                 let what = format!("{}, {}, {at_a_time} at a time", self.what, load.what);
-                report.warm(&what, &owl, &bare);
+                report.warm(&what, &turns);
             }
         }
         Ok(())

@@ -28,8 +28,8 @@ impl Target {
     pub(super) fn new(namespace: &str, package: Option<&str>, name: &str) -> Self {
         Target {
             path: match package {
-                Some(package) => format!("{namespace}/{package}/{name}"),
-                None => format!("{namespace}/{name}"),
+                Some(package) => [namespace, package, name].join("/"),
+                None => [namespace, name].join("/"),
             },
             namespace: namespace.into(),
             package: package.map(Into::into),

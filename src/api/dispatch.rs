@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use http_types::headers::ACCEPT;
 use http_types::{Method, Response, StatusCode};
+use hyper::header::HeaderName;
 
 use super::error::ApiError;
 use super::path::{Resource, Route, route};
@@ -94,7 +95,8 @@ pub(super) async fn serve(request: tide::Request<State>) -> tide::Result {
         if is_api && handled {
             reply::allow_origins(&mut response, reply::API_METHODS);
         }
-        response.insert_header(transaction::HEADER, transaction);
+        let header = HeaderName::from_static(transaction::HEADER);
+        reply::add(&mut response, header, transaction);
     }
     state.operations().metrics.requests.add(
         counted_as,

@@ -89,7 +89,7 @@ fn preflight(request: &tide::Request<State>, methods: &str) -> Response {
     let mut response = Response::new(StatusCode::Ok);
     reply::allow_origins(&mut response, methods);
     if let Some(asked) = request.header("Access-Control-Request-Headers") {
-        response.insert_header("Access-Control-Allow-Headers", asked.last().as_str());
+        reply::allow_headers(&mut response, asked.last().as_str());
     }
     response
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_types::{Response, StatusCode};
+use hyper::header::HeaderName;
 use serde_json::json;
 
 use super::actions::Target;
@@ -16,7 +17,7 @@ use crate::entity::{Action, Activation, ActivationId, FullName, Identity, Status
 use crate::invoke::{Call, Figures, Fire, InvokeError, Invoker, Outcome, admission};
 
 /// The header that names the activation.
-pub(super) const ACTIVATION_HEADER: &str = ActivationId::HEADER;
+pub(super) const ACTIVATION_HEADER: HeaderName = HeaderName::from_static(ActivationId::HEADER);
 
 /// What runs actions for the API.
 pub trait Invoke: Send + Sync {
@@ -157,7 +158,7 @@ fn wanted(query: &Query<'_>, longest: Duration) -> Result<Wanted, ApiError> {
 pub(super) fn accepted(id: ActivationId) -> Response {
     let id = id.to_string();
     let mut response = reply::json(StatusCode::Accepted, &json!({"activationId": id}));
-    response.insert_header(ACTIVATION_HEADER, id);
+    reply::add(&mut response, ACTIVATION_HEADER, id);
     response
 }
 
@@ -177,7 +178,7 @@ fn finished(activation: Arc<Activation>, result: bool) -> Response {
         None if result => reply::json_text(status, "{}"),
         _ => reply::json_shared(status, activation.full_record()),
     };
-    response.insert_header(ACTIVATION_HEADER, id);
+    reply::add(&mut response, ACTIVATION_HEADER, id);
     response
 }
 

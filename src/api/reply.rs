@@ -1,14 +1,15 @@
 //! Answers (reference sections 1.6 and 1.7).
 
 use bytes::Bytes;
-use http_types::headers::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-};
 use http_types::{Body, Response, StatusCode, mime};
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    HeaderName, HeaderValue,
+};
 use serde::Serialize;
 
 use super::chunks;
-use crate::http::server::InMemory;
+use crate::http::server::{InMemory, Ready};
 
 /// `Access-Control-Allow-Methods` of the REST API.
 pub(super) const API_METHODS: &str = "GET, DELETE, POST, PUT, HEAD";
@@ -56,12 +57,32 @@ pub(super) fn text(text: &str) -> Response {
     response
 }
 
-/// Adds the CORS headers that OpenWhisk has on its answers.
-pub(super) fn allow_origins(response: &mut Response, methods: &str) {
-    response.insert_header(ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-    response.insert_header(
-        ACCESS_CONTROL_ALLOW_HEADERS,
-        "Authorization, Origin, X-Requested-With, Content-Type, Accept, User-Agent",
+/// Adds the CORS headers that OpenWhisk has on its answers. `methods` are comma-separated.
+pub(super) fn allow_origins(response: &mut Response, methods: impl TryInto<HeaderValue>) {
+    let headers = "Authorization, Origin, X-Requested-With, Content-Type, Accept, User-Agent";
+    Ready::add(
+        response,
+        [
+            (ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+            (
+                ACCESS_CONTROL_ALLOW_HEADERS,
+                HeaderValue::from_static(headers),
+            ),
+        ],
     );
-    response.insert_header(ACCESS_CONTROL_ALLOW_METHODS, methods);
+    add(response, ACCESS_CONTROL_ALLOW_METHODS, methods);
+}
+
+/// Has a script send these headers, which it asks for in a preflight request.
+pub(super) fn allow_headers(response: &mut Response, requested: &str) {
+    add(response, ACCESS_CONTROL_ALLOW_HEADERS, requested);
+}
+
+/// Adds a header in place of one that is there.
+pub(super) fn add(response: &mut Response, name: HeaderName, value: impl TryInto<HeaderValue>) {
+    match value.try_into() {
+        Ok(value) => Ready::add(response, [(name, value)]),
+        // Without the value: it may be a secret.
+        Err(_) => log::warn!("answer header left out: the value of {name} is malformed"),
+    }
 }

@@ -5,7 +5,7 @@ use http_types::headers::HeaderValues;
 use crate::random;
 
 /// The header that carries them in both directions.
-pub(super) const HEADER: &str = "X-Request-ID";
+pub(super) const HEADER: &str = "x-request-id";
 
 /// The id of a request: its own, unless it looks like one of the platform's.
 pub(super) fn id(header: Option<&HeaderValues>) -> String {

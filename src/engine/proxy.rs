@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_lite::FutureExt;
 use http_body_util::Full;
-use hyper::Request;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Request, Uri};
 use serde_json::value::RawValue;
 use smol::Timer;
 
@@ -292,12 +292,15 @@ impl Proxy {
 
 /// A request of the protocol.
 fn request(path: &'static str, body: Bytes) -> Request<Full<Bytes>> {
-    Request::post(path)
-        .header(HOST, "localhost:8080")
-        .header(CONTENT_TYPE, "application/json")
-        .header(ACCEPT, "application/json")
-        .body(Full::new(body))
-        .expect("a constant path and constant headers are valid")
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = Uri::from_static(path);
+    let headers = request.headers_mut();
+    headers.insert(HOST, HeaderValue::from_static("localhost:8080"));
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(ACCEPT, JSON);
+    request
 }
 
 /// Ends when the time limit passes or the sandbox is gone, whichever is first.

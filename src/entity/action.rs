@@ -34,7 +34,7 @@ pub struct Action {
 impl Action {
     /// `ns/name` or `ns/package/name`: its key in the store, and `path` of its activations.
     pub fn path(&self) -> String {
-        format!("{}/{}", self.namespace, self.name)
+        [&*self.namespace, &*self.name].join("/")
     }
 
     /// Reads a stored document; none if it is not one.

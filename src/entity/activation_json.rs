@@ -3,28 +3,52 @@
 //! It is stored in two parts. The head is the summary that lists show; the tail is the rest.
 //! A full record is made of both by joining texts, so that results and logs are not parsed again.
 
-use serde::ser::SerializeSeq;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Activation, Response, Status, json};
+use super::json_object::{JsonObject, push_array, push_string};
+use super::{Activation, Status, json};
+
+/// Bytes that a head has beside its names and annotations: those of its members, and an id twice.
+const ROOM_OF_HEAD: usize = 320;
+
+/// Bytes that a tail has beside its subject, result and logs.
+const ROOM_OF_TAIL: usize = 160;
 
 impl Activation {
-    /// The summary, as a list shows it.
+    /// The summary, as a list shows it. `duration` and `statusCode` come last, where [`splice`]
+    /// takes them off.
     pub fn head(&self) -> Vec<u8> {
-        to_vec(&Head {
-            namespace: &self.namespace,
-            name: &self.name,
-            version: &self.version,
-            publish: false,
-            annotations: Annotations(&self.annotations),
-            activation_id: self.id.to_string(),
-            start: self.start,
-            end: self.end,
-            cause: self.cause.map(|id| id.to_string()),
-            duration: self.end.map(|end| end.saturating_sub(self.start)),
-            status_code: self.end.map(|_| self.response.status as u8),
-        })
+        let annotations = self.annotations.iter();
+        let annotations: usize = annotations.map(|(_, value)| value.get().len() + 40).sum();
+        let names = self.namespace.len() + self.name.len() + self.version.len();
+        let mut text = String::with_capacity(ROOM_OF_HEAD + names + annotations);
+        let mut head = JsonObject::open(&mut text);
+        head.string("namespace", &self.namespace);
+        head.string("name", &self.name);
+        head.string("version", &self.version);
+        head.bool("publish", false);
+        let each = &self.annotations;
+        push_array(head.member("annotations"), each, |out, (key, value)| {
+            let mut annotation = JsonObject::open(out);
+            annotation.string("key", key);
+            annotation.raw("value", value);
+            annotation.close();
+        });
+        head.string("activationId", &self.id.to_string());
+        head.number("start", self.start);
+        if let Some(end) = self.end {
+            head.number("end", end);
+        }
+        if let Some(cause) = self.cause {
+            head.string("cause", &cause.to_string());
+        }
+        if let Some(end) = self.end {
+            head.number("duration", end.saturating_sub(self.start));
+            head.number("statusCode", self.response.status as u64);
+        }
+        head.close();
+        text.into_bytes()
     }
 
     /// The rest of the record, with logs.
@@ -41,16 +65,33 @@ impl Activation {
     /// The rest of the record with these logs instead of its own.
     pub fn tail_with(&self, logs: &[String]) -> Vec<u8> {
         let measured = self.duration;
-        let tail = Tail {
-            duration: measured.or_else(|| Some(self.end?.saturating_sub(self.start))),
-            subject: &self.subject,
-            response: &self.response,
-            logs,
-        };
-        let result = self.response.result.as_ref();
-        let result = result.map_or(0, |result| result.get().len());
-        let logs: usize = logs.iter().map(|line| line.len() + 4).sum();
-        with_room(&tail, 256 + result + logs)
+        let duration = measured.or_else(|| Some(self.end?.saturating_sub(self.start)));
+        let result = self.response.result.as_deref();
+        // With room for all of it: memory that grew by doubling would copy a large result several
+        // times.
+        let room = result.map_or(0, |result| result.get().len())
+            + logs.iter().map(|line| line.len() + 4).sum::<usize>();
+        let mut text = String::with_capacity(ROOM_OF_TAIL + self.subject.len() + room);
+        let mut tail = JsonObject::open(&mut text);
+        if let Some(duration) = duration {
+            tail.number("duration", duration);
+        }
+        tail.string("subject", &self.subject);
+        let mut response = JsonObject::open(tail.member("response"));
+        response.string("status", self.response.status.text());
+        response.bool("success", self.response.status == Status::Success);
+        if let Some(result) = result {
+            response.raw("result", result);
+        }
+        if let Some(size) = self.response.size {
+            response.number("size", size);
+        }
+        response.close();
+        push_array(tail.member("logs"), logs, |out, line| {
+            push_string(out, line)
+        });
+        tail.close();
+        text.into_bytes()
     }
 }
 
@@ -101,89 +142,9 @@ fn without_number<'a>(json: &'a [u8], key: &[u8]) -> &'a [u8] {
     }
 }
 
-/// `duration` and `statusCode` come last, where [`splice`] takes them off.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Head<'a> {
-    namespace: &'a str,
-    name: &'a str,
-    version: &'a str,
-    publish: bool,
-    annotations: Annotations<'a>,
-    activation_id: String,
-    start: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    end: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status_code: Option<u8>,
-}
-
-#[derive(Serialize)]
-struct Tail<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration: Option<u64>,
-    subject: &'a str,
-    response: &'a Response,
-    logs: &'a [String],
-}
-
-impl Serialize for Response {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct View<'a> {
-            status: &'static str,
-            success: bool,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            result: Option<&'a RawValue>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            size: Option<u64>,
-        }
-        View {
-            status: self.status.text(),
-            success: self.status == Status::Success,
-            result: self.result.as_deref(),
-            size: self.size,
-        }
-        .serialize(serializer)
-    }
-}
-
-struct Annotations<'a>(&'a [(&'static str, Box<RawValue>)]);
-
-impl Serialize for Annotations<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Annotation<'a> {
-            key: &'a str,
-            value: &'a RawValue,
-        }
-        let mut seq = serializer.serialize_seq(Some(self.0.len()))?;
-        for (key, value) in self.0 {
-            seq.serialize_element(&Annotation { key, value })?;
-        }
-        seq.end()
-    }
-}
-
-fn to_vec(value: &impl Serialize) -> Vec<u8> {
-    with_room(value, 0)
-}
-
-/// The text of a value that has at least `room` bytes: memory that grew by doubling would copy a
-/// large result several times.
-fn with_room(value: &impl Serialize, room: usize) -> Vec<u8> {
-    let mut text = Vec::with_capacity(room);
-    serde_json::to_writer(&mut text, value).expect("texts and numbers are always valid JSON");
-    text
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::{ActivationId, json};
+    use super::super::{ActivationId, Response, json};
     use super::*;
 
     fn activation() -> Activation {

@@ -7,23 +7,10 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::entity::{Action, ActivationId, Identity, Members, Parameters};
+use crate::entity::{Action, ActivationId, Identity, Members, Parameters, push_string};
 
 /// Members of a payload that are found as quickly without an index.
 const FEW: usize = 32;
-
-/// Appends a text as a JSON string.
-fn push_string(out: &mut String, text: &str) {
-    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-    if text.bytes().all(is_plain) {
-        // As nearly all are: no other text is made first.
-        out.push('"');
-        out.push_str(text);
-        out.push('"');
-    } else {
-        out.push_str(&serde_json::to_string(text).expect("a text is always valid JSON"));
-    }
-}
 
 /// Arguments and init parameters of one run.
 pub(super) struct Arguments<'a> {
@@ -148,7 +135,8 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// `/ns/[package/]name` of the action.
     fn action_name(&self) -> String {
-        format!("/{}", self.action.path())
+        let action = self.action;
+        ["", &action.namespace, &action.name].join("/")
     }
 
     /// `uuid:key` of the invoker, if the action may have it.

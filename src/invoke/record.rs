@@ -6,6 +6,10 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::Call;
 use crate::entity::{Activation, ActivationId, Response, SEQUENCE, names};
 
+/// Annotations of the record of an action that was run by itself: path, kind, limits, timeout,
+/// waitTime, initTime.
+const USUAL_ANNOTATIONS: usize = 6;
+
 /// What happened to an activation, up to its result.
 pub(super) struct Executed {
     /// The outcome.
@@ -70,7 +74,8 @@ pub(super) fn activation(
 ) -> Activation {
     let action = &*call.action;
     let path = action.path();
-    let mut annotations = vec![("path", json(&path))];
+    let mut annotations = Vec::with_capacity(USUAL_ANNOTATIONS);
+    annotations.push(("path", json(&path)));
     match &executed.reached {
         Reached::Nothing | Reached::Blocked => annotations.push(("kind", json("unknown"))),
         Reached::Action | Reached::Run(_) => {

@@ -11,7 +11,8 @@ impl Key {
     /// The key of one state of an action for one invoking namespace. `revision` tells apart a
     /// deleted and recreated action.
     pub fn new(invoker: &str, action: &str, version: &str, revision: u64) -> Self {
-        Key(format!("{action}\0{invoker}\0{version}\0{revision}").into())
+        let revision = revision.to_string();
+        Key([action, invoker, version, &revision].join("\0").into())
     }
 
     /// `ns/[package/]name` of the action.

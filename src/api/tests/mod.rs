@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use super::{Invoke, Operations, Services, Settings, State, app};
 use crate::catalog::{Catalog, Manifest};
 use crate::entity::{ActivationId, FullName, GUEST_KEY, GUEST_UUID, Identity, Secret};
-use crate::http::server::Beyond;
+use crate::http::server::{Beyond, Ready};
 use crate::invoke::{Call, Figures, Fire, InvokeError, Outcome, Rates, Throttles};
 use crate::master::Master;
 use crate::store::{Options, Store};
@@ -313,7 +313,10 @@ struct Reply {
 
 impl Reply {
     fn header(&self, name: &str) -> Option<&str> {
-        Some(self.response.header(name)?.last().as_str())
+        match Ready::get(&self.response, name) {
+            Some(ready) => ready.to_str().ok(),
+            None => Some(self.response.header(name)?.last().as_str()),
+        }
     }
 
     fn value(&self) -> Value {

@@ -17,6 +17,6 @@ pub(super) fn allows(method: Method) -> bool {
 pub(super) fn allow(response: &mut Response, requested: Option<&str>) {
     reply::allow_origins(response, METHODS);
     if let Some(requested) = requested {
-        response.insert_header("Access-Control-Allow-Headers", requested);
+        reply::allow_headers(response, requested);
     }
 }

@@ -23,7 +23,7 @@ pub(super) use target::Target;
 use super::auth::authenticate;
 use super::error::ApiError;
 use super::invoke::ACTIVATION_HEADER;
-use super::{State, body, headers, master};
+use super::{State, body, headers, master, reply};
 use crate::entity::Identity;
 use crate::http::server::Beyond;
 use crate::invoke::{Call, Outcome, Throttled, admission};
@@ -99,7 +99,7 @@ async fn run(request: Request, target: &Target, found: Found, transaction: &str)
         Ok(answer) => wire(answer),
         Err(error) => error.into_web_response(transaction),
     };
-    response.insert_header(ACTIVATION_HEADER, id.to_string());
+    reply::add(&mut response, ACTIVATION_HEADER, id.to_string());
     response
 }
 

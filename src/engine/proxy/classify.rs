@@ -71,30 +71,31 @@ pub(super) fn run(
     timeout: Duration,
     out_of_memory: bool,
 ) -> RunResult {
-    let mut result = RunResult {
-        response: developer_error(RUN_ENDED),
-        timed_out: false,
-        keep: false,
-        retry: false,
-        log_is_empty: false,
-    };
-    match ending {
-        Ending::Answer(answer) if answer.status == UNAVAILABLE => result.retry = true,
+    let (mut timed_out, mut keep, mut retry) = (false, false, false);
+    let response = match ending {
+        Ending::Answer(answer) if answer.status == UNAVAILABLE => {
+            retry = true;
+            developer_error(RUN_ENDED)
+        }
         ending if matches!(ending, Ending::TimedOut) || elapsed >= timeout => {
-            result.response = developer_error(&(time_limit(timeout) + "."));
-            result.timed_out = true;
+            timed_out = true;
+            developer_error(&(time_limit(timeout) + "."))
         }
         Ending::Answer(answer) if !answer.absent => {
-            result.response = run_answer(&answer);
-            result.keep = matches!(
-                result.response.status,
-                Status::Success | Status::ApplicationError
-            );
+            let response = run_answer(&answer);
+            keep = matches!(response.status, Status::Success | Status::ApplicationError);
+            response
         }
-        _ if out_of_memory => result.response = developer_error(OUT_OF_MEMORY),
-        _ => {}
+        _ if out_of_memory => developer_error(OUT_OF_MEMORY),
+        _ => developer_error(RUN_ENDED),
+    };
+    RunResult {
+        response,
+        timed_out,
+        keep,
+        retry,
+        log_is_empty: false,
     }
-    result
 }
 
 /// What an answer to `/run` says.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use http_body_util::BodyExt;
 use http_types::{Method, Url, Version};
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{self, CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 
 use super::beyond::Beyond;
 use super::body::{IN_PASSING, RequestBody, ResponseBody};
 use super::in_memory::InMemory;
 use super::passing::Passing;
+use super::ready::Ready;
 use super::refusal::Refusal;
 use super::state::State;
 
@@ -122,12 +123,8 @@ fn to_tide(
         hyper::Version::HTTP_10 => Version::Http1_0,
         _ => Version::Http1_1,
     }));
-    for (name, value) in &parts.headers {
-        // The gate lets nothing through that is not ASCII.
-        if let Ok(value) = value.to_str() {
-            request.append_header(name.as_str(), value);
-        }
-    }
+    let has_type = parts.headers.contains_key(CONTENT_TYPE);
+    hand_over(parts.headers, &mut request);
     if !body.is_end_stream() {
         let length = body.size_hint().exact();
         let length = length.and_then(|length| usize::try_from(length).ok());
@@ -139,12 +136,42 @@ fn to_tide(
             request.ext_mut().insert(passing);
         }
         request.set_body(http_types::Body::from_reader(body, length));
-        if !parts.headers.contains_key(CONTENT_TYPE) {
+        if !has_type {
             // Which `set_body` made up.
             request.remove_header(CONTENT_TYPE.as_str());
         }
     }
     Ok(request)
+}
+
+/// Gives a request the headers that came. Each one is a text of its own there.
+fn hand_over(headers: HeaderMap, request: &mut http_types::Request) {
+    use http_types::headers as known;
+    let mut last = known::HOST;
+    for (name, value) in headers {
+        // Only the first value of a name has it.
+        let is_first = name.is_some();
+        if let Some(name) = name {
+            last = match name {
+                // These names need no memory.
+                header::HOST => known::HOST,
+                header::AUTHORIZATION => known::AUTHORIZATION,
+                header::CONTENT_TYPE => known::CONTENT_TYPE,
+                header::CONTENT_LENGTH => known::CONTENT_LENGTH,
+                header::ACCEPT => known::ACCEPT,
+                header::ACCEPT_ENCODING => known::ACCEPT_ENCODING,
+                header::USER_AGENT => known::USER_AGENT,
+                header::CONNECTION => known::CONNECTION,
+                other => known::HeaderName::from(other.as_str()),
+            };
+        }
+        // The gate lets nothing through that is not ASCII.
+        match known::HeaderValue::from_bytes(value.as_bytes().to_vec()) {
+            Ok(value) if is_first => _ = request.insert_header(last.clone(), value),
+            Ok(value) => request.append_header(last.clone(), value),
+            Err(_) => {}
+        }
+    }
 }
 
 fn from_tide(mut answer: http_types::Response) -> Response<ResponseBody> {
@@ -162,6 +189,7 @@ fn from_tide(mut answer: http_types::Response) -> Response<ResponseBody> {
             append(headers, name, value);
         }
     }
+    Ready::apply(&mut answer, headers);
     let in_memory = InMemory::take(&mut answer);
     response.map(|()| match in_memory {
         Some(bytes) => ResponseBody::whole(bytes),
@@ -194,6 +222,37 @@ fn append(headers: &mut HeaderMap, name: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_header_is_handed_over_with_all_its_values() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("x-own", "1"),
+            ("accept", "a"),
+            ("host", "h"),
+            ("accept", "b"),
+            ("authorization", "Basic eA=="),
+            ("user-agent", "u"),
+            ("x-own", "2"),
+            ("content-type", "t"),
+            ("content-length", "3"),
+            ("accept-encoding", "e"),
+            ("connection", "c"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let url = Url::parse("http://localhost/").unwrap();
+        let mut request = http_types::Request::new(Method::Get, url);
+        request.insert_header("Host", "made-up");
+        hand_over(headers.clone(), &mut request);
+        assert_eq!(request.header_names().count(), headers.keys_len());
+        for name in headers.keys() {
+            let came: Vec<_> = headers.get_all(name).iter().collect();
+            let given = request.header(name.as_str()).unwrap();
+            let given: Vec<_> = given.iter().map(|value| value.as_str()).collect();
+            assert_eq!(given, came, "{name}");
+        }
+    }
 
     #[test]
     fn more_headers_than_there_can_be() {

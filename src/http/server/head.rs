@@ -208,12 +208,28 @@ fn header(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
         return Err(Refusal::bad("The name of a header is malformed."));
     }
     // Behind this gate header values are text: other bytes than ASCII have no agreed meaning.
-    if !value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
+    if !is_text(value) {
         return Err(Refusal::bad(
             "The value of a header has other characters than printable ASCII.",
         ));
     }
     Ok((name, value))
+}
+
+/// Whether all of a value is printable ASCII or tabs. Eight bytes at a time are looked at, and one
+/// by one only where those are not all printable.
+fn is_text(value: &[u8]) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let (eights, rest) = value.as_chunks::<8>();
+    let each = |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+    eights.iter().all(|eight| {
+        let word = u64::from_ne_bytes(*eight);
+        // The highest bit of a byte is set in the first where it is none of ASCII, in the second
+        // where it is DEL, or beyond, and in the third where it is a space, or beyond.
+        let (high, del) = (word, (word & (0x7f * EACH)) + EACH);
+        let space = (word & (0x7f * EACH)) + 0x60 * EACH;
+        (high | del | !space) & (0x80 * EACH) == 0 || each(eight)
+    }) && each(rest)
 }
 
 /// Without spaces and tabs at both ends.
@@ -282,6 +298,21 @@ mod tests {
     /// A request with further header lines.
     fn post(headers: &str) -> Result<Framing, u16> {
         framing(&format!("POST / HTTP/1.1\r\nHost: a{headers}"))
+    }
+
+    #[test]
+    fn each_byte_of_a_value_is_looked_at() {
+        for byte in 0..=u8::MAX {
+            let fits = matches!(byte, b'\t' | b' '..=b'~');
+            for length in [1, 7, 8, 9, 17] {
+                for at in 0..length {
+                    let mut value = vec![b'~'; length];
+                    value[at] = byte;
+                    assert_eq!(is_text(&value), fits, "{byte} at {at} of {length}");
+                }
+            }
+        }
+        assert!(is_text(b""));
     }
 
     #[test]

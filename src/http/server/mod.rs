@@ -21,8 +21,8 @@ mod gate;
 mod head;
 mod in_memory;
 mod passing;
+mod ready;
 mod refusal;
-
 mod socket;
 mod state;
 
@@ -30,6 +30,7 @@ pub use beyond::Beyond;
 pub use body::{RequestBodyError, read_request_body};
 pub use in_memory::InMemory;
 pub use passing::Passing;
+pub use ready::Ready;
 
 use std::future::Future;
 use std::io;
