@@ -33,13 +33,16 @@ pub struct Turns(Vec<Vec<Turn>>);
 
 impl Turns {
     /// Makes as many calls as a round has over each connection, in turns, and does so for each
-    /// round of the extent. One more comes first and counts for nothing: it warms up, and starts
-    /// the sandboxes that are missing.
+    /// round of the extent. As many more as there are connections come first and count for nothing:
+    /// they warm up, and start the sandboxes that are missing, of which the gateway starts few at a
+    /// time while the others answer.
     pub fn take(ways: &mut [Way<'_>], calls: usize, extent: Extent) -> io::Result<Self> {
         let calls = calls.max(1);
         let turns = (calls / OF_A_TURN).max(1);
+        let warm_up = ways.iter().map(|way| way.clients.len()).max();
+        let warm_up = warm_up.unwrap_or_default();
         let mut taken = Vec::new();
-        for round in 0..=extent.rounds {
+        for round in 0..warm_up + extent.rounds {
             // For the disk: OWL keeps a record of each result, and refuses calls when their
             // writing falls behind.
             thread::sleep(extent.pause);
@@ -48,7 +51,7 @@ impl Turns {
                     .iter_mut()
                     .map(|way| calls_of_all(way.clients, calls / turns, 200, way.path, way.body));
                 let turn = turn.collect::<io::Result<_>>()?;
-                if round > 0 {
+                if round >= warm_up {
                     taken.push(turn);
                 }
             }

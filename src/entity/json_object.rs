@@ -1,6 +1,6 @@
 //! JSON objects that are written member by member.
 //!
-//! Each call leaves a record. Written like this it takes a fifth of the instructions that
+//! Each call leaves a record. Written like this it takes a third of the instructions that
 //! serde_json takes for the same text, most of which are calls for a comma or a quote.
 
 use serde_json::value::RawValue;
